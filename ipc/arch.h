@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What depends on the processor. Porting Sallyport means adding a section here and nowhere else:
+ * system call numbers that an architecture lacks, the audit name, raw system calls, and where the
+ * arguments and the result sit in a signal frame. Sections: x86_64. (arm64 follows.)
+ */
+#ifndef SALLYPORT_IPC_ARCH_H
+#define SALLYPORT_IPC_ARCH_H
+
+#include <linux/audit.h>
+#include <sys/syscall.h>
+
+/* A legacy call that the architecture never had: its section defines __NR_<name> as this. */
+#define SP_NR_ABSENT (-1)
+
+#if defined(__x86_64__)
+
+#define SP_AUDIT_ARCH AUDIT_ARCH_X86_64
+
+/* Indices into mcontext_t.gregs, by role: REG_* of <sys/ucontext.h>, spelt out so that this header
+ * needs no feature macro. The order is that of struct sigcontext, which is kernel ABI. */
+#define SP_REG_ARGUMENTS                                                                           \
+	{                                                                                          \
+		8 /* RDI */, 9 /* RSI */, 12 /* RDX */, 2 /* R10 */, 0 /* R8 */, 1 /* R9 */        \
+	}
+#define SP_REG_RESULT 13      /* RAX */
+#define SP_REG_INSTRUCTION 16 /* RIP */
+#define SP_REG_STACK 15       /* RSP */
+
+/* A raw system call: no errno, no TLS, no cancellation. Async-signal-safe. */
+static inline long sp_raw_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
+{
+	register long r10 __asm__("r10") = a3;
+	register long r8 __asm__("r8") = a4;
+	register long r9 __asm__("r9") = a5;
+	long result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline void sp_cpu_relax(void)
+{
+	__asm__ volatile("pause");
+}
+
+/* Calls fn(argument) on another stack, whose top is 16-byte aligned, and comes back to this one. */
+static inline void sp_call_on_stack(void *top, void (*fn)(void *), void *argument)
+{
+	/* RBX survives the call by the ABI and holds our stack meanwhile. */
+	__asm__ volatile("movq %%rsp, %%rbx\n\t"
+			 "movq %[top], %%rsp\n\t"
+			 "call *%[fn]\n\t"
+			 "movq %%rbx, %%rsp"
+			 : "+D"(argument), [top] "+r"(top), [fn] "+r"(fn)
+			 :
+			 : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc",
+			   "memory");
+}
+
+#else
+#error "Sallyport has no section for this architecture in ipc/arch.h yet"
+#endif
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of brokered calls (calls.def) as types and data, and the plain form of one call: what
+ * both interceptions produce, what the policy decides on, what broker/calls/ acts on. No wire types
+ * here.
+ */
+#ifndef SALLYPORT_IPC_CALLS_H
+#define SALLYPORT_IPC_CALLS_H
+
+#include <linux/limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Rows of the table. Values are part of the protocol between one release's runtime and porter. */
+enum sp_call_id {
+#define SP_CALL(name, ...) SP_CALL_##name,
+#include "ipc/calls.def"
+#undef SP_CALL
+	SP_CALL_COUNT
+};
+
+/* What the policy speaks of: one operation covers every system call that does the thing. */
+enum sp_operation {
+	SP_OPERATION_OPEN,
+	SP_OPERATION_ACCESS,
+	SP_OPERATION_STAT,
+	SP_OPERATION_READLINK,
+	SP_OPERATION_CHDIR,
+	SP_OPERATION_MKDIR,
+	SP_OPERATION_UNLINK,
+	SP_OPERATION_RENAME,
+	SP_OPERATION_COUNT
+};
+
+enum sp_call_extra { SP_EXTRA_NONE, SP_EXTRA_OPEN_HOW };
+
+enum sp_call_returns {
+	SP_RETURNS_NUMBER,     /* 0 or -errno */
+	SP_RETURNS_DESCRIPTOR, /* a new descriptor of the caller */
+	SP_RETURNS_DIRECTORY,  /* an O_PATH descriptor that the runtime consumes itself (chdir) */
+	SP_RETURNS_STAT,       /* the kernel's struct stat, written to `out` */
+	SP_RETURNS_STATX,      /* struct statx, written to `out` */
+	SP_RETURNS_BYTES, /* at most `size` bytes, written to `out`; the result is their number */
+};
+
+/* Rights that path rules grant on names. */
+enum sp_right {
+	SP_RIGHT_READ = 1 << 0,  /* open for reading, list a directory */
+	SP_RIGHT_WRITE = 1 << 1, /* open an existing file for writing, truncate it */
+	SP_RIGHT_CREATE =
+	    1 << 2, /* make a name appear: open(O_CREAT), mkdir, the target of rename */
+	SP_RIGHT_DELETE = 1 << 3, /* make a name disappear: unlink, rmdir, the source of rename */
+	SP_RIGHT_LINKED = 1 << 4, /* write to a regular file that has more than one link */
+	SP_RIGHT_ALL = (1 << 5) - 1
+};
+
+struct sp_call_info {
+	const char *name;
+	int nr; /* system call number on this architecture, or SP_NR_ABSENT */
+	enum sp_operation operation;
+	int8_t dirfd, path, dirfd2, path2, flags, mode, out, size; /* argument indices, or -1 */
+	uint32_t implied;
+	enum sp_call_extra extra;
+	enum sp_call_returns returns;
+};
+
+/* Indexed by enum sp_call_id. */
+extern const struct sp_call_info sp_call_table[SP_CALL_COUNT];
+
+/* The row of a system call number, or NULL where it is not brokered. Async-signal-safe. */
+const struct sp_call_info *sp_call_find(int nr);
+
+/* "open", "stat", …: the name that reports and policies use. */
+const char *sp_operation_name(enum sp_operation operation);
+
+/* One brokered call, parsed and checked. Strings are NUL-terminated and shorter than PATH_MAX. */
+struct sp_call {
+	const struct sp_call_info *info;
+	pid_t tid; /* the calling thread, in the sandbox's pid namespace; the caller's claim in trap
+		      mode */
+	int dirfd, dirfd2;        /* AT_FDCWD where the call has none */
+	const char *path, *path2; /* path2 NULL where the call has one path; "" is a legal value */
+	uint64_t flags;           /* implied flags included; open_how.flags for openat2 */
+	uint64_t mode;    /* mode bits; the access mode of access(2); the mask of statx(2) */
+	uint64_t resolve; /* openat2: RESOLVE_*, else 0 */
+	uint64_t size;    /* readlink: bytes the caller has room for */
+	mode_t umask;     /* the caller's */
+};
+
+/* The largest reply body: readlink's target, or struct statx. */
+#define SP_OUT_MAX PATH_MAX
+
+/* The answer to one call. Initialise with SP_ANSWER_INIT; `descriptor` is owned. */
+struct sp_answer {
+	int64_t result; /* >= 0, or -errno */
+	int descriptor; /* -1 where none goes back */
+	size_t out_length;
+	uint8_t out[SP_OUT_MAX];
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/decode.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "ipc/wire.pb-c.h"
+
+/*
+ * A buffer for protobuf_c_message_pack_to_buffer() that stores nothing: it compares with the bytes
+ * that were received, so that checking for the canonical encoding needs no memory.
+ */
+struct comparison {
+	ProtobufCBuffer base;
+	const uint8_t *bytes;
+	size_t left;
+	bool differs;
+};
+
+static void compare(ProtobufCBuffer *buffer, size_t length, const uint8_t *data)
+{
+	struct comparison *comparison = (struct comparison *)buffer;
+
+	if (length > comparison->left || memcmp(comparison->bytes, data, length) != 0) {
+		comparison->differs = true;
+		return;
+	}
+	comparison->bytes += length;
+	comparison->left -= length;
+}
+
+static bool is_canonical(const ProtobufCMessage *message, const uint8_t *bytes, size_t length)
+{
+	struct comparison comparison = {
+	    .base = {.append = compare},
+	    .bytes = bytes,
+	    .left = length,
+	};
+
+	/* Unknown fields would be encoded again, wherever they stood: refused before. Those of
+	 * sub-messages too, since a sub-message with unknown fields at its end encodes to the same
+	 * bytes. */
+	(void)protobuf_c_message_pack_to_buffer(message, &comparison.base);
+	return !comparison.differs && comparison.left == 0;
+}
+
+static bool has_unknown(const ProtobufCMessage *message);
+
+static const void *member(const ProtobufCMessage *message, size_t offset)
+{
+	return (const uint8_t *)message + offset;
+}
+
+static bool field_has_unknown(const ProtobufCMessage *message,
+			      const ProtobufCFieldDescriptor *field)
+{
+	const ProtobufCMessage *const *children;
+	size_t count = 1;
+
+	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+		return false;
+	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+		const uint32_t *which = member(message, field->quantifier_offset);
+
+		if (*which != field->id)
+			return false;
+	}
+	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+		count = *(const size_t *)member(message, field->quantifier_offset);
+		children = *(const ProtobufCMessage *const *const *)member(message, field->offset);
+	} else {
+		children = member(message, field->offset);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (children[i] && has_unknown(children[i]))
+			return true;
+	return false;
+}
+
+/* Recurses as deep as the schema, which is not recursive. NOLINTNEXTLINE(misc-no-recursion) */
+static bool has_unknown(const ProtobufCMessage *message)
+{
+	if (message->n_unknown_fields)
+		return true;
+	for (unsigned i = 0; i < message->descriptor->n_fields; i++)
+		if (field_has_unknown(message, &message->descriptor->fields[i]))
+			return true;
+	return false;
+}
+
+int sp_message_decode(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
+		      size_t length, struct sp_arena *arena, ProtobufCMessage **ret_message)
+{
+	ProtobufCAllocator *allocator = arena ? &arena->allocator : NULL;
+	ProtobufCMessage *message;
+
+	message = protobuf_c_message_unpack(descriptor, allocator, length, bytes);
+	if (!message)
+		return -EBADMSG;
+	if (!has_unknown(message) && is_canonical(message, bytes, length)) {
+		*ret_message = message;
+		return 0;
+	}
+	protobuf_c_message_free_unpacked(message, allocator);
+	return -EBADMSG;
+}
+
+/* A path of the wire as a C string, in the arena. */
+static int parse_path(const ProtobufCBinaryData *data, struct sp_arena *arena,
+		      const char **ret_path)
+{
+	char *path;
+
+	if (data->len >= PATH_MAX || (data->len && memchr(data->data, 0, data->len)))
+		return -EBADMSG;
+	path = sp_arena_allocate(arena, data->len + 1);
+	if (!path)
+		return -EBADMSG;
+	if (data->len)
+		memcpy(path, data->data, data->len);
+	path[data->len] = 0;
+	*ret_path = path;
+	return 0;
+}
+
+/* A field is present exactly where the row has a column for it. */
+static bool fields_match(const Sallyport__Wire__Call *call, const struct sp_call_info *info)
+{
+	bool open_how = info->extra == SP_EXTRA_OPEN_HOW;
+
+	return !!call->has_dirfd == (info->dirfd >= 0) && !!call->has_path == (info->path >= 0) &&
+	       !!call->has_dirfd2 == (info->dirfd2 >= 0) &&
+	       !!call->has_path2 == (info->path2 >= 0) && !!call->has_flags == (info->flags >= 0) &&
+	       !!call->has_mode == (info->mode >= 0 || open_how) &&
+	       !!call->has_resolve == open_how &&
+	       !!call->has_size == (info->returns == SP_RETURNS_BYTES);
+}
+
+static int parse_call(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_arena *arena,
+		      struct sp_call *ret_call)
+{
+	struct sp_call call = {.tid = tid, .dirfd = AT_FDCWD, .dirfd2 = AT_FDCWD};
+	int r;
+
+	if (wire->id >= SP_CALL_COUNT || wire->umask > 0777)
+		return -EBADMSG;
+	call.info = &sp_call_table[wire->id];
+	if (!fields_match(wire, call.info))
+		return -EBADMSG;
+	r = parse_path(&wire->path, arena, &call.path);
+	if (r == 0 && call.info->path2 >= 0)
+		r = parse_path(&wire->path2, arena, &call.path2);
+	if (r < 0)
+		return r;
+	if (wire->has_dirfd)
+		call.dirfd = wire->dirfd;
+	if (wire->has_dirfd2)
+		call.dirfd2 = wire->dirfd2;
+	call.flags = wire->flags | call.info->implied;
+	call.mode = wire->mode;
+	call.resolve = wire->resolve;
+	call.size = wire->size;
+	call.umask = wire->umask;
+	*ret_call = call;
+	return 0;
+}
+
+static int parse_refused(const Sallyport__Wire__Refused *wire, struct sp_request *request)
+{
+	if (wire->n_argument != SP_REQUEST_ARGUMENTS)
+		return -EBADMSG;
+	request->refused = true;
+	request->refusal.nr = wire->nr;
+	request->refusal.instruction = wire->instruction;
+	memcpy(request->refusal.argument, wire->argument, sizeof(request->refusal.argument));
+	return 0;
+}
+
+int sp_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *arena,
+		      struct sp_request *ret_request)
+{
+	const Sallyport__Wire__Request *wire;
+	ProtobufCMessage *message;
+	int r;
+
+	r = sp_message_decode(&sallyport__wire__request__descriptor, bytes, length, arena,
+			      &message);
+	if (r < 0)
+		return r;
+	wire = (const Sallyport__Wire__Request *)message;
+	if (wire->tid <= 0)
+		return -EBADMSG;
+	*ret_request = (struct sp_request){.generation = wire->generation, .tid = wire->tid};
+	switch (wire->what_case) {
+	case SALLYPORT__WIRE__REQUEST__WHAT_CALL:
+		return parse_call(wire->call, wire->tid, arena, &ret_request->call);
+	case SALLYPORT__WIRE__REQUEST__WHAT_REFUSED:
+		return parse_refused(wire->refused, ret_request);
+	default:
+		return -EBADMSG;
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constants newer than the kernel headers of Debian 12 (6.1), each with the Linux release that
+ * brought it. */
+#ifndef SALLYPORT_IPC_KERNEL_H
+#define SALLYPORT_IPC_KERNEL_H
+
+#include <linux/landlock.h>
+#include <sys/socket.h>
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* 6.16 */
+#endif
+
+/* Landlock ABI 3 (6.2), 4 (6.7), 5 (6.10), 6 (6.12). */
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
+#endif
+#ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
+#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)
+#endif
+#ifndef LANDLOCK_ACCESS_NET_BIND_TCP
+#define LANDLOCK_ACCESS_NET_BIND_TCP (1ULL << 0)
+#define LANDLOCK_ACCESS_NET_CONNECT_TCP (1ULL << 1)
+#endif
+#ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)
+#endif
+
+/* The ruleset attributes as of ABI 6; a shorter kernel accepts it while the newer members are zero.
+ */
+struct sp_landlock_ruleset_attr {
+	unsigned long long handled_access_fs;
+	unsigned long long handled_access_net;
+	unsigned long long scoped;
+};
+
+#endif
