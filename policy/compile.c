@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/compile.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/util.h"
+#include "policy/compiled.pb-c.h"
+#include "policy/filter.h"
+#include "policy/format.h"
+#include "policy/glob.h"
+#include "policy/model.h"
+#include "policy/names.h"
+
+typedef Sallyport__Policy__CompiledPolicy Message;
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+	return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+/* ---- names ------------------------------------------------------------------------------------------- */
+
+/* The longest part of a path that exists, resolved: true, what it is and how much of the path. */
+static bool resolve_prefix(const char *pattern, size_t length, char real[static PATH_MAX],
+			   size_t *ret_length)
+{
+	char prefix[PATH_MAX];
+
+	memcpy(prefix, pattern, length);
+	for (; length > 0; length--) {
+		if (pattern[length] != '/' && pattern[length] != '\0')
+			continue;
+		prefix[length] = '\0';
+		if (realpath(prefix, real)) {
+			*ret_length = length;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A rule that names a symbolic link covers what it points to now: *ret_twin is the pattern with the
+ * existing part of its literal prefix resolved, or NULL where that changes nothing. A name in /proc
+ * means another object for each process, so what it is for us says nothing.
+ */
+static int resolve(const char *pattern, char **ret_twin)
+{
+	char real[PATH_MAX];
+	struct sp_glob_measure measure;
+	size_t length, offset;
+	char *twin;
+
+	*ret_twin = NULL;
+	sp_glob_measure((struct sp_text){pattern, strlen(pattern)}, &measure);
+	if (!resolve_prefix(pattern, measure.directory, real, &length) ||
+	    strncmp(pattern, real, length) == 0 || strncmp(real, "/proc/", 6) == 0)
+		return 0;
+	/* A name that holds wildcards itself can't be written as a literal prefix. */
+	if (strpbrk(real, "*?["))
+		return 0;
+	if (asprintf(&twin, "%s%s", strcmp(real, "/") == 0 ? "" : real, pattern + length) < 0)
+		return -ENOMEM;
+	if (twin[0] == '\0' || sp_glob_mistake((struct sp_text){twin, strlen(twin)}, &offset))
+		free(twin); /* too long, or the root itself */
+	else
+		*ret_twin = twin;
+	return 0;
+}
+
+static int add_path(Message *message, const struct sp_path_rule *rule, const char *pattern)
+{
+	Sallyport__Policy__PathRule *row = malloc(sizeof(*row));
+	char *copy = strdup(pattern);
+
+	if (!row || !copy) {
+		free(row);
+		free(copy);
+		return -ENOMEM;
+	}
+	sallyport__policy__path_rule__init(row);
+	row->pattern = bytes_of(copy);
+	row->rights = rule->rights;
+	row->error = rule->rights ? 0 : (uint32_t)rule->error;
+	row->source = bytes_of(rule->source);
+	message->path[message->n_path++] = row;
+	return 0;
+}
+
+static int add_paths(Message *message, const struct sp_policy *policy)
+{
+	message->path = calloc(policy->path_count * 2 + 1, sizeof(*message->path));
+	if (!message->path)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->path_count; i++) {
+		_cleanup_free_ char *twin = NULL;
+		int r = resolve(policy->paths[i].pattern, &twin);
+
+		if (r == 0)
+			r = add_path(message, &policy->paths[i], policy->paths[i].pattern);
+		if (r == 0 && twin)
+			r = add_path(message, &policy->paths[i], twin);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- calls -------------------------------------------------------------------------------------------- */
+
+/* The rule that says how a refused call fails: the first by rank, one without conditions before others. */
+static const struct sp_call_rule *find_denial(const struct sp_policy *policy, int nr)
+{
+	const struct sp_call_rule *best = NULL;
+
+	for (size_t i = 0; i < policy->call_count; i++) {
+		const struct sp_call_rule *rule = &policy->calls[i];
+
+		if (rule->nr != nr || rule->action != SP_ACTION_DENY)
+			continue;
+		if (!best || (best->conditional && !rule->conditional) ||
+		    (best->conditional == rule->conditional && rule->rank < best->rank))
+			best = rule;
+	}
+	return best;
+}
+
+static const char *source_or(const struct sp_setting *setting, const char *otherwise)
+{
+	return setting->source ? setting->source : otherwise;
+}
+
+/* Of these calls the filter refuses some forms though a rule allows the call. */
+enum part { PART_WX, PART_PROCESSES, PART_OPTIONS };
+
+static const struct {
+	const char *name;
+	enum part part;
+} partly_refused[] = {
+    {"mmap", PART_WX},        {"mprotect", PART_WX},     {"pkey_mprotect", PART_WX},
+    {"shmat", PART_WX},       {"personality", PART_WX},  {"clone", PART_PROCESSES},
+    {"fork", PART_PROCESSES}, {"vfork", PART_PROCESSES}, {"prctl", PART_OPTIONS},
+};
+
+static const char *part_source(const struct sp_policy *policy, enum part part)
+{
+	switch (part) {
+	case PART_WX:
+		return source_or(&policy->wx, "built in: memory { wx deny }");
+	case PART_PROCESSES:
+		return source_or(&policy->limits[SP_LIMIT_PROCESSES],
+				 "built in: no new namespaces");
+	case PART_OPTIONS:
+	default:
+		return "built in: options that loosen the sandbox";
+	}
+}
+
+static bool is_allowed(const struct sp_policy *policy, int nr)
+{
+	for (size_t i = 0; i < policy->call_count; i++)
+		if (policy->calls[i].nr == nr && !policy->calls[i].conditional &&
+		    policy->calls[i].action != SP_ACTION_DENY)
+			return true;
+	return false;
+}
+
+/* Where the refusal of a call stands that no `deny` of the policy speaks of, or NULL: the default. */
+static const char *fixed_source(const struct sp_policy *policy, int nr)
+{
+	if (sp_call_class(nr) == SP_CLASS_FORBIDDEN)
+		return "built in: never allowed";
+	for (size_t i = 0; i < SP_ELEMENTS(partly_refused); i++)
+		if (sp_call_number(partly_refused[i].name) == nr && is_allowed(policy, nr))
+			return part_source(policy, partly_refused[i].part);
+	return NULL;
+}
+
+static int add_call(Message *message, int nr, int error, const char *source)
+{
+	Sallyport__Policy__CallRule *row = malloc(sizeof(*row));
+
+	if (!row)
+		return -ENOMEM;
+	sallyport__policy__call_rule__init(row);
+	row->nr = (uint32_t)nr;
+	row->error = (uint32_t)error;
+	row->source = bytes_of(source);
+	message->call[message->n_call++] = row;
+	return 0;
+}
+
+static int add_calls(Message *message, const struct sp_policy *policy)
+{
+	message->call = calloc(SP_NUMBERS, sizeof(*message->call));
+	if (!message->call)
+		return -ENOMEM;
+	for (int nr = 0; nr < SP_NUMBERS; nr++) {
+		const struct sp_call_rule *rule = find_denial(policy, nr);
+		const char *source = fixed_source(policy, nr);
+		int r = 0;
+
+		if (rule)
+			r = add_call(message, nr, rule->error, rule->source);
+		else if (source)
+			r = add_call(message, nr, EPERM, source);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------------------- */
+
+static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_policy *policy)
+{
+	struct {
+		protobuf_c_boolean *has;
+		uint64_t *value;
+	} const fields[SP_LIMIT_COUNT] = {
+	    [SP_LIMIT_MEMORY] = {&limits->has_memory, &limits->memory},
+	    [SP_LIMIT_CPU] = {&limits->has_cpu, &limits->cpu},
+	    [SP_LIMIT_WALL] = {&limits->has_wall, &limits->wall},
+	    [SP_LIMIT_FILES] = {&limits->has_files, &limits->files},
+	    [SP_LIMIT_PROCESSES] = {&limits->has_processes, &limits->processes},
+	    [SP_LIMIT_FILE_SIZE] = {&limits->has_file_size, &limits->file_size},
+	};
+
+	for (size_t i = 0; i < SP_LIMIT_COUNT; i++) {
+		*fields[i].has = policy->limits[i].set;
+		*fields[i].value = policy->limits[i].value;
+	}
+}
+
+static void fill_settings(Message *message, const struct sp_policy *policy)
+{
+	const struct sp_setting *error = &policy->default_error;
+
+	message->version = SP_COMPILED_VERSION;
+	message->name = bytes_of(policy->name);
+	message->default_error = error->set ? (uint32_t)error->value : ENOSYS;
+	message->default_source =
+	    bytes_of(source_or(&policy->default_action, "built in: default deny as ENOSYS"));
+	message->isolate = policy->isolate.set ? (uint32_t)policy->isolate.value : SP_ISOLATE_ALL;
+	message->optional_layers =
+	    policy->optional_layers.set ? (uint32_t)policy->optional_layers.value : 0;
+}
+
+static void clear(Message *message)
+{
+	for (size_t i = 0; i < message->n_path; i++) {
+		free(message->path[i]->pattern.data);
+		free(message->path[i]);
+	}
+	for (size_t i = 0; i < message->n_call; i++)
+		free(message->call[i]);
+	free(message->path);
+	free(message->call);
+	free(message->filter.data);
+	free(message->porter_filter.data);
+}
+
+static int fill_filters(Message *message, const struct sp_policy *policy)
+{
+	struct sp_program program;
+	int r = sp_filter_compile(policy, &program);
+
+	if (r < 0)
+		return r;
+	message->filter = (ProtobufCBinaryData){program.length, program.bytes};
+	r = sp_filter_compile_porter(policy, &program);
+	if (r == 0)
+		message->porter_filter = (ProtobufCBinaryData){program.length, program.bytes};
+	return r;
+}
+
+static int encode(const Message *message, uint8_t **ret_bytes, size_t *ret_length)
+{
+	size_t length = sallyport__policy__compiled_policy__get_packed_size(message);
+	uint8_t *bytes = malloc(length);
+
+	if (!bytes)
+		return -ENOMEM;
+	*ret_length = sallyport__policy__compiled_policy__pack(message, bytes);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length)
+{
+	__attribute__((cleanup(clear))) Message message = SALLYPORT__POLICY__COMPILED_POLICY__INIT;
+	Sallyport__Policy__Limits limits = SALLYPORT__POLICY__LIMITS__INIT;
+	int r;
+
+	fill_settings(&message, policy);
+	fill_limits(&limits, policy);
+	message.limits = &limits;
+	r = add_paths(&message, policy);
+	if (r == 0)
+		r = add_calls(&message, policy);
+	if (r == 0)
+		r = fill_filters(&message, policy);
+	return r < 0 ? r : encode(&message, ret_bytes, ret_length);
+}

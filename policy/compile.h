@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a policy to the bytes that spawner and porter load with sp_rules_load(). */
+#ifndef SALLYPORT_POLICY_COMPILE_H
+#define SALLYPORT_POLICY_COMPILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sallyport/policy.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Compiles filter, path rules and limits into an encoded CompiledPolicy. Rules whose literal prefix
+ * leads through a symbolic link gain a twin for what it points to now. The caller frees *ret_bytes
+ * with free(3). Returns 0, -ENOMEM, or what libseccomp returned.
+ */
+int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

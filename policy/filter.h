@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* BPF programs of a policy. Both return 0, -ENOMEM, -E2BIG, or what libseccomp returned. */
+#ifndef SALLYPORT_POLICY_FILTER_H
+#define SALLYPORT_POLICY_FILTER_H
+
+#include "policy/model.h"
+
+/* An array of struct sock_filter, freed by the caller. */
+struct sp_program {
+	uint8_t *bytes;
+	size_t length;
+};
+
+/* The filter that locks a sandboxee. */
+int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program);
+
+/* The filter of its porter: an allow list, deadly otherwise. */
+int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program);
+
+#endif

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/interpret.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/util.h"
+#include "policy/glob.h"
+#include "policy/names.h"
+
+/* A name travels in reports and file names. */
+#define NAME_MAX_LENGTH 64
+
+void sp_note_error(struct sp_reading *reading, int r)
+{
+	if (r < 0 && reading->error == 0)
+		reading->error = r;
+}
+
+char *sp_source_of(struct sp_reading *reading, struct sp_place place)
+{
+	char *source;
+
+	if (asprintf(&source, "%s:%u:%u", reading->source->file, place.line, place.column) >= 0)
+		return source;
+	sp_note_error(reading, -ENOMEM);
+	return NULL;
+}
+
+const struct sp_phrase *sp_phrase_at(const struct sp_statement *statement, size_t index)
+{
+	const struct sp_phrase *phrase = statement->phrases;
+
+	while (phrase && index-- > 0)
+		phrase = phrase->next;
+	return phrase;
+}
+
+const struct sp_word *sp_single_word(const struct sp_phrase *phrase)
+{
+	if (!phrase || phrase->terms->next || phrase->terms->clauses)
+		return NULL;
+	return phrase->terms->word;
+}
+
+bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index)
+{
+	const struct sp_phrase *extra = sp_phrase_at(statement, index);
+
+	if (!extra)
+		return true;
+	SP_MISTAKE(reading, extra->terms->word->place, NULL,
+		   "unexpected \"%s\": the statement is complete before it",
+		   extra->terms->word->text);
+	return false;
+}
+
+static void misspelt(struct sp_reading *reading, const struct sp_word *word, const char *what,
+		     sp_candidate_fn *candidate, const void *data)
+{
+	SP_MISTAKE(reading, word->place, sp_nearest(word->text, candidate, data),
+		   "unknown %s \"%s\"", what, word->text);
+}
+
+static const char *candidate_as(size_t index, const void *unused)
+{
+	(void)unused;
+	return index == 0 ? "as" : NULL;
+}
+
+bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
+		int *ret_error)
+{
+	const struct sp_phrase *phrase = sp_phrase_at(statement, index);
+	const struct sp_word *as = sp_single_word(phrase), *name;
+
+	if (!phrase)
+		return true;
+	if (!as || strcmp(as->text, "as") != 0) {
+		SP_MISTAKE(reading, phrase->terms->word->place,
+			   sp_nearest(phrase->terms->word->text, candidate_as, NULL),
+			   "unexpected \"%s\", expected \"as\" and an errno",
+			   phrase->terms->word->text);
+		return false;
+	}
+	name = sp_single_word(sp_phrase_at(statement, index + 1));
+	if (!name) {
+		SP_MISTAKE(reading, as->place, NULL, "\"as\" needs one errno after it");
+		return false;
+	}
+	if (!sp_errno_find(name->text, ret_error)) {
+		misspelt(reading, name, "errno", sp_candidate_errno, NULL);
+		return false;
+	}
+	return sp_ends_at(reading, statement, index + 2);
+}
+
+/* ---- files --------------------------------------------------------------------------------------
+ */
+
+static const char *candidate_file_verb(size_t index, const void *unused)
+{
+	return index == 0 ? "deny" : sp_candidate_right(index - 1, unused);
+}
+
+static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phrase, uint32_t *ret)
+{
+	uint32_t rights = 0;
+
+	for (const struct sp_term *term = phrase->terms; term; term = term->next) {
+		uint32_t right = sp_right_find(term->word->text);
+
+		if (right == 0 || term->clauses) {
+			misspelt(reading, term->word, "right", candidate_file_verb, NULL);
+			return false;
+		}
+		if (rights & right) {
+			SP_MISTAKE(reading, term->word->place, NULL,
+				   "the right \"%s\" is named twice", term->word->text);
+			return false;
+		}
+		rights |= right;
+	}
+	*ret = rights;
+	return true;
+}
+
+static const struct sp_path_rule *find_path_rule(const struct sp_policy *policy,
+						 const char *pattern)
+{
+	/* Linear: policies are written by people. Thousands of rules come from sp_policy_grant().
+	 */
+	for (size_t i = 0; i < policy->path_count; i++)
+		if (strcmp(policy->paths[i].pattern, pattern) == 0)
+			return &policy->paths[i];
+	return NULL;
+}
+
+static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
+			struct sp_path_rule rule)
+{
+	struct sp_text pattern = {term->word->text, strlen(term->word->text)};
+	struct sp_place place = term->word->place;
+	_cleanup_free_ char *source = sp_source_of(reading, place), *copy = strdup(pattern.start);
+	const struct sp_path_rule *other;
+	const char *mistake;
+	size_t offset;
+
+	if (!source || !copy) {
+		sp_note_error(reading, -ENOMEM);
+		return;
+	}
+	mistake = term->clauses ? "a path takes no conditions" : sp_glob_mistake(pattern, &offset);
+	if (mistake) {
+		place.column += (unsigned)(term->clauses ? 0 : offset + term->word->quoted);
+		place.length = 1;
+		SP_MISTAKE(reading, place, NULL, "%s", mistake);
+		return;
+	}
+	other = find_path_rule(reading->policy, pattern.start);
+	if (other && (other->rights == 0) != (rule.rights == 0)) {
+		SP_MISTAKE(reading, place, NULL,
+			   "\"%s\" is both granted and denied; the other rule is %s", pattern.start,
+			   other->source);
+		return;
+	}
+	rule.pattern = copy;
+	rule.source = source;
+	sp_note_error(reading, sp_model_add_path(reading->policy, &rule));
+}
+
+static void interpret_file(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_phrase *first = statement->phrases, *patterns = first->next;
+	const struct sp_word *verb = sp_single_word(first);
+	struct sp_path_rule rule = {.error = EACCES};
+	bool deny = verb && strcmp(verb->text, "deny") == 0;
+
+	if (!deny && !read_rights(reading, first, &rule.rights))
+		return;
+	if (!patterns) {
+		SP_MISTAKE(reading, statement->place, NULL, "a path is missing after \"%s\"",
+			   first->terms->word->text);
+		return;
+	}
+	if (!(deny ? sp_read_as(reading, statement, 2, &rule.error)
+		   : sp_ends_at(reading, statement, 2)))
+		return;
+	if (!deny)
+		rule.error = 0;
+	for (const struct sp_term *term = patterns->terms; term; term = term->next)
+		add_pattern(reading, term, rule);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------
+ */
+
+struct unit {
+	const char *suffix;
+	uint64_t scale;
+};
+
+static const struct unit bytes[] = {{"B", 1},
+				    {"K", UINT64_C(1) << 10},
+				    {"M", UINT64_C(1) << 20},
+				    {"G", UINT64_C(1) << 30},
+				    {"T", UINT64_C(1) << 40},
+				    {0}};
+static const struct unit seconds[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {0}};
+static const struct unit milliseconds[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {0}};
+static const struct unit plain[] = {{"", 1}, {0}};
+
+static const struct {
+	const char *name;
+	const struct unit *units;
+	uint64_t most;
+	const char *form; /* for the diagnostic */
+} limits[SP_LIMIT_COUNT] = {
+    [SP_LIMIT_MEMORY] = {"memory", bytes, INT64_MAX, "bytes with B, K, M, G or T, like 256M"},
+    [SP_LIMIT_CPU] = {"cpu", seconds, INT32_MAX, "whole seconds with s, m or h, like 5s"},
+    [SP_LIMIT_WALL] = {"wall", milliseconds, INT64_MAX / 1000000,
+		       "a time with ms, s, m or h, like 10s"},
+    [SP_LIMIT_FILES] = {"files", plain, 1 << 20, "a number, like 64"},
+    [SP_LIMIT_PROCESSES] = {"processes", plain, 1 << 22, "a number, like 1"},
+    [SP_LIMIT_FILE_SIZE] = {"file-size", bytes, INT64_MAX, "bytes with B, K, M, G or T, like 1G"},
+};
+
+static const char *candidate_limit(size_t index, const void *unused)
+{
+	(void)unused;
+	return index < SP_LIMIT_COUNT ? limits[index].name : NULL;
+}
+
+static int find_limit(const char *name)
+{
+	for (int i = 0; i < SP_LIMIT_COUNT; i++)
+		if (strcmp(limits[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* 0, -EINVAL (not of the form), -ERANGE. */
+static int parse_limit(const char *text, int limit, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	bool overflow = false;
+	const char *at = text;
+
+	for (; isdigit((unsigned char)*at); at++) {
+		overflow |= __builtin_mul_overflow(value, 10u, &value);
+		overflow |= __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value);
+	}
+	if (at == text)
+		return -EINVAL;
+	for (const struct unit *unit = limits[limit].units; unit->suffix; unit++) {
+		if (strcmp(unit->suffix, at) != 0)
+			continue;
+		overflow |= __builtin_mul_overflow(value, unit->scale, &value);
+		if (overflow || value == 0 || value > limits[limit].most)
+			return -ERANGE;
+		*ret_value = value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void set_limit(struct sp_reading *reading, int limit, const struct sp_word *value)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, value->place);
+	uint64_t number;
+	int r = parse_limit(value->text, limit, &number);
+
+	if (r == -EINVAL)
+		SP_MISTAKE(reading, value->place, NULL,
+			   "\"%s\" is no value for \"%s\": expected %s", value->text,
+			   limits[limit].name, limits[limit].form);
+	else if (r == -ERANGE)
+		SP_MISTAKE(reading, value->place, NULL,
+			   "\"%s\" is out of range for \"%s\": 1 to %llu", value->text,
+			   limits[limit].name, (unsigned long long)limits[limit].most);
+	else if (source)
+		sp_note_error(reading, sp_model_set(&reading->policy->limits[limit],
+						    reading->source->depth, number, source));
+}
+
+static void interpret_limit(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *name = sp_single_word(statement->phrases),
+			     *value = sp_single_word(statement->phrases->next);
+	int limit = name ? find_limit(name->text) : -1;
+
+	if (limit < 0) {
+		misspelt(reading, statement->phrases->terms->word, "limit", candidate_limit, NULL);
+		return;
+	}
+	if (!value) {
+		SP_MISTAKE(reading, name->place, NULL, "\"%s\" needs one value: %s", name->text,
+			   limits[limit].form);
+		return;
+	}
+	if (!sp_ends_at(reading, statement, 2))
+		return;
+	if (reading->limits_seen & (1u << limit))
+		SP_MISTAKE(reading, name->place, NULL, "\"%s\" is limited twice", name->text);
+	reading->limits_seen |= 1u << limit;
+	set_limit(reading, limit, value);
+}
+
+/* ---- isolate, memory ----------------------------------------------------------------------------
+ */
+
+static const char *const layers[] = {"user", "pid", "mount", "network", "ipc", "uts", "landlock"};
+_Static_assert(SP_ISOLATE_ALL == (1 << SP_ELEMENTS(layers)) - 1, "a layer has no name");
+
+static const char *candidate_layer(size_t index, const void *unused)
+{
+	(void)unused;
+	return index < SP_ELEMENTS(layers) ? layers[index] : NULL;
+}
+
+static uint32_t find_layer(const char *name)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(layers); i++)
+		if (strcmp(layers[i], name) == 0)
+			return 1u << i;
+	return 0;
+}
+
+static const char *candidate_optional(size_t index, const void *unused)
+{
+	(void)unused;
+	return index == 0 ? "optional" : NULL;
+}
+
+static void interpret_layer(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *name = sp_single_word(statement->phrases),
+			     *optional = sp_single_word(statement->phrases->next);
+	uint32_t layer = name ? find_layer(name->text) : 0;
+
+	if (layer == 0) {
+		misspelt(reading, statement->phrases->terms->word, "layer", candidate_layer, NULL);
+		return;
+	}
+	if (reading->layers & layer)
+		SP_MISTAKE(reading, name->place, NULL, "\"%s\" is named twice", name->text);
+	reading->layers |= layer;
+	if (!optional) {
+		(void)sp_ends_at(reading, statement, 1);
+		return;
+	}
+	if (strcmp(optional->text, "optional") != 0) {
+		SP_MISTAKE(
+		    reading, optional->place, sp_nearest(optional->text, candidate_optional, NULL),
+		    "unexpected \"%s\": a layer may be followed by \"optional\"", optional->text);
+		return;
+	}
+	if (layer & (SP_ISOLATE_PID | SP_ISOLATE_USER))
+		SP_MISTAKE(reading, optional->place, NULL,
+			   "\"%s\" can't be optional: no sandbox is built without it", name->text);
+	reading->optional_layers |= layer;
+	(void)sp_ends_at(reading, statement, 2);
+}
+
+static void finish_isolate(struct sp_reading *reading, const struct sp_statement *section)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, section->place);
+	unsigned depth = reading->source->depth;
+
+	if (!source)
+		return;
+	for (size_t i = 0; i < SP_ELEMENTS(layers); i++)
+		if ((SP_ISOLATE_PID | SP_ISOLATE_USER) & ~reading->layers & (1u << i))
+			SP_MISTAKE(reading, section->place, NULL,
+				   "\"isolate\" lacks \"%s\": no sandbox is built without it",
+				   layers[i]);
+	sp_note_error(reading,
+		      sp_model_set(&reading->policy->isolate, depth, reading->layers, source));
+	sp_note_error(reading, sp_model_set(&reading->policy->optional_layers, depth,
+					    reading->optional_layers, source));
+}
+
+static const char *candidate_wx(size_t index, const void *unused)
+{
+	static const char *const words[] = {"wx", "deny", "allow"};
+
+	(void)unused;
+	return index < SP_ELEMENTS(words) ? words[index] : NULL;
+}
+
+static void interpret_memory(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *wx = sp_single_word(statement->phrases),
+			     *verdict = sp_single_word(statement->phrases->next);
+	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
+	bool allow;
+
+	if (!wx || strcmp(wx->text, "wx") != 0) {
+		misspelt(reading, statement->phrases->terms->word, "memory rule", candidate_wx,
+			 NULL);
+		return;
+	}
+	allow = verdict && strcmp(verdict->text, "allow") == 0;
+	if (!verdict || (!allow && strcmp(verdict->text, "deny") != 0)) {
+		SP_MISTAKE(reading, verdict ? verdict->place : wx->place,
+			   verdict ? sp_nearest(verdict->text, candidate_wx, NULL) : NULL,
+			   "expected \"wx deny\" or \"wx allow\"");
+		return;
+	}
+	if (source && sp_ends_at(reading, statement, 2))
+		sp_note_error(reading, sp_model_set(&reading->policy->wx, reading->source->depth,
+						    allow, source));
+}
+
+/* ---- the top ------------------------------------------------------------------------------------
+ */
+
+typedef void statement_fn(struct sp_reading *reading, const struct sp_statement *statement);
+
+static const struct {
+	const char *name;
+	statement_fn *statement, *finish;
+} sections[SP_SECTION_COUNT] = {
+    [SP_SECTION_SYSCALLS] = {"syscalls", sp_interpret_syscall, NULL},
+    [SP_SECTION_MEMORY] = {"memory", interpret_memory, NULL},
+    [SP_SECTION_FILES] = {"files", interpret_file, NULL},
+    [SP_SECTION_LIMITS] = {"limits", interpret_limit, NULL},
+    [SP_SECTION_ISOLATE] = {"isolate", interpret_layer, finish_isolate},
+};
+
+static bool valid_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 0 && length <= NAME_MAX_LENGTH &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		   length;
+}
+
+static void interpret_name(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *name = sp_single_word(statement->phrases->next);
+
+	if (!name || !valid_name(name->text)) {
+		SP_MISTAKE(reading, name ? name->place : statement->place, NULL,
+			   "\"policy\" needs a name: at most %d letters, digits, '.', '_' and '-'",
+			   NAME_MAX_LENGTH);
+		reading->named = true;
+		return;
+	}
+	if (!sp_ends_at(reading, statement, 2))
+		return;
+	if (reading->named)
+		SP_MISTAKE(reading, statement->place, NULL, "the policy has two names");
+	reading->named = true;
+	if (reading->source->depth > 0 || reading->policy->name)
+		return;
+	reading->policy->name = strdup(name->text);
+	if (!reading->policy->name)
+		sp_note_error(reading, -ENOMEM);
+}
+
+static void interpret_include(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *name = sp_single_word(statement->phrases->next);
+
+	if (!name || name->text[0] == '\0')
+		SP_MISTAKE(reading, statement->place, NULL, "\"include\" needs one preset or file");
+	else if (sp_ends_at(reading, statement, 2))
+		sp_include(reading, name);
+}
+
+static const struct {
+	const char *name;
+	statement_fn *statement;
+} plain_statements[] = {{"policy", interpret_name}, {"include", interpret_include}};
+
+static const char *candidate_top(size_t index, const void *unused)
+{
+	(void)unused;
+	if (index < SP_ELEMENTS(plain_statements))
+		return plain_statements[index].name;
+	index -= SP_ELEMENTS(plain_statements);
+	return index < SP_SECTION_COUNT ? sections[index].name : NULL;
+}
+
+static void interpret_section(struct sp_reading *reading, const struct sp_statement *section,
+			      enum sp_section kind)
+{
+	if (!section->section) {
+		SP_MISTAKE(reading, section->place, NULL, "\"%s\" needs its statements in braces",
+			   sections[kind].name);
+		return;
+	}
+	if (!sp_ends_at(reading, section, 1))
+		return;
+	if (reading->seen[kind])
+		SP_MISTAKE(reading, section->place, NULL, "the section \"%s\" appears twice",
+			   sections[kind].name);
+	reading->seen[kind] = true;
+	for (const struct sp_statement *s = section->body; s && reading->error == 0; s = s->next)
+		sections[kind].statement(reading, s);
+	if (sections[kind].finish)
+		sections[kind].finish(reading, section);
+}
+
+static void interpret_plain(struct sp_reading *reading, const struct sp_statement *statement,
+			    size_t index)
+{
+	if (statement->section)
+		SP_MISTAKE(reading, statement->place, NULL, "\"%s\" takes no braces",
+			   plain_statements[index].name);
+	else
+		plain_statements[index].statement(reading, statement);
+}
+
+static void interpret_statement(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *word = sp_single_word(statement->phrases);
+
+	for (size_t i = 0; word && i < SP_ELEMENTS(plain_statements); i++)
+		if (strcmp(word->text, plain_statements[i].name) == 0) {
+			interpret_plain(reading, statement, i);
+			return;
+		}
+	for (int i = 0; word && i < SP_SECTION_COUNT; i++)
+		if (strcmp(word->text, sections[i].name) == 0) {
+			interpret_section(reading, statement, (enum sp_section)i);
+			return;
+		}
+	misspelt(reading, statement->phrases->terms->word,
+		 statement->section ? "section" : "statement", candidate_top, NULL);
+}
+
+static void require_name(struct sp_reading *reading)
+{
+	if (!reading->named && reading->error == 0)
+		SP_MISTAKE(reading, ((struct sp_place){1, 1, 1}), NULL,
+			   "the policy has no name; begin it with \"policy NAME\"");
+}
+
+int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
+		 const struct sp_source *source, unsigned *includes)
+{
+	struct sp_reading reading = {
+	    .policy = policy, .reporter = reporter, .source = source, .includes = includes};
+	_cleanup_(sp_syntax_clear) struct sp_syntax syntax = {0};
+	unsigned before = reporter->errors;
+	int r = sp_syntax_read(source, reporter, &syntax);
+
+	if (r < 0)
+		return r;
+	for (const struct sp_statement *s = syntax.statements; s && reading.error == 0; s = s->next)
+		interpret_statement(&reading, s);
+	/* Where the shape is broken, the name may stand in what could not be read. */
+	if (syntax.statements || reporter->errors == before)
+		require_name(&reading);
+	return reading.error;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The section `syscalls`. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/util.h"
+#include "policy/interpret.h"
+#include "policy/names.h"
+
+static const struct verb {
+	const char *name, *done;
+	enum sp_action action;
+} verbs[] = {
+    {"allow", "allowed", SP_ACTION_ALLOW},    {"deny", "denied", SP_ACTION_DENY},
+    {"kill", "killed", SP_ACTION_KILL},       {"log", "logged", SP_ACTION_LOG},
+    {"broker", "brokered", SP_ACTION_BROKER},
+};
+
+static const char *done(enum sp_action action)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(verbs); i++)
+		if (verbs[i].action == action)
+			return verbs[i].done;
+	return "decided";
+}
+
+static const char *candidate_verb(size_t index, const void *unused)
+{
+	(void)unused;
+	if (index < SP_ELEMENTS(verbs))
+		return verbs[index].name;
+	return index == SP_ELEMENTS(verbs) ? "default" : NULL;
+}
+
+/* ---- conditions ---------------------------------------------------------------------------------
+ */
+
+/* A number as C writes it, of up to 64 bits; a minus sign makes it the two's complement. */
+static bool parse_number(const char *text, uint64_t *ret_value)
+{
+	bool negative = text[0] == '-';
+	char *end;
+
+	text += negative;
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	*ret_value = strtoull(text, &end, 0);
+	if (negative)
+		*ret_value = -*ret_value;
+	return errno == 0 && *end == '\0';
+}
+
+static bool fits(uint64_t value, unsigned bits)
+{
+	return bits == 64 || value <= UINT32_MAX || value >= (uint64_t)INT32_MIN;
+}
+
+static bool read_value(struct sp_reading *reading, const struct sp_word *words, unsigned bits,
+		       uint64_t *ret_value)
+{
+	uint64_t value = 0, part;
+
+	for (const struct sp_word *word = words; word; word = word->next) {
+		bool digit = isdigit((unsigned char)word->text[0]) || word->text[0] == '-';
+
+		if (digit ? !parse_number(word->text, &part)
+			  : !sp_constant_find(word->text, &part)) {
+			SP_MISTAKE(
+			    reading, word->place,
+			    digit ? NULL : sp_nearest(word->text, sp_candidate_constant, NULL),
+			    digit ? "\"%s\" is no number of 64 bits" : "unknown constant \"%s\"",
+			    word->text);
+			return false;
+		}
+		if (!fits(part, bits)) {
+			SP_MISTAKE(
+			    reading, word->place, NULL,
+			    "\"%s\" does not fit: the kernel looks at %u bits of this argument",
+			    word->text, bits);
+			return false;
+		}
+		value |= part;
+	}
+	*ret_value = value;
+	return true;
+}
+
+static bool read_argument(struct sp_reading *reading, const struct sp_word *call, int nr,
+			  const struct sp_word *name, struct sp_comparison *comparison)
+{
+	if (sp_argument_find(nr, name->text, &comparison->argument, &comparison->bits))
+		return true;
+	if (!sp_argument_name(nr, 0))
+		SP_MISTAKE(reading, name->place, NULL,
+			   "\"%s\" takes no conditions: the names of its arguments are not known",
+			   call->text);
+	else
+		SP_MISTAKE(reading, name->place, sp_nearest(name->text, sp_candidate_argument, &nr),
+			   "\"%s\" has no argument \"%s\"", call->text, name->text);
+	return false;
+}
+
+static bool read_mask(struct sp_reading *reading, const struct sp_clause *clause,
+		      struct sp_comparison *comparison)
+{
+	comparison->mask = ~UINT64_C(0);
+	if (!clause->mask)
+		return true;
+	if (clause->relation != SP_EQ && clause->relation != SP_NE) {
+		SP_MISTAKE(reading, clause->mask->place, NULL,
+			   "masked bits can only be compared by == and !=");
+		return false;
+	}
+	return read_value(reading, clause->mask, comparison->bits, &comparison->mask);
+}
+
+static bool read_clause(struct sp_reading *reading, const struct sp_word *call, int nr,
+			const struct sp_clause *clause, struct sp_condition *condition,
+			uint32_t *seen)
+{
+	struct sp_comparison comparison = {.relation = clause->relation};
+	_cleanup_condition_ struct sp_condition one = {0};
+	int r;
+
+	if (!read_argument(reading, call, nr, clause->argument, &comparison) ||
+	    !read_mask(reading, clause, &comparison) ||
+	    !read_value(reading, clause->value, comparison.bits, &comparison.value))
+		return false;
+	if (clause->mask && (comparison.value & ~comparison.mask)) {
+		SP_MISTAKE(reading, clause->value->place, NULL,
+			   "the comparison never holds or always does: the value has bits outside "
+			   "its mask");
+		return false;
+	}
+	if (*seen & (1u << comparison.argument)) {
+		SP_MISTAKE(
+		    reading, clause->argument->place, NULL,
+		    "\"%s\" is compared twice; join the conditions with a mask, or write two rules",
+		    clause->argument->text);
+		return false;
+	}
+	*seen |= 1u << comparison.argument;
+	r = sp_condition_compare(&comparison, &one);
+	if (r == 0)
+		r = sp_condition_narrow(condition, &one);
+	if (r == -E2BIG)
+		SP_MISTAKE(reading, clause->argument->place, NULL,
+			   "the condition is too complicated");
+	else
+		sp_note_error(reading, r);
+	return r == 0;
+}
+
+static bool read_condition(struct sp_reading *reading, const struct sp_term *term, int nr,
+			   struct sp_condition *ret)
+{
+	uint32_t seen = 0;
+	int r = sp_condition_always(ret);
+
+	sp_note_error(reading, r);
+	for (const struct sp_clause *clause = term->clauses; clause && r == 0;
+	     clause = clause->next)
+		if (!read_clause(reading, term->word, nr, clause, ret, &seen))
+			return false;
+	return r == 0;
+}
+
+/* ---- rules --------------------------------------------------------------------------------------
+ */
+
+/* Why a call can't have a verdict, or NULL. */
+static const char *class_mistake(enum sp_call_class class, enum sp_action action)
+{
+	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG;
+
+	if (action == SP_ACTION_BROKER)
+		return class == SP_CLASS_BROKERED ? NULL : "this call is not brokered";
+	switch (class) {
+	case SP_CLASS_BROKERED:
+		return grants ? "no policy may allow a name-taking call natively; it is brokered"
+			      : NULL;
+	case SP_CLASS_NAMING:
+		return grants
+			   ? "no policy may allow a name-taking call natively; it is not brokered, "
+			     "so it is refused"
+			   : NULL;
+	case SP_CLASS_FORBIDDEN:
+		return grants ? "no policy may allow this call: it could undo the sandbox" : NULL;
+	case SP_CLASS_CLONE3:
+		return grants ? "clone3 is always answered with ENOSYS; allow clone" : NULL;
+	case SP_CLASS_ALWAYS:
+		return grants ? NULL : "this call is always allowed: no process can do without it";
+	case SP_CLASS_ORDINARY:
+		break;
+	}
+	return NULL;
+}
+
+/* Makes place for a rule without conditions, or reports the conflict. */
+static bool settle(struct sp_reading *reading, struct sp_place place,
+		   const struct sp_call_rule *rule, const char *call)
+{
+	struct sp_call_rule *other = sp_model_find_call(reading->policy, rule->nr);
+
+	if (!other)
+		return true;
+	if (other->rank < rule->rank)
+		return false;
+	if (other->rank == rule->rank) {
+		if (other->action != rule->action || other->error != rule->error)
+			SP_MISTAKE(reading, place, NULL,
+				   "conflicting rules: \"%s\" is %s here and %s at %s", call,
+				   done(rule->action), done(other->action), other->source);
+		return false;
+	}
+	free(other->source);
+	other->source = strdup(rule->source);
+	other->action = rule->action;
+	other->error = rule->error;
+	other->rank = rule->rank;
+	if (!other->source)
+		sp_note_error(reading, -ENOMEM);
+	return false;
+}
+
+struct verdict {
+	enum sp_action action;
+	int error;
+};
+
+static void add_rule(struct sp_reading *reading, const struct sp_term *term, int nr,
+		     struct verdict verdict, bool group, const char *call)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, term->word->place);
+	_cleanup_condition_ struct sp_condition condition = {0};
+	struct sp_call_rule rule = {
+	    .nr = nr,
+	    .action = verdict.action,
+	    .error = verdict.action == SP_ACTION_DENY ? verdict.error : 0,
+	    .conditional = term->clauses != NULL,
+	    .rank = reading->source->depth * 2 + group,
+	    .source = source,
+	};
+
+	if (!source || (rule.conditional && !read_condition(reading, term, nr, &condition)))
+		return;
+	rule.condition = condition;
+	if (rule.conditional || settle(reading, term->word->place, &rule, call))
+		sp_note_error(reading, sp_model_add_call(reading->policy, &rule));
+}
+
+static void add_call(struct sp_reading *reading, const struct sp_term *term, struct verdict verdict)
+{
+	const struct sp_word *word = term->word;
+	int nr = sp_call_number(word->text);
+	const char *mistake;
+
+	if (nr == SP_CALL_UNKNOWN) {
+		SP_MISTAKE(reading, word->place, sp_nearest(word->text, sp_candidate_call, NULL),
+			   "unknown system call \"%s\"", word->text);
+		return;
+	}
+	if (nr == SP_CALL_FOREIGN) {
+		sp_report_warning(reading->reporter, reading->source, word->place,
+				  "this architecture has no call \"%s\": the rule has no effect",
+				  word->text);
+		return;
+	}
+	mistake = class_mistake(sp_call_class(nr), verdict.action);
+	if (mistake)
+		SP_MISTAKE(reading, word->place, NULL, "%s", mistake);
+	else
+		add_rule(reading, term, nr, verdict, false, word->text);
+}
+
+static void add_member(struct sp_reading *reading, const struct sp_term *term, const char *name,
+		       struct verdict verdict)
+{
+	int nr = sp_call_number(name);
+
+	if (nr >= 0 && !class_mistake(sp_call_class(nr), verdict.action))
+		add_rule(reading, term, nr, verdict, true, name);
+}
+
+static void add_group(struct sp_reading *reading, const struct sp_term *term,
+		      struct verdict verdict)
+{
+	const char *members = sp_group_members(term->word->text);
+	_cleanup_free_ char *copy = NULL;
+	char *rest, *name;
+
+	if (!members) {
+		SP_MISTAKE(reading, term->word->place,
+			   sp_nearest(term->word->text, sp_candidate_group, NULL),
+			   "unknown group \"%s\"", term->word->text);
+		return;
+	}
+	if (term->clauses) {
+		SP_MISTAKE(reading, term->word->place, NULL, "a group takes no conditions");
+		return;
+	}
+	copy = rest = strdup(members);
+	if (!copy)
+		sp_note_error(reading, -ENOMEM);
+	while (rest && (name = strsep(&rest, " ")))
+		add_member(reading, term, name, verdict);
+}
+
+static void interpret_default(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *verdict = sp_single_word(statement->phrases->next);
+	bool deny = verdict && strcmp(verdict->text, "deny") == 0;
+	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
+	struct sp_policy *policy = reading->policy;
+	unsigned depth = reading->source->depth;
+	int error = ENOSYS;
+
+	if (!deny && (!verdict || strcmp(verdict->text, "kill") != 0)) {
+		SP_MISTAKE(
+		    reading, verdict ? verdict->place : statement->place,
+		    verdict ? sp_nearest(verdict->text, candidate_verb, NULL) : NULL,
+		    "expected \"default deny\", \"default deny as ERRNO\" or \"default kill\"");
+		return;
+	}
+	if (!source ||
+	    !(deny ? sp_read_as(reading, statement, 2, &error) : sp_ends_at(reading, statement, 2)))
+		return;
+	if (policy->default_action.set && policy->default_action.depth == depth)
+		SP_MISTAKE(reading, statement->place, NULL, "there is a default already, at %s",
+			   policy->default_action.source);
+	sp_note_error(reading, sp_model_set(&policy->default_action, depth,
+					    deny ? SP_ACTION_DENY : SP_ACTION_KILL, source));
+	sp_note_error(reading,
+		      sp_model_set(&policy->default_error, depth, (uint64_t)error, source));
+}
+
+static const struct verb *find_verb(const struct sp_word *word)
+{
+	for (size_t i = 0; word && i < SP_ELEMENTS(verbs); i++)
+		if (strcmp(verbs[i].name, word->text) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *word = sp_single_word(statement->phrases);
+	const struct sp_phrase *items = statement->phrases->next;
+	const struct verb *verb = find_verb(word);
+	struct verdict verdict = {.error = EPERM};
+
+	if (word && strcmp(word->text, "default") == 0) {
+		interpret_default(reading, statement);
+		return;
+	}
+	if (!verb) {
+		word = statement->phrases->terms->word;
+		SP_MISTAKE(reading, word->place, sp_nearest(word->text, candidate_verb, NULL),
+			   "unknown verdict \"%s\"", word->text);
+		return;
+	}
+	if (!items) {
+		SP_MISTAKE(reading, word->place, NULL,
+			   "\"%s\" needs system calls or groups after it", word->text);
+		return;
+	}
+	verdict.action = verb->action;
+	if (!(verb->action == SP_ACTION_DENY ? sp_read_as(reading, statement, 2, &verdict.error)
+					     : sp_ends_at(reading, statement, 2)))
+		return;
+	for (const struct sp_term *term = items->terms; term && reading->error == 0;
+	     term = term->next)
+		if (term->word->text[0] == '@')
+			add_group(reading, term, verdict);
+		else
+			add_call(reading, term, verdict);
+}

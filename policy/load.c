@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the texts of a policy come from: presets, files, memory, and their includes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/util.h"
+#include "policy/export.h"
+#include "policy/interpret.h"
+#include "policy/presets.h"
+
+#define TEXT_MAX (1024 * 1024)
+#define INCLUDE_DEPTH_MAX 8
+/* Over one whole policy: texts that include each other twice would double at every level. */
+#define INCLUDES_MAX 64
+
+static const struct sp_preset *find_preset(const char *name)
+{
+	for (size_t i = 0; i < sp_preset_count; i++)
+		if (strcmp(sp_presets[i].name, name) == 0)
+			return &sp_presets[i];
+	return NULL;
+}
+
+static const char *candidate_preset(size_t index, const void *unused)
+{
+	(void)unused;
+	return index < sp_preset_count ? sp_presets[index].name : NULL;
+}
+
+static struct sp_source preset_source(const struct sp_preset *preset)
+{
+	return (struct sp_source){
+	    .file = preset->file,
+	    .text = (const char *)preset->text,
+	    .length = preset->length,
+	    .preset = true,
+	};
+}
+
+static int read_all(int fd, char *text, size_t *length)
+{
+	size_t have = 0;
+
+	while (have <= TEXT_MAX) {
+		ssize_t n = read(fd, text + have, TEXT_MAX + 1 - have);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0) {
+			*length = have;
+			return 0;
+		}
+		have += n > 0 ? (size_t)n : 0;
+	}
+	return -E2BIG;
+}
+
+/* Fills text, length, device and inode. The text is to be freed. */
+static int read_file(const char *path, struct sp_source *source, char **ret_text)
+{
+	/* A FIFO must not hold us up: only regular files are policies. */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_free_ char *text = NULL;
+	struct stat stat;
+	int r;
+
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return -errno;
+	if (!S_ISREG(stat.st_mode))
+		return S_ISDIR(stat.st_mode) ? -EISDIR : -EACCES;
+	text = malloc(TEXT_MAX + 1);
+	if (!text)
+		return -ENOMEM;
+	r = read_all(fd, text, &source->length);
+	if (r < 0)
+		return r;
+	source->device = stat.st_dev;
+	source->inode = stat.st_ino;
+	source->text = *ret_text = TAKE_POINTER(text);
+	return 0;
+}
+
+static bool same_text(const struct sp_source *a, const struct sp_source *b)
+{
+	if (a->preset || b->preset)
+		return a->preset && b->preset && strcmp(a->file, b->file) == 0;
+	return a->inode != 0 && a->inode == b->inode && a->device == b->device;
+}
+
+/* Relative names of includes start at the folder of the file that includes. */
+static char *include_path(const struct sp_source *source, const char *name)
+{
+	const char *slash = source->preset ? NULL : strrchr(source->file, '/');
+	char *path;
+
+	if (name[0] == '/' || !slash)
+		return strdup(name);
+	if (asprintf(&path, "%.*s/%s", (int)(slash - source->file), source->file, name) < 0)
+		return NULL;
+	return path;
+}
+
+static void include_text(struct sp_reading *reading, const struct sp_word *name,
+			 struct sp_source *source)
+{
+	source->parent = reading->source;
+	source->depth = reading->source->depth + 1;
+	for (const struct sp_source *s = reading->source; s; s = s->parent)
+		if (same_text(s, source)) {
+			SP_MISTAKE(reading, name->place, NULL, "\"%s\" includes itself",
+				   name->text);
+			return;
+		}
+	sp_note_error(reading,
+		      sp_interpret(reading->policy, reading->reporter, source, reading->includes));
+}
+
+static void include_file(struct sp_reading *reading, const struct sp_word *name)
+{
+	_cleanup_free_ char *path = include_path(reading->source, name->text), *text = NULL;
+	struct sp_source source = {.file = path};
+	int r = path ? read_file(path, &source, &text) : -ENOMEM;
+
+	if (r == -ENOMEM)
+		sp_note_error(reading, r);
+	else if (r == -ENOENT && !strchr(name->text, '/'))
+		SP_MISTAKE(reading, name->place, sp_nearest(name->text, candidate_preset, NULL),
+			   "there is no preset and no file \"%s\"", name->text);
+	else if (r < 0)
+		SP_MISTAKE(reading, name->place, NULL, "can't read \"%s\": %s", name->text,
+			   strerrordesc_np(-r));
+	else
+		include_text(reading, name, &source);
+}
+
+void sp_include(struct sp_reading *reading, const struct sp_word *name)
+{
+	const struct sp_preset *preset = find_preset(name->text);
+
+	if (reading->source->depth >= INCLUDE_DEPTH_MAX || ++*reading->includes > INCLUDES_MAX) {
+		SP_MISTAKE(reading, name->place, NULL,
+			   "too many includes: at most %d, and %d inside one another", INCLUDES_MAX,
+			   INCLUDE_DEPTH_MAX);
+		return;
+	}
+	if (preset) {
+		struct sp_source source = preset_source(preset);
+
+		include_text(reading, name, &source);
+	} else if (reading->source->preset) {
+		SP_MISTAKE(reading, name->place, NULL, "a preset includes presets only");
+	} else {
+		include_file(reading, name);
+	}
+}
+
+static void unref_policy(struct sp_policy **policy)
+{
+	sp_policy_unref(*policy);
+}
+
+static int build_policy(const struct sp_source *source, struct sp_reporter *reporter,
+			struct sp_policy **ret_policy)
+{
+	_cleanup_(unref_policy) struct sp_policy *policy = calloc(1, sizeof(*policy));
+	unsigned includes = 0;
+	int r;
+
+	if (!policy)
+		return -ENOMEM;
+	policy->references = 1;
+	r = sp_interpret(policy, reporter, source, &includes);
+	if (r < 0)
+		return r;
+	if (reporter->errors > 0)
+		return -EINVAL;
+	*ret_policy = TAKE_POINTER(policy);
+	return 0;
+}
+
+static int report_unreadable(struct sp_reporter *reporter, const char *name, int r)
+{
+	const struct sp_source source = {.file = name, .text = ""};
+	bool preset = r == -ENOENT && !strchr(name, '/');
+
+	sp_report_error(reporter, &source, (struct sp_place){1, 1, 1},
+			preset ? sp_nearest(name, candidate_preset, NULL) : NULL, "%s",
+			preset ? "there is no such preset" : strerrordesc_np(-r));
+	return r;
+}
+
+SP_EXPORT int sp_policy_parse(const char *file, const char *text, size_t length,
+			      sp_diagnostic_fn *on_diagnostic, void *data,
+			      struct sp_policy **ret_policy)
+{
+	struct sp_source source = {.file = file, .text = text, .length = length};
+	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
+
+	if (length > TEXT_MAX)
+		return report_unreadable(&reporter, file, -E2BIG);
+	return build_policy(&source, &reporter, ret_policy);
+}
+
+SP_EXPORT int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data,
+			     struct sp_policy **ret_policy)
+{
+	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
+	struct sp_source source = {.file = name};
+	const struct sp_preset *preset = find_preset(name);
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (preset) {
+		source = preset_source(preset);
+		return build_policy(&source, &reporter, ret_policy);
+	}
+	r = strchr(name, '/') ? read_file(name, &source, &text) : -ENOENT;
+	if (r < 0)
+		return report_unreadable(&reporter, name, r);
+	return build_policy(&source, &reporter, ret_policy);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/util.h"
+#include "policy/export.h"
+#include "policy/glob.h"
+
+static const struct {
+	const char *name;
+	uint32_t right;
+} rights[] = {
+    {"read", SP_RIGHT_READ},     {"write", SP_RIGHT_WRITE},   {"create", SP_RIGHT_CREATE},
+    {"delete", SP_RIGHT_DELETE}, {"linked", SP_RIGHT_LINKED},
+};
+
+uint32_t sp_right_find(const char *word)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
+		if (strcmp(rights[i].name, word) == 0)
+			return rights[i].right;
+	return 0;
+}
+
+const char *sp_candidate_right(size_t index, const void *unused)
+{
+	(void)unused;
+	return index < SP_ELEMENTS(rights) ? rights[index].name : NULL;
+}
+
+/* Room for one more element of an array that doubles at every power of two. */
+static int grow(void **array, size_t count, size_t size)
+{
+	void *grown;
+
+	if ((count & (count - 1)) != 0)
+		return 0;
+	grown = reallocarray(*array, count == 0 ? 1 : count * 2, size);
+	if (!grown)
+		return -ENOMEM;
+	*array = grown;
+	return 0;
+}
+
+int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
+{
+	_cleanup_condition_ struct sp_condition condition = {0};
+	_cleanup_free_ char *source = strdup(rule->source);
+	struct sp_call_rule copy = *rule;
+	int r;
+
+	if (!source)
+		return -ENOMEM;
+	r = sp_condition_add_all(&condition, &rule->condition);
+	if (r == 0)
+		r = grow((void **)&policy->calls, policy->call_count, sizeof(*policy->calls));
+	if (r < 0)
+		return r;
+	copy.source = TAKE_POINTER(source);
+	copy.condition = condition;
+	condition = (struct sp_condition){0};
+	policy->calls[policy->call_count++] = copy;
+	return 0;
+}
+
+int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule)
+{
+	_cleanup_free_ char *pattern = strdup(rule->pattern), *source = strdup(rule->source);
+	struct sp_path_rule copy = *rule;
+	int r = grow((void **)&policy->paths, policy->path_count, sizeof(*policy->paths));
+
+	if (r < 0 || !pattern || !source)
+		return -ENOMEM;
+	copy.pattern = TAKE_POINTER(pattern);
+	copy.source = TAKE_POINTER(source);
+	policy->paths[policy->path_count++] = copy;
+	return 0;
+}
+
+int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source)
+{
+	char *copy;
+
+	if (setting->set && setting->depth < depth)
+		return 0;
+	copy = strdup(source);
+	if (!copy)
+		return -ENOMEM;
+	free(setting->source);
+	*setting = (struct sp_setting){true, depth, value, copy};
+	return 0;
+}
+
+struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr)
+{
+	for (size_t i = 0; i < policy->call_count; i++)
+		if (policy->calls[i].nr == nr && !policy->calls[i].conditional)
+			return &policy->calls[i];
+	return NULL;
+}
+
+SP_EXPORT const char *sp_policy_name(const struct sp_policy *policy)
+{
+	return policy->name;
+}
+
+SP_EXPORT struct sp_policy *sp_policy_ref(struct sp_policy *policy)
+{
+	policy->references++;
+	return policy;
+}
+
+static void clear_settings(struct sp_setting *settings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(settings[i].source);
+}
+
+SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
+{
+	if (!policy || --policy->references > 0)
+		return NULL;
+	for (size_t i = 0; i < policy->call_count; i++) {
+		free(policy->calls[i].source);
+		sp_condition_clear(&policy->calls[i].condition);
+	}
+	for (size_t i = 0; i < policy->path_count; i++) {
+		free(policy->paths[i].pattern);
+		free(policy->paths[i].source);
+	}
+	clear_settings(policy->limits, SP_LIMIT_COUNT);
+	clear_settings(&policy->default_action, 1);
+	clear_settings(&policy->default_error, 1);
+	clear_settings(&policy->wx, 1);
+	clear_settings(&policy->isolate, 1);
+	clear_settings(&policy->optional_layers, 1);
+	free(policy->calls);
+	free(policy->paths);
+	free(policy->name);
+	free(policy);
+	return NULL;
+}
+
+/* "read, write": at least one right, each known. 0 otherwise. */
+static uint32_t parse_rights(const char *text)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	uint32_t result = 0, right;
+	char *rest = copy, *word;
+
+	while (rest && (word = strsep(&rest, ","))) {
+		word += strspn(word, " \t");
+		word[strcspn(word, " \t")] = '\0';
+		right = sp_right_find(word);
+		if (right == 0)
+			return 0;
+		result |= right;
+	}
+	return result;
+}
+
+SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *words, const char *pattern,
+			      const char *source)
+{
+	struct sp_path_rule rule = {.rights = parse_rights(words)};
+	_cleanup_free_ char *own_pattern = strdup(pattern), *own_source = strdup(source);
+	size_t offset;
+
+	if (!own_pattern || !own_source)
+		return -ENOMEM;
+	if (rule.rights == 0 ||
+	    sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset))
+		return -EINVAL;
+	rule.pattern = own_pattern;
+	rule.source = own_source;
+	return sp_model_add_path(policy, &rule);
+}

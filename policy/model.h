@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a policy says, after its words have been understood and its includes united. */
+#ifndef SALLYPORT_POLICY_MODEL_H
+#define SALLYPORT_POLICY_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sallyport/policy.h>
+
+#include "policy/condition.h"
+#include "policy/rules.h"
+
+enum sp_action {
+	SP_ACTION_NONE,
+	SP_ACTION_ALLOW,
+	SP_ACTION_LOG,
+	SP_ACTION_BROKER,
+	SP_ACTION_DENY,
+	SP_ACTION_KILL,
+};
+
+/*
+ * Who wins where two rules speak of the same call without conditions: the lower rank. A policy
+ * outranks what it includes, and a name outranks a group.
+ */
+struct sp_call_rule {
+	int nr;
+	enum sp_action action;
+	int error; /* of SP_ACTION_DENY */
+	bool conditional;
+	struct sp_condition condition;
+	unsigned rank;
+	char *source; /* owned */
+};
+
+struct sp_path_rule {
+	char *pattern;   /* owned */
+	uint32_t rights; /* 0: deny */
+	int error;
+	char *source; /* owned */
+};
+
+/* A setting that an including policy overrides: what was set, how deep, and where. */
+struct sp_setting {
+	bool set;
+	unsigned depth;
+	uint64_t value;
+	char *source; /* owned */
+};
+
+enum sp_limit {
+	SP_LIMIT_MEMORY,
+	SP_LIMIT_CPU,
+	SP_LIMIT_WALL,
+	SP_LIMIT_FILES,
+	SP_LIMIT_PROCESSES,
+	SP_LIMIT_FILE_SIZE,
+	SP_LIMIT_COUNT
+};
+
+struct sp_policy {
+	unsigned references;
+	char *name;
+	struct sp_call_rule *calls;
+	size_t call_count;
+	struct sp_path_rule *paths;
+	size_t path_count;
+	struct sp_setting limits[SP_LIMIT_COUNT];
+	struct sp_setting default_action; /* enum sp_action */
+	struct sp_setting default_error;
+	struct sp_setting wx; /* 1: memory may be writable and executable */
+	struct sp_setting isolate, optional_layers;
+};
+
+/* All return 0 or -ENOMEM. They copy strings and take nothing. */
+int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule);
+int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);
+/* Sets unless a less deep policy has. */
+int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
+
+/* The unconditional rule for a call, or NULL. */
+struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr);
+
+/* The rights of a word like "read": 0 where it is none. */
+uint32_t sp_right_find(const char *word);
+const char *sp_candidate_right(size_t index, const void *unused);
+
+#endif

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/rules.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/decode.h"
+#include "ipc/util.h"
+#include "policy/compiled.pb-c.h"
+#include "policy/format.h"
+#include "policy/glob.h"
+
+/* The highest errno that the kernel can return. */
+#define ERROR_MAX 4095u
+
+struct rule {
+	struct sp_text pattern;
+	struct sp_glob_measure measure;
+	uint32_t rights; /* 0: deny */
+	int error;
+	const char *source;
+};
+
+struct call_rule {
+	int nr;
+	int error;
+	const char *source;
+};
+
+/*
+ * A directory that the literal part of some pattern leads to or through. Its key is the path
+ * without the final slash, so the root is "". The rules whose literal components end here are
+ * neighbours in rules[]. With every node its ancestors are nodes too: a walk down a name ends at
+ * the first component that has none, however many rules there are.
+ */
+struct node {
+	struct sp_text key;
+	uint32_t hash;
+	uint32_t next; /* of the same bucket; index + 1, 0: none */
+	size_t first, count;
+	bool rules_below, grants_below; /* a pattern's literal part leads further down */
+};
+
+struct sp_rules {
+	char *strings; /* every name, pattern and source, each NUL-terminated */
+	const char *name, *default_source;
+	struct rule *rules; /* sorted by literal directory */
+	struct call_rule *calls;
+	struct node *nodes;
+	uint32_t *buckets;
+	size_t rule_count, call_count, node_count, bucket_count;
+	int default_error;
+	uint32_t isolate, optional_layers;
+	struct sp_limits limits;
+	struct sock_fprog filter, porter_filter;
+};
+
+/* FNV-1a, continued from one component to the next. The policy is trusted: no keyed hash needed. */
+#define HASH_START 2166136261u
+
+static uint32_t hash_bytes(uint32_t hash, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
+	return hash;
+}
+
+static struct node *find_node(const struct sp_rules *rules, struct sp_text key, uint32_t hash)
+{
+	uint32_t index = rules->buckets[hash & (rules->bucket_count - 1)];
+
+	while (index != 0) {
+		struct node *node = &rules->nodes[index - 1];
+
+		if (node->hash == hash && node->key.length == key.length &&
+		    memcmp(node->key.start, key.start, key.length) == 0)
+			return node;
+		index = node->next;
+	}
+	return NULL;
+}
+
+static struct node *make_node(struct sp_rules *rules, struct sp_text key, uint32_t hash)
+{
+	struct node *node = find_node(rules, key, hash);
+	uint32_t *bucket = &rules->buckets[hash & (rules->bucket_count - 1)];
+
+	if (node)
+		return node;
+	node = &rules->nodes[rules->node_count++];
+	*node = (struct node){.key = key, .hash = hash, .next = *bucket};
+	*bucket = (uint32_t)rules->node_count;
+	return node;
+}
+
+/* A walk down a name, from the root, over the nodes that exist. */
+struct walk {
+	struct sp_text name, rest; /* rest: what lies below the current node */
+	uint32_t hash;
+	bool started;
+};
+
+/* "/" is the root itself, which has no component. */
+static struct sp_text without_final_slash(const char *name, size_t length)
+{
+	return (struct sp_text){name, length == 1 ? 0 : length};
+}
+
+static struct walk walk_start(struct sp_text name)
+{
+	return (struct walk){.name = name, .rest = name, .hash = HASH_START};
+}
+
+static bool walk_step(struct walk *walk, struct sp_text *ret_key)
+{
+	struct sp_text component;
+
+	if (walk->started) {
+		if (!sp_glob_next(&walk->rest, &component))
+			return false;
+		walk->hash = hash_bytes(walk->hash, component.start - 1, component.length + 1);
+	}
+	walk->started = true;
+	*ret_key = (struct sp_text){walk->name.start, walk->name.length - walk->rest.length};
+	return true;
+}
+
+static const struct node *walk_next(const struct sp_rules *rules, struct walk *walk)
+{
+	struct sp_text key;
+
+	return walk_step(walk, &key) ? find_node(rules, key, walk->hash) : NULL;
+}
+
+static void insert_rule(struct sp_rules *rules, size_t index)
+{
+	const struct rule *rule = &rules->rules[index];
+	struct walk walk =
+	    walk_start((struct sp_text){rule->pattern.start, rule->measure.directory});
+	struct sp_text key;
+
+	while (walk_step(&walk, &key)) {
+		struct node *node = make_node(rules, key, walk.hash);
+
+		if (walk.rest.length > 0) {
+			node->rules_below = true;
+			node->grants_below |= rule->rights != 0;
+		} else if (node->count++ == 0) {
+			node->first = index;
+		}
+	}
+}
+
+static int compare_rules(const void *left, const void *right)
+{
+	const struct rule *a = left, *b = right;
+	size_t shorter = a->measure.directory < b->measure.directory ? a->measure.directory
+								     : b->measure.directory;
+	int order = memcmp(a->pattern.start, b->pattern.start, shorter);
+
+	if (order != 0)
+		return order;
+	return (a->measure.directory > b->measure.directory) -
+	       (a->measure.directory < b->measure.directory);
+}
+
+static size_t count_components(const struct rule *rule)
+{
+	size_t count = 1; /* the root */
+
+	for (size_t i = 0; i < rule->measure.directory; i++)
+		count += rule->pattern.start[i] == '/';
+	return count;
+}
+
+static int build_index(struct sp_rules *rules)
+{
+	size_t nodes = 1, buckets = 1;
+
+	qsort(rules->rules, rules->rule_count, sizeof(*rules->rules), compare_rules);
+	for (size_t i = 0; i < rules->rule_count; i++)
+		nodes += count_components(&rules->rules[i]);
+	while (buckets < nodes)
+		buckets *= 2;
+	rules->nodes = calloc(nodes, sizeof(*rules->nodes));
+	rules->buckets = calloc(buckets, sizeof(*rules->buckets));
+	if (!rules->nodes || !rules->buckets)
+		return -ENOMEM;
+	rules->bucket_count = buckets;
+	for (size_t i = 0; i < rules->rule_count; i++)
+		insert_rule(rules, i);
+	return 0;
+}
+
+/* Copies protobuf bytes to a C string in the pool; NULL if they hold a NUL themselves. */
+static const char *pool_string(char **pool, ProtobufCBinaryData bytes)
+{
+	char *copy = *pool;
+
+	if (bytes.len > 0 && memchr(bytes.data, 0, bytes.len))
+		return NULL;
+	if (bytes.len > 0)
+		memcpy(copy, bytes.data, bytes.len);
+	copy[bytes.len] = '\0';
+	*pool += bytes.len + 1;
+	return copy;
+}
+
+static size_t strings_size(const Sallyport__Policy__CompiledPolicy *message)
+{
+	size_t size = message->name.len + message->default_source.len + 2;
+
+	for (size_t i = 0; i < message->n_path; i++)
+		size += message->path[i]->pattern.len + message->path[i]->source.len + 2;
+	for (size_t i = 0; i < message->n_call; i++)
+		size += message->call[i]->source.len + 1;
+	return size;
+}
+
+static bool valid_path_rule(const Sallyport__Policy__PathRule *rule)
+{
+	struct sp_text pattern = {(const char *)rule->pattern.data, rule->pattern.len};
+	size_t offset;
+
+	if (sp_glob_mistake(pattern, &offset))
+		return false;
+	return rule->rights == 0
+		   ? rule->error > 0 && rule->error <= ERROR_MAX
+		   : (rule->rights & ~(uint32_t)SP_RIGHT_ALL) == 0 && rule->error == 0;
+}
+
+static int load_path_rules(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message,
+			   char **pool)
+{
+	rules->rules = calloc(message->n_path + 1, sizeof(*rules->rules));
+	if (!rules->rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < message->n_path; i++) {
+		const Sallyport__Policy__PathRule *from = message->path[i];
+		struct rule *rule = &rules->rules[i];
+
+		if (!valid_path_rule(from))
+			return -EBADMSG;
+		rule->pattern =
+		    (struct sp_text){pool_string(pool, from->pattern), from->pattern.len};
+		rule->source = pool_string(pool, from->source);
+		if (!rule->pattern.start || !rule->source)
+			return -EBADMSG;
+		sp_glob_measure(rule->pattern, &rule->measure);
+		rule->rights = from->rights;
+		rule->error = (int)from->error;
+	}
+	rules->rule_count = message->n_path;
+	return build_index(rules);
+}
+
+static int load_call_rules(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message,
+			   char **pool)
+{
+	rules->calls = calloc(message->n_call + 1, sizeof(*rules->calls));
+	if (!rules->calls)
+		return -ENOMEM;
+	for (size_t i = 0; i < message->n_call; i++) {
+		const Sallyport__Policy__CallRule *from = message->call[i];
+		const char *source = pool_string(pool, from->source);
+
+		if (!source || from->nr > INT32_MAX || from->error == 0 || from->error > ERROR_MAX)
+			return -EBADMSG;
+		if (i > 0 && from->nr <= message->call[i - 1]->nr)
+			return -EBADMSG;
+		rules->calls[i] = (struct call_rule){(int)from->nr, (int)from->error, source};
+	}
+	rules->call_count = message->n_call;
+	return 0;
+}
+
+static int load_program(ProtobufCBinaryData bytes, struct sock_fprog *ret_program)
+{
+	size_t count = bytes.len / sizeof(struct sock_filter);
+	struct sock_filter *copy;
+
+	if (count == 0 || count > BPF_MAXINSNS || bytes.len % sizeof(struct sock_filter) != 0)
+		return -EBADMSG;
+	copy = malloc(bytes.len);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, bytes.data, bytes.len);
+	*ret_program = (struct sock_fprog){.len = (unsigned short)count, .filter = copy};
+	return 0;
+}
+
+static int load_scalars(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message)
+{
+	const Sallyport__Policy__Limits *limits = message->limits;
+
+	if (message->default_error == 0 || message->default_error > ERROR_MAX)
+		return -EBADMSG;
+	if ((message->isolate & ~(uint32_t)SP_ISOLATE_ALL) != 0 ||
+	    (message->optional_layers & ~message->isolate) != 0)
+		return -EBADMSG;
+	rules->default_error = (int)message->default_error;
+	rules->isolate = message->isolate;
+	rules->optional_layers = message->optional_layers;
+	rules->limits = (struct sp_limits){limits->memory, limits->cpu,       limits->wall,
+					   limits->files,  limits->processes, limits->file_size};
+	return 0;
+}
+
+static int load_message(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message)
+{
+	char *pool;
+	int r;
+
+	rules->strings = pool = malloc(strings_size(message));
+	if (!pool)
+		return -ENOMEM;
+	rules->name = pool_string(&pool, message->name);
+	rules->default_source = pool_string(&pool, message->default_source);
+	if (!rules->name || !rules->default_source)
+		return -EBADMSG;
+	r = load_scalars(rules, message);
+	if (r == 0)
+		r = load_path_rules(rules, message, &pool);
+	if (r == 0)
+		r = load_call_rules(rules, message, &pool);
+	if (r == 0)
+		r = load_program(message->filter, &rules->filter);
+	if (r == 0)
+		r = load_program(message->porter_filter, &rules->porter_filter);
+	return r;
+}
+
+static void free_message(Sallyport__Policy__CompiledPolicy **message)
+{
+	if (*message)
+		sallyport__policy__compiled_policy__free_unpacked(*message, NULL);
+}
+
+static void free_rules(struct sp_rules **rules)
+{
+	sp_rules_free(*rules);
+}
+
+int sp_rules_load(const uint8_t *bytes, size_t length, struct sp_rules **ret_rules)
+{
+	_cleanup_(free_message) Sallyport__Policy__CompiledPolicy *message = NULL;
+	_cleanup_(free_rules) struct sp_rules *rules = NULL;
+	ProtobufCMessage *base;
+	int r;
+
+	r = sp_message_decode(&sallyport__policy__compiled_policy__descriptor, bytes, length, NULL,
+			      &base);
+	if (r < 0)
+		return r;
+	message = (Sallyport__Policy__CompiledPolicy *)base;
+	if (message->version != SP_COMPILED_VERSION)
+		return -EPROTO;
+	rules = calloc(1, sizeof(*rules));
+	if (!rules)
+		return -ENOMEM;
+	r = load_message(rules, message);
+	if (r < 0)
+		return r;
+	*ret_rules = TAKE_POINTER(rules);
+	return 0;
+}
+
+struct sp_rules *sp_rules_free(struct sp_rules *rules)
+{
+	if (!rules)
+		return NULL;
+	free(rules->strings);
+	free(rules->rules);
+	free(rules->calls);
+	free(rules->nodes);
+	free(rules->buckets);
+	free(rules->filter.filter);
+	free(rules->porter_filter.filter);
+	free(rules);
+	return NULL;
+}
+
+const char *sp_rules_name(const struct sp_rules *rules)
+{
+	return rules->name;
+}
+
+const struct sp_limits *sp_rules_limits(const struct sp_rules *rules)
+{
+	return &rules->limits;
+}
+
+uint32_t sp_rules_isolate(const struct sp_rules *rules)
+{
+	return rules->isolate;
+}
+
+uint32_t sp_rules_optional_layers(const struct sp_rules *rules)
+{
+	return rules->optional_layers;
+}
+
+struct sock_fprog sp_rules_filter(const struct sp_rules *rules)
+{
+	return rules->filter;
+}
+
+struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules)
+{
+	return rules->porter_filter;
+}
+
+/* A name without wildcard is the most specific way there is to speak of it; without this, the
+ * slash of "dir/" and two stars would make that pattern outrank "dir" for the directory itself. */
+static bool more_specific(const struct rule *a, const struct rule *b)
+{
+	if (!a || !b)
+		return a != NULL;
+	if (a->measure.exact != b->measure.exact)
+		return a->measure.exact;
+	if (a->measure.prefix != b->measure.prefix)
+		return a->measure.prefix > b->measure.prefix;
+	return a->measure.literals > b->measure.literals;
+}
+
+#define RIGHT_COUNT 5
+_Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
+
+struct verdict {
+	const struct rule *deny, *grant, *by_right[RIGHT_COUNT];
+	const struct rule *below; /* the most specific grant that matches, or could, below the name */
+	bool grants_below;        /* a grant's literal part leads further down: nothing that denies the
+				   * name is more specific */
+};
+
+static void consider(struct verdict *verdict, const struct rule *rule, unsigned reach)
+{
+	if (rule->rights != 0 && (reach & SP_GLOB_BELOW) && more_specific(rule, verdict->below))
+		verdict->below = rule;
+	if (!(reach & SP_GLOB_MATCHES))
+		return;
+	if (rule->rights == 0) {
+		if (more_specific(rule, verdict->deny))
+			verdict->deny = rule;
+		return;
+	}
+	if (more_specific(rule, verdict->grant))
+		verdict->grant = rule;
+	for (unsigned right = 0; right < RIGHT_COUNT; right++)
+		if ((rule->rights & (1u << right)) && more_specific(rule, verdict->by_right[right]))
+			verdict->by_right[right] = rule;
+}
+
+static unsigned rule_reach(const struct rule *rule, struct sp_text rest)
+{
+	struct sp_text pattern = {rule->pattern.start + rule->measure.directory,
+				  rule->pattern.length - rule->measure.directory};
+
+	return rule->measure.exact ? (rest.length == 0 ? SP_GLOB_MATCHES : 0)
+				   : sp_glob_reach(pattern, rest);
+}
+
+static uint32_t granted_rights(const struct verdict *verdict)
+{
+	uint32_t rights = 0;
+
+	for (unsigned right = 0; right < RIGHT_COUNT; right++)
+		if (more_specific(verdict->by_right[right], verdict->deny))
+			rights |= 1u << right;
+	return rights;
+}
+
+static enum sp_standing standing_of(const struct verdict *verdict, uint32_t rights)
+{
+	if (rights != 0)
+		return SP_STANDING_INSIDE;
+	/* A denied directory is still on the way to what is granted below it more specifically. */
+	if (verdict->grants_below || more_specific(verdict->below, verdict->deny))
+		return SP_STANDING_ANCESTOR;
+	return SP_STANDING_OUTSIDE;
+}
+
+void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t length,
+		     struct sp_path_decision *ret_decision)
+{
+	struct walk walk = walk_start(without_final_slash(name, length));
+	struct verdict verdict = {0};
+	const struct node *node;
+	const struct rule *decided;
+	uint32_t rights;
+
+	while ((node = walk_next(rules, &walk))) {
+		for (size_t i = 0; i < node->count; i++) {
+			const struct rule *rule = &rules->rules[node->first + i];
+
+			consider(&verdict, rule, rule_reach(rule, walk.rest));
+		}
+		if (walk.rest.length == 0 && node->grants_below)
+			verdict.grants_below = true;
+	}
+	rights = granted_rights(&verdict);
+	/* Deny mentions all rights: whatever is missing is missing because of it, where it matches.
+	 */
+	decided = verdict.deny && rights != SP_RIGHT_ALL ? verdict.deny : verdict.grant;
+	*ret_decision = (struct sp_path_decision){
+	    .standing = standing_of(&verdict, rights),
+	    .rights = rights,
+	    .error = decided && decided->rights == 0 ? decided->error : EACCES,
+	    .rule = decided ? decided->source : NULL,
+	};
+}
+
+bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length)
+{
+	struct walk walk = walk_start(without_final_slash(name, length));
+	const struct node *node;
+
+	while ((node = walk_next(rules, &walk))) {
+		for (size_t i = 0; i < node->count; i++) {
+			unsigned reach = rule_reach(&rules->rules[node->first + i], walk.rest);
+
+			if (reach != 0 && !(reach & SP_GLOB_COVERS))
+				return false;
+		}
+		if (walk.rest.length == 0 && node->rules_below)
+			return false;
+	}
+	return true;
+}
+
+static int compare_call(const void *key, const void *element)
+{
+	int nr = *(const int *)key;
+	const struct call_rule *rule = element;
+
+	return (nr > rule->nr) - (nr < rule->nr);
+}
+
+bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
+			   struct sp_call_refusal *ret_refusal)
+{
+	const struct call_rule *rule =
+	    bsearch(&nr, rules->calls, rules->call_count, sizeof(*rule), compare_call);
+
+	if (!rule)
+		return false;
+	*ret_refusal = (struct sp_call_refusal){rule->error, rule->source};
+	return true;
+}
+
+void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refusal *ret_refusal)
+{
+	if (!sp_rules_find_refusal(rules, nr, ret_refusal))
+		*ret_refusal =
+		    (struct sp_call_refusal){rules->default_error, rules->default_source};
+}
+
+int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data)
+{
+	for (size_t i = 0; i < rules->rule_count; i++) {
+		const struct rule *rule = &rules->rules[i];
+		char prefix[PATH_MAX];
+		int r;
+
+		if (rule->rights == 0)
+			continue;
+		memcpy(prefix, rule->pattern.start, rule->measure.directory);
+		prefix[rule->measure.directory] = '\0';
+		r = fn(rule->measure.directory == 0 ? "/" : prefix, rule->rights, data);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A compiled policy at run time: what the porter asks before every step. Immutable once loaded;
+ * every function but load and free is pure and allocates nothing.
+ */
+#ifndef SALLYPORT_POLICY_RULES_H
+#define SALLYPORT_POLICY_RULES_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/calls.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Layers that `isolate { … }` asks for. */
+enum sp_isolate {
+	SP_ISOLATE_USER = 1 << 0,
+	SP_ISOLATE_PID = 1 << 1,
+	SP_ISOLATE_MOUNT = 1 << 2,
+	SP_ISOLATE_NETWORK = 1 << 3,
+	SP_ISOLATE_IPC = 1 << 4,
+	SP_ISOLATE_UTS = 1 << 5,
+	SP_ISOLATE_LANDLOCK = 1 << 6,
+	SP_ISOLATE_ALL = (1 << 7) - 1
+};
+
+struct sp_limits {                                               /* 0: not limited by the policy */
+	uint64_t memory, cpu, wall, files, processes, file_size; /* units as in compiled.proto */
+};
+
+struct sp_rules;
+
+/* Loads an encoded CompiledPolicy. 0, -EBADMSG (not a canonical one), -EPROTO (another version),
+ * -ENOMEM. */
+int sp_rules_load(const uint8_t *bytes, size_t length, struct sp_rules **ret_rules);
+struct sp_rules *sp_rules_free(struct sp_rules *rules); /* accepts NULL, returns NULL */
+
+const char *sp_rules_name(const struct sp_rules *rules);
+const struct sp_limits *sp_rules_limits(const struct sp_rules *rules);
+uint32_t sp_rules_isolate(const struct sp_rules *rules);
+uint32_t sp_rules_optional_layers(const struct sp_rules *rules);
+struct sock_fprog sp_rules_filter(const struct sp_rules *rules);        /* borrowed */
+struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules); /* borrowed */
+
+/* Where a name stands towards the grants of the policy. */
+enum sp_standing {
+	SP_STANDING_OUTSIDE,  /* no lookup may be made for it */
+	SP_STANDING_ANCESTOR, /* a directory on the way to a grant: metadata only */
+	SP_STANDING_INSIDE,   /* some right is granted on the name itself */
+};
+
+struct sp_path_decision {
+	enum sp_standing standing;
+	uint32_t rights; /* enum sp_right, granted on this very name */
+	int error;       /* the errno (positive) with which a missing right is answered */
+	const char
+	    *rule; /* where the deciding rule stands: the deny rule if one decided, else the most
+		    * specific grant, or NULL where no rule speaks of the name. Borrowed. */
+};
+
+/*
+ * Decides on a canonical absolute name (no empty, "." or ".." components, no trailing slash; "/"
+ * itself). O(length + patterns that share its literal prefix), flat in the number of rules.
+ */
+void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t length,
+		     struct sp_path_decision *ret_decision);
+
+/* True if every name below `name` has exactly the rights of `name` itself: no rule splits the
+ * subtree. A directory may be renamed only where this holds for source and target. */
+bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length);
+
+/* What a trapped, refused system call is answered with. Never fails: the default rule applies
+ * otherwise. */
+struct sp_call_refusal {
+	int error;        /* positive errno */
+	const char *rule; /* borrowed */
+};
+void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refusal *ret_refusal);
+
+/* The rule that refuses this very number, without the default: false where there is none. */
+bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
+			   struct sp_call_refusal *ret_refusal);
+
+/* Every grant, for the Landlock ruleset: literal directory or file prefix (no wildcard) and rights.
+ */
+typedef int sp_rules_grant_fn(const char *prefix, uint32_t rights, void *data);
+int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

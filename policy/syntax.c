@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/syntax.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ipc/util.h"
+#include "policy/text.tab.h"
+/* The generated header must come after the token values. */
+#include "policy/text.lex.h"
+
+struct block {
+	struct block *next;
+	max_align_t bytes[];
+};
+
+void *sp_syntax_allocate(struct sp_syntax *syntax, size_t size)
+{
+	struct block *block = calloc(1, sizeof(*block) + size);
+
+	if (!block) {
+		syntax->error = -ENOMEM;
+		return NULL;
+	}
+	block->next = syntax->blocks;
+	syntax->blocks = block;
+	return block->bytes;
+}
+
+void sp_syntax_clear(struct sp_syntax *syntax)
+{
+	struct block *block = syntax->blocks, *next;
+
+	for (; block; block = next) {
+		next = block->next;
+		free(block);
+	}
+	*syntax = (struct sp_syntax){0};
+}
+
+int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,
+		   struct sp_syntax *ret)
+{
+	yyscan_t scanner;
+
+	*ret = (struct sp_syntax){.source = source,
+				  .reporter = reporter,
+				  .line = 1,
+				  .column = 1,
+				  .last = SEPARATOR,
+				  .pending = -1};
+	if (sp_scan_lex_init_extra(ret, &scanner) != 0)
+		return -ENOMEM;
+	if (!sp_scan__scan_bytes(source->text, (int)source->length, scanner))
+		ret->error = -ENOMEM;
+	/* 1: mistakes, which are reported; 2: no memory. */
+	else if (sp_parse_parse(ret, scanner) == 2)
+		ret->error = -ENOMEM;
+	sp_scan_lex_destroy(scanner);
+	return ret->error;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shape of a policy, before any word of it has a meaning:
+ *
+ *     phrase phrase …                 a statement: phrases up to a newline or ';'
+ *     phrase { statement; … }         a section
+ *
+ * A phrase is a list of terms with commas; a term is a word, a "quoted string", or a word with
+ * conditions: ioctl(request == TCGETS, fd < 3). text.l cuts words, text.y finds the shape,
+ * interpret.c gives it meaning by tables.
+ */
+#ifndef SALLYPORT_POLICY_SYNTAX_H
+#define SALLYPORT_POLICY_SYNTAX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "policy/condition.h"
+#include "policy/diagnostic.h"
+
+struct sp_word {
+	const char *text; /* NUL-terminated, without quotes */
+	struct sp_place place;
+	bool quoted;
+	struct sp_word *next; /* of value | value */
+};
+
+struct sp_clause { /* argument [& mask] relation value */
+	struct sp_word *argument, *mask, *value;
+	enum sp_relation relation;
+	struct sp_clause *next;
+};
+
+struct sp_term {
+	struct sp_word *word;
+	struct sp_clause *clauses;
+	struct sp_term *next;
+};
+
+struct sp_phrase {
+	struct sp_term *terms;
+	struct sp_phrase *next;
+};
+
+struct sp_statement {
+	struct sp_place place;
+	struct sp_phrase *phrases;
+	bool section;
+	struct sp_statement *body; /* of a section */
+	struct sp_statement *next;
+};
+
+/* A parse in progress, and the owner of all that it made. */
+struct sp_syntax {
+	const struct sp_source *source;
+	struct sp_reporter *reporter;
+	struct sp_statement *statements;
+	void *blocks; /* every allocation, freed together */
+	int error;    /* 0 or -ENOMEM */
+	/* The lexer's memory: tokens that it makes up, and the section that is open. */
+	unsigned line, column;
+	int last, pending;
+	bool in_parentheses;
+	struct sp_place opened;
+};
+
+/*
+ * Reads source->text. Mistakes go to the reporter; what is well-formed is in ret->statements all
+ * the same, so that its mistakes can be told in the same run. 0 or -ENOMEM. Free in any case.
+ */
+int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,
+		   struct sp_syntax *ret);
+void sp_syntax_clear(struct sp_syntax *syntax);
+
+/* For text.l and text.y: zeroed memory that lives as long as the syntax, or NULL. */
+void *sp_syntax_allocate(struct sp_syntax *syntax, size_t size);
+
+#endif
