@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call on its way to the porter and back: claim a slot, marshal by the table, wait, write back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "ipc/arch.h"
+#include "ipc/channel.h"
+#include "ipc/decode.h"
+#include "ipc/runtime.h"
+#include "ipc/wire.pb-c.h"
+#include "sandboxee/runtime.h"
+
+/* How long a call waits for a slot while SP_SLOT_COUNT others are under way. */
+#define CLAIM_SECONDS 30
+
+#define SPIN_CREDIT_MAX 8
+#define SPIN_PROBE 64u
+
+/* One call under way. Lives on the slot's stack. */
+struct exchange {
+	const struct sp_trap *trap;
+	const struct sp_call_info *info; /* NULL: the report of a refused call */
+	uint32_t index;
+	struct sp_slot *slot;
+	uint32_t generation;
+	uint64_t flags; /* of the call, as sent */
+	long result;
+	char path[PATH_MAX], path2[PATH_MAX];
+	uint8_t arena[SP_OUT_MAX + 512] __attribute__((aligned(16)));
+};
+
+static long futex(_Atomic uint32_t *word, int operation, uint32_t value,
+		  const struct timespec *timeout)
+{
+	return sp_raw_syscall(__NR_futex, (long)word, operation, value, (long)timeout, 0, 0);
+}
+
+/* ---- slots
+ * ------------------------------------------------------------------------------------------- */
+
+static bool try_claim(uint32_t first, uint32_t *ret_index)
+{
+	for (uint32_t i = 0; i < SP_SLOT_COUNT; i++) {
+		uint32_t index = (first + i) % SP_SLOT_COUNT;
+		uint32_t expected = SP_SLOT_FREE;
+
+		if (atomic_compare_exchange_strong(&sp_runtime.slots->slot[index].state, &expected,
+						   SP_SLOT_CLAIMED)) {
+			*ret_index = index;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool claim(uint32_t *ret_index)
+{
+	const struct timespec second = {.tv_sec = 1};
+	uint32_t first = (uint32_t)sp_raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	bool claimed = try_claim(first, ret_index);
+
+	if (claimed)
+		return true;
+	atomic_fetch_add(&sp_runtime.waiting, 1);
+	for (int i = 0; i < CLAIM_SECONDS && !claimed; i++) {
+		uint32_t released = atomic_load(&sp_runtime.released);
+
+		claimed = try_claim(first, ret_index);
+		if (!claimed)
+			(void)futex(&sp_runtime.released, FUTEX_WAIT_PRIVATE, released, &second);
+	}
+	atomic_fetch_sub(&sp_runtime.waiting, 1);
+	return claimed;
+}
+
+static void release(struct sp_slot *slot)
+{
+	atomic_store(&slot->state, SP_SLOT_FREE);
+	if (atomic_load(&sp_runtime.waiting)) {
+		atomic_fetch_add(&sp_runtime.released, 1);
+		(void)futex(&sp_runtime.released, FUTEX_WAKE_PRIVATE, 1, NULL);
+	}
+}
+
+/* ---- waiting
+ * ------------------------------------------------------------------------------------------ */
+
+static bool is_done(const struct exchange *exchange)
+{
+	return atomic_load_explicit(&exchange->slot->state, memory_order_acquire) == SP_SLOT_DONE;
+}
+
+static bool worth_spinning(void)
+{
+	if (sp_runtime.slots->spin_us == 0)
+		return false;
+	return atomic_load_explicit(&sp_runtime.spin_credit, memory_order_relaxed) > 0 ||
+	       atomic_fetch_add_explicit(&sp_runtime.spin_probe, 1, memory_order_relaxed) %
+		       SPIN_PROBE ==
+		   0;
+}
+
+/* Busy-waits for a number of rounds that comes to about spin_us: a clock would cost more than it
+ * tells. */
+static bool spin(const struct exchange *exchange)
+{
+	int32_t credit = atomic_load_explicit(&sp_runtime.spin_credit, memory_order_relaxed);
+	uint32_t rounds = sp_runtime.slots->spin_us * 16;
+	bool done = false;
+
+	for (uint32_t i = 0; i < rounds && !done; i++) {
+		sp_cpu_relax();
+		done = is_done(exchange);
+	}
+	if (done && credit < SPIN_CREDIT_MAX)
+		atomic_store_explicit(&sp_runtime.spin_credit, credit + 1, memory_order_relaxed);
+	else if (!done && credit > 0)
+		atomic_store_explicit(&sp_runtime.spin_credit, credit - 1, memory_order_relaxed);
+	return done;
+}
+
+static void sleep_until_done(struct exchange *exchange)
+{
+	struct sp_slot *slot = exchange->slot;
+
+	atomic_store(&slot->sleeping, 1);
+	for (;;) {
+		uint32_t state = atomic_load(&slot->state);
+
+		if (state == SP_SLOT_DONE)
+			break;
+		/* Not private: the waker is another process. */
+		(void)futex(&slot->state, FUTEX_WAIT, state, NULL);
+	}
+	atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
+}
+
+static void post_and_wait(struct exchange *exchange, size_t length)
+{
+	static const uint64_t one = 1;
+	struct sp_slots *slots = sp_runtime.slots;
+
+	atomic_store_explicit(&exchange->slot->length, (uint32_t)length, memory_order_relaxed);
+	atomic_store(&exchange->slot->state, SP_SLOT_REQUEST);
+	atomic_fetch_or(&slots->pending, 1u << exchange->index);
+	if (!atomic_load(&slots->awake))
+		(void)sp_raw_syscall(__NR_write, SP_DOORBELL_FD, (long)&one, sizeof(one), 0, 0, 0);
+	if (!worth_spinning() || !spin(exchange))
+		sleep_until_done(exchange);
+}
+
+/* ---- descriptors
+ * --------------------------------------------------------------------------------------- */
+
+static void lock_channel(void)
+{
+	uint32_t expected = 0;
+
+	if (atomic_compare_exchange_strong(&sp_runtime.channel_lock, &expected, 1))
+		return;
+	while (atomic_exchange(&sp_runtime.channel_lock, 2) != 0)
+		(void)futex(&sp_runtime.channel_lock, FUTEX_WAIT_PRIVATE, 2, NULL);
+}
+
+static void unlock_channel(void)
+{
+	if (atomic_exchange(&sp_runtime.channel_lock, 0) == 2)
+		(void)futex(&sp_runtime.channel_lock, FUTEX_WAKE_PRIVATE, 1, NULL);
+}
+
+static void close_raw(int descriptor)
+{
+	if (descriptor >= 0)
+		(void)sp_raw_syscall(__NR_close, descriptor, 0, 0, 0, 0, SP_RUNTIME_MARK);
+}
+
+/* Receives one parcel and files it under the slot that it is for. 0, or -errno when nothing could
+ * be received. */
+static int receive_parcel(struct exchange *exchange)
+{
+	uint8_t bytes[64];
+	struct sp_arena arena;
+	ProtobufCMessage *message;
+	const Sallyport__Wire__Parcel *parcel;
+	int descriptor = -1;
+	ssize_t length;
+
+	length = sp_channel_receive(SP_CHANNEL_FD, bytes, sizeof(bytes), MSG_DONTWAIT, &descriptor);
+	if (length <= 0)
+		return length < 0 ? (int)length : -EIO;
+	sp_arena_init(&arena, exchange->arena, sizeof(exchange->arena));
+	if (sp_message_decode(&sallyport__wire__parcel__descriptor, bytes, (size_t)length, &arena,
+			      &message) < 0) {
+		close_raw(descriptor);
+		return -EIO;
+	}
+	parcel = (const Sallyport__Wire__Parcel *)message;
+	if (parcel->slot >= SP_SLOT_COUNT) {
+		close_raw(descriptor);
+		return -EIO;
+	}
+	close_raw(sp_runtime.received[parcel->slot]);   /* of a call that gave up on it */
+	sp_runtime.received[parcel->slot] = descriptor; /* or -EMFILE */
+	sp_runtime.received_for[parcel->slot] = parcel->generation;
+	return 0;
+}
+
+/* The descriptor that the reply announced: it is in the queue, or another thread has taken it in
+ * for us. */
+static int take_descriptor(struct exchange *exchange)
+{
+	int *mine = &sp_runtime.received[exchange->index];
+	int descriptor = -1;
+	int r = 0;
+
+	lock_channel();
+	while (r == 0 &&
+	       (*mine == -1 || sp_runtime.received_for[exchange->index] != exchange->generation))
+		r = receive_parcel(exchange);
+	if (r == 0) {
+		descriptor = *mine;
+		*mine = -1;
+	}
+	unlock_channel();
+	return r < 0 ? r : descriptor;
+}
+
+/* ---- marshalling
+ * ------------------------------------------------------------------------------------------ */
+
+static int read_path(struct exchange *exchange, int argument, char *to, ProtobufCBinaryData *field)
+{
+	const struct sp_trap *trap = exchange->trap;
+	ssize_t length =
+	    sp_memory_read_string(trap->pid, to, (const void *)trap->argument[argument], PATH_MAX);
+
+	if (length < 0)
+		return (int)length;
+	field->data = (uint8_t *)to;
+	field->len = (size_t)length;
+	return 0;
+}
+
+/* struct open_how grows: a longer one is accepted while the rest is zero, as the kernel does. */
+static int read_open_how(const struct exchange *exchange, Sallyport__Wire__Call *call)
+{
+	const struct sp_trap *trap = exchange->trap;
+	const uint8_t *from = (const uint8_t *)trap->argument[exchange->info->flags];
+	size_t size = (size_t)trap->argument[exchange->info->size];
+	struct open_how how;
+	uint8_t rest[64];
+
+	if (size < sizeof(how))
+		return -EINVAL;
+	if (size > 4096)
+		return -E2BIG;
+	if (sp_memory_read(trap->pid, &how, from, sizeof(how)) < 0)
+		return -EFAULT;
+	for (size_t at = sizeof(how); at < size; at += sizeof(rest)) {
+		size_t part = size - at < sizeof(rest) ? size - at : sizeof(rest);
+
+		if (sp_memory_read(trap->pid, rest, from + at, part) < 0)
+			return -EFAULT;
+		for (size_t i = 0; i < part; i++)
+			if (rest[i])
+				return -E2BIG;
+	}
+	call->has_flags = call->has_mode = call->has_resolve = 1;
+	call->flags = how.flags;
+	call->mode = how.mode;
+	call->resolve = how.resolve;
+	return 0;
+}
+
+/* The columns of the table that are plain numbers. The kernel takes 32 bits of each. */
+static void read_numbers(const struct exchange *exchange, Sallyport__Wire__Call *call)
+{
+	const struct sp_call_info *info = exchange->info;
+	const long *argument = exchange->trap->argument;
+
+	call->has_dirfd = info->dirfd >= 0;
+	call->dirfd = info->dirfd >= 0 ? (int32_t)argument[info->dirfd] : 0;
+	call->has_dirfd2 = info->dirfd2 >= 0;
+	call->dirfd2 = info->dirfd2 >= 0 ? (int32_t)argument[info->dirfd2] : 0;
+	call->has_flags = info->flags >= 0;
+	call->flags = info->flags >= 0 ? (uint32_t)argument[info->flags] : 0;
+	call->has_mode = info->mode >= 0;
+	call->mode = info->mode >= 0 ? (uint32_t)argument[info->mode] : 0;
+	call->umask = atomic_load(&sp_runtime.umask);
+}
+
+static int read_call(struct exchange *exchange, Sallyport__Wire__Call *call)
+{
+	const struct sp_call_info *info = exchange->info;
+	int r = 0;
+
+	call->id = (uint32_t)(info - sp_call_table);
+	read_numbers(exchange, call);
+	if (info->extra == SP_EXTRA_OPEN_HOW)
+		r = read_open_how(exchange, call);
+	if (r == 0 && info->returns == SP_RETURNS_BYTES) {
+		int size = (int)exchange->trap->argument[info->size];
+
+		if (size <= 0)
+			return -EINVAL;
+		call->has_size = 1;
+		call->size = (uint64_t)size;
+	}
+	if (r == 0) {
+		call->has_path = 1;
+		r = read_path(exchange, info->path, exchange->path, &call->path);
+	}
+	if (r == 0 && info->path2 >= 0) {
+		call->has_path2 = 1;
+		r = read_path(exchange, info->path2, exchange->path2, &call->path2);
+	}
+	exchange->flags = call->flags | info->implied;
+	return r;
+}
+
+/* ---- metadata of a descriptor
+ * -------------------------------------------------------------------------------- */
+
+static struct statx_timestamp statx_time(struct timespec time)
+{
+	return (struct statx_timestamp){.tv_sec = time.tv_sec, .tv_nsec = (uint32_t)time.tv_nsec};
+}
+
+static struct statx statx_from(const struct stat *stat)
+{
+	return (struct statx){
+	    .stx_mask = STATX_BASIC_STATS,
+	    .stx_blksize = (uint32_t)stat->st_blksize,
+	    .stx_nlink = (uint32_t)stat->st_nlink,
+	    .stx_uid = stat->st_uid,
+	    .stx_gid = stat->st_gid,
+	    .stx_mode = (uint16_t)stat->st_mode,
+	    .stx_ino = stat->st_ino,
+	    .stx_size = (uint64_t)stat->st_size,
+	    .stx_blocks = (uint64_t)stat->st_blocks,
+	    .stx_atime = statx_time(stat->st_atim),
+	    .stx_ctime = statx_time(stat->st_ctim),
+	    .stx_mtime = statx_time(stat->st_mtim),
+	    .stx_rdev_major = major(stat->st_rdev),
+	    .stx_rdev_minor = minor(stat->st_rdev),
+	    .stx_dev_major = major(stat->st_dev),
+	    .stx_dev_minor = minor(stat->st_dev),
+	};
+}
+
+/*
+ * stat of a descriptor in the form that modern libcs use for fstat(3): an empty path with
+ * AT_EMPTY_PATH. The filter cannot see that the path is empty, so it traps; here it is, and the
+ * harmless fstat(2) answers.
+ */
+static long stat_descriptor(const struct exchange *exchange, int descriptor)
+{
+	const struct sp_trap *trap = exchange->trap;
+	long out = trap->argument[exchange->info->out];
+	struct stat stat;
+	struct statx statx;
+	long r;
+
+	if (exchange->info->returns == SP_RETURNS_STAT)
+		return sp_raw_syscall(__NR_fstat, descriptor, out, 0, 0, 0, 0);
+	r = sp_raw_syscall(__NR_fstat, descriptor, (long)&stat, 0, 0, 0, 0);
+	if (r < 0)
+		return r;
+	statx = statx_from(&stat);
+	return sp_memory_write(trap->pid, (void *)out, &statx, sizeof(statx));
+}
+
+/* True where the call was answered from the descriptor alone; its result is in exchange->result. */
+static bool answered_by_descriptor(struct exchange *exchange, Sallyport__Wire__Call *call)
+{
+	if (exchange->info->operation != SP_OPERATION_STAT || !(call->flags & AT_EMPTY_PATH))
+		return false;
+	call->flags &= ~(uint64_t)AT_EMPTY_PATH;
+	if (call->path.len > 0)
+		return false;
+	if (call->dirfd == AT_FDCWD) {
+		exchange->path[0] = '.';
+		call->path.len = 1;
+		return false;
+	}
+	exchange->result = stat_descriptor(exchange, call->dirfd);
+	return true;
+}
+
+/* ---- results
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static long deliver_descriptor(const struct exchange *exchange, int descriptor)
+{
+	long r;
+
+	if (exchange->info->returns == SP_RETURNS_DIRECTORY) {
+		r = sp_raw_syscall(__NR_fchdir, descriptor, 0, 0, 0, 0, 0);
+		close_raw(descriptor);
+		return r;
+	}
+	/* It arrived close-on-exec; only the caller decides whether it stays so. */
+	if (!(exchange->flags & O_CLOEXEC))
+		(void)sp_raw_syscall(__NR_fcntl, descriptor, F_SETFD, 0, 0, 0, SP_RUNTIME_MARK);
+	return descriptor;
+}
+
+static long deliver(struct exchange *exchange, const Sallyport__Wire__Reply *reply)
+{
+	const struct sp_trap *trap = exchange->trap;
+
+	if (reply->has_descriptor) {
+		int descriptor = take_descriptor(exchange);
+
+		return descriptor < 0 ? descriptor : deliver_descriptor(exchange, descriptor);
+	}
+	if (reply->has_out && reply->result >= 0 && exchange->info && exchange->info->out >= 0) {
+		void *out = (void *)trap->argument[exchange->info->out];
+
+		if (sp_memory_write(trap->pid, out, reply->out.data, reply->out.len) < 0)
+			return -EFAULT;
+	}
+	return reply->result;
+}
+
+static long read_reply(struct exchange *exchange)
+{
+	uint32_t length = atomic_load_explicit(&exchange->slot->length, memory_order_relaxed);
+	const Sallyport__Wire__Reply *reply;
+	struct sp_arena arena;
+	ProtobufCMessage *message;
+	/* The arena is used again for the parcel of a descriptor, after the reply has been read. */
+	Sallyport__Wire__Reply copy;
+
+	sp_arena_init(&arena, exchange->arena, sizeof(exchange->arena));
+	if (length > SP_SLOT_BYTES ||
+	    sp_message_decode(&sallyport__wire__reply__descriptor, exchange->slot->bytes, length,
+			      &arena, &message) < 0)
+		return -EIO;
+	reply = (const Sallyport__Wire__Reply *)message;
+	if (reply->generation != exchange->generation)
+		return -EIO;
+	copy = *reply;
+	return deliver(exchange, &copy);
+}
+
+/* ---- the whole way
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static void ask(struct exchange *exchange, Sallyport__Wire__Request *request)
+{
+	request->generation = exchange->generation;
+	request->tid = (int32_t)sp_raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	post_and_wait(exchange, sallyport__wire__request__pack(request, exchange->slot->bytes));
+	exchange->result = read_reply(exchange);
+}
+
+static void forward_call(struct exchange *exchange)
+{
+	Sallyport__Wire__Request request = SALLYPORT__WIRE__REQUEST__INIT;
+	Sallyport__Wire__Call call = SALLYPORT__WIRE__CALL__INIT;
+	int r = read_call(exchange, &call);
+
+	if (r < 0) {
+		exchange->result = r;
+		return;
+	}
+	if (answered_by_descriptor(exchange, &call))
+		return;
+	request.what_case = SALLYPORT__WIRE__REQUEST__WHAT_CALL;
+	request.call = &call;
+	ask(exchange, &request);
+}
+
+static void forward_refused(struct exchange *exchange)
+{
+	Sallyport__Wire__Request request = SALLYPORT__WIRE__REQUEST__INIT;
+	Sallyport__Wire__Refused refused = SALLYPORT__WIRE__REFUSED__INIT;
+	uint64_t argument[SP_ARGUMENTS];
+
+	memcpy(argument, exchange->trap->argument, sizeof(argument));
+	refused.nr = exchange->trap->nr;
+	refused.instruction = exchange->trap->instruction;
+	refused.n_argument = SP_ARGUMENTS;
+	refused.argument = argument;
+	request.what_case = SALLYPORT__WIRE__REQUEST__WHAT_REFUSED;
+	request.refused = &refused;
+	ask(exchange, &request);
+}
+
+/* What crosses over to the slot's stack: little, since it lies on the program's. */
+struct crossing {
+	const struct sp_trap *trap;
+	const struct sp_call_info *info;
+	uint32_t index;
+	long result;
+};
+
+static void on_slot_stack(void *data)
+{
+	struct crossing *crossing = data;
+	struct exchange exchange;
+
+	exchange.trap = crossing->trap;
+	exchange.info = crossing->info;
+	exchange.index = crossing->index;
+	exchange.slot = &sp_runtime.slots->slot[crossing->index];
+	exchange.generation = ++exchange.slot->generation;
+	exchange.result = -EIO;
+	if (crossing->info)
+		forward_call(&exchange);
+	else
+		forward_refused(&exchange);
+	crossing->result = exchange.result;
+}
+
+long sp_forward(const struct sp_trap *trap, const struct sp_call_info *info)
+{
+	struct crossing crossing = {.trap = trap, .info = info};
+	uint8_t *top;
+
+	if (!claim(&crossing.index))
+		return -EAGAIN;
+	top = sp_runtime.stacks + (crossing.index + 1) * sp_runtime.stack_stride;
+	sp_call_on_stack(top, on_slot_stack, &crossing);
+	release(&sp_runtime.slots->slot[crossing.index]);
+	return crossing.result;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime inside a locked process. Everything declared here runs in the SIGSYS handler, with
+ * all signals blocked: raw system calls only; no TLS, no errno, no malloc, no lock but the
+ * channel's.
+ */
+#ifndef SALLYPORT_SANDBOXEE_RUNTIME_H
+#define SALLYPORT_SANDBOXEE_RUNTIME_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <ucontext.h>
+
+#include "ipc/calls.h"
+#include "ipc/slots.h"
+
+#define SP_STACK_SIZE (64u * 1024u)
+#define SP_ARGUMENTS 6
+
+/*
+ * What the handler must reach: the library's only mutable globals. Written once before the lock,
+ * but for the members marked *. None of it protects anything: a hostile sandboxee that edits it
+ * harms itself.
+ */
+struct sp_runtime {
+	bool locked;
+	pid_t pid;              /* who locked; a forked child finds that it is somebody else */
+	struct sp_slots *slots; /* shared with the porter */
+	uint8_t *stacks;        /* SP_SLOT_COUNT of them, each above a guard page */
+	size_t stack_stride;
+
+	_Atomic uint32_t umask; /* * */
+
+	_Atomic uint32_t channel_lock; /* * futex: 0 free, 1 held, 2 held and waited for */
+	int received[SP_SLOT_COUNT];   /* * under channel_lock: a descriptor or -errno that another
+					  thread took in */
+	uint32_t received_for[SP_SLOT_COUNT]; /* * the generation it belongs to */
+
+	_Atomic uint32_t
+	    released; /* * futex: counts releases of slots while somebody waits for one */
+	_Atomic uint32_t waiting;    /* * threads that wait for a slot */
+	_Atomic int32_t spin_credit; /* * falls when busy-waiting was in vain */
+	_Atomic uint32_t spin_probe; /* * */
+};
+
+extern struct sp_runtime sp_runtime;
+
+/* One trapped call, as the handler sees it. Lives on the interrupted stack: small. */
+struct sp_trap {
+	int nr;
+	pid_t pid;    /* of the calling process, which may be a child of the one that locked */
+	bool foreign; /* pid is not the one that locked */
+	uint64_t instruction;
+	long argument[SP_ARGUMENTS];
+	ucontext_t *context;
+	const siginfo_t *info;
+};
+
+/* ---- memory.c: copies that answer a wild pointer with -EFAULT -----------------------------------
+ */
+
+/* 0 or -EFAULT. `pid` is the caller's own. */
+int sp_memory_read(pid_t pid, void *to, const void *from, size_t length);
+int sp_memory_write(pid_t pid, void *to, const void *from, size_t length);
+
+/* A NUL-terminated string of less than `size` bytes. Its length, -EFAULT, or -ENAMETOOLONG. */
+ssize_t sp_memory_read_string(pid_t pid, char *to, const void *from, size_t size);
+
+/* ---- signals.c: SIGSYS stays deliverable, and the program does not notice
+ * ------------------------ */
+
+long sp_signals_procmask(const struct sp_trap *trap);
+long sp_signals_action(const struct sp_trap *trap);
+long sp_signals_pending(const struct sp_trap *trap);
+long sp_signals_suspend(const struct sp_trap *trap);
+long sp_signals_ppoll(const struct sp_trap *trap);
+long sp_signals_pselect(const struct sp_trap *trap);
+long sp_signals_epoll(const struct sp_trap *trap);
+
+/* A SIGSYS that no filter raised: does what the program believes that the signal does. */
+void sp_signals_deliver(pid_t pid, const siginfo_t *info, ucontext_t *context);
+
+/* ---- local.c: descriptors that the program must not touch, and its umask
+ * -------------------------- */
+
+long sp_local_close_range(const struct sp_trap *trap);
+long sp_local_bad_descriptor(const struct sp_trap *trap);
+long sp_local_umask(const struct sp_trap *trap);
+
+/* ---- forward.c: to the porter
+ * --------------------------------------------------------------------- */
+
+/* Sends a brokered call, or, with info NULL, the report of a refused one; returns what the program
+ * gets. */
+long sp_forward(const struct sp_trap *trap, const struct sp_call_info *info);
+
+/* ---- trap.c
+ * ---------------------------------------------------------------------------------------- */
+
+/* The handler of SIGSYS. Installed with every signal in its mask, and not with SA_ONSTACK: on an
+ * alternate stack a vfork child would overwrite its parent's frame. */
+void sp_trap_handler(int signal, siginfo_t *info, void *context);
+
+#endif

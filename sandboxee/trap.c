@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "ipc/arch.h"
+#include "ipc/util.h"
+#include "sandboxee/runtime.h"
+
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP 1 /* si_code of a SIGSYS that a filter raised; asm-generic/siginfo.h */
+#endif
+
+/* Calls that the runtime answers by itself; everything else goes to the porter. */
+static const struct {
+	int nr;
+	long (*answer)(const struct sp_trap *trap);
+} local_calls[] = {
+    {__NR_rt_sigprocmask, sp_signals_procmask},
+    {__NR_rt_sigaction, sp_signals_action},
+    {__NR_rt_sigpending, sp_signals_pending},
+    {__NR_rt_sigsuspend, sp_signals_suspend},
+    {__NR_ppoll, sp_signals_ppoll},
+    {__NR_pselect6, sp_signals_pselect},
+    {__NR_epoll_pwait, sp_signals_epoll},
+    {__NR_epoll_pwait2, sp_signals_epoll},
+    {__NR_close, sp_local_bad_descriptor},
+    {__NR_close_range, sp_local_close_range},
+    {__NR_dup2, sp_local_bad_descriptor},
+    {__NR_dup3, sp_local_bad_descriptor},
+    {__NR_dup, sp_local_bad_descriptor},
+    {__NR_fcntl, sp_local_bad_descriptor},
+    {__NR_umask, sp_local_umask},
+};
+
+static long answer(const struct sp_trap *trap)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(local_calls); i++)
+		if (local_calls[i].nr == trap->nr)
+			return local_calls[i].answer(trap);
+	/* A child has no channel of its own, and its parent's would answer for the parent. */
+	if (trap->foreign)
+		return -EIO;
+	return sp_forward(trap, sp_call_find(trap->nr));
+}
+
+static void read_context(struct sp_trap *trap)
+{
+	static const int arguments[SP_ARGUMENTS] = SP_REG_ARGUMENTS;
+
+	for (int i = 0; i < SP_ARGUMENTS; i++)
+		trap->argument[i] = trap->context->uc_mcontext.gregs[arguments[i]];
+}
+
+void sp_trap_handler(int signal, siginfo_t *info, void *context)
+{
+	struct sp_trap trap = {
+	    .pid = (pid_t)sp_raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0),
+	    .context = context,
+	    .info = info,
+	};
+
+	(void)signal;
+	/* The process can send itself this code as well; all that it gets is an answer to a call of
+	 * its own choice. */
+	if (info->si_code != SYS_SECCOMP || info->si_arch != SP_AUDIT_ARCH) {
+		sp_signals_deliver(trap.pid, info, trap.context);
+		return;
+	}
+	trap.nr = info->si_syscall;
+	trap.foreign = trap.pid != sp_runtime.pid;
+	trap.instruction = (uint64_t)(uintptr_t)info->si_call_addr;
+	read_context(&trap);
+	trap.context->uc_mcontext.gregs[SP_REG_RESULT] = answer(&trap);
+}
