@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Performing one brokered call: the library behind the porter. It knows neither protobuf nor seccomp nor the channel;
+ * the same functions serve both interceptions, the differential tests and the fuzzers.
+ *
+ * A call that the policy allows answers as the kernel's own, errno included, with these exceptions:
+ *
+ *   - FIFOs, sockets and devices are not opened: ENXIO. So are links below /proc to what has no name
+ *     (pipes, memfds, deleted files). Other processes' entries there, ns/ and map_files/: EACCES.
+ *   - access(X_OK) on a file: EACCES, since no path rule grants execution.
+ *   - Set-id and sticky bits of a mode are dropped.
+ *   - A rename that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT: EPERM.
+ *   - RESOLVE_CACHED always answers EAGAIN; a magic link under RESOLVE_NO_XDEV always EXDEV.
+ *   - A deleted cwd or dirfd: ENOENT, also for "." and ".."; one without a name in the view: EACCES.
+ *   - Opening a leased file: EAGAIN instead of waiting for its holder.
+ *   - Names that are PATH_MAX bytes or longer once the cwd stands before them: ENAMETOOLONG.
+ *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
+ *     fs.protected_regular and fs.protected_fifos are not heeded.
+ *   - Above the cwd a name is walked from the root, and needs search permission there.
+ */
+#ifndef SALLYPORT_BROKER_CALLS_H
+#define SALLYPORT_BROKER_CALLS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "ipc/calls.h"
+#include "policy/rules.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The view in which names mean something: made once, after the walls stand. */
+struct sp_view {
+	int root;          /* O_PATH of "/" */
+	int proc;          /* O_PATH of the sandbox's /proc; -1: there is none */
+	int own_fd;        /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
+	dev_t proc_device; /* st_dev of `proc` */
+	uint64_t *mounts;  /* sorted STATX_MNT_ID of every mount of the view, owned */
+	size_t mount_count;
+};
+
+/* Opens the view of the calling process. `proc` is borrowed by duplication; -1: the names below /proc are refused.
+ * `own_fd` likewise: a descriptor of the caller's own /proc/self/fd. 0 or -errno. */
+int sp_view_open(int proc, int own_fd, struct sp_view *ret_view);
+void sp_view_close(struct sp_view *view);
+
+/* Who asks. Cwd and descriptors are looked up below view->proc. */
+struct sp_caller {
+	pid_t pid; /* in the sandbox's pid namespace: the name of its directory in view->proc */
+};
+
+/* Why a call was refused by policy, for the report. */
+struct sp_refusal {
+	int error;           /* 0: not refused by policy */
+	char name[PATH_MAX]; /* the name on which the decision fell, or "" */
+	const char *rule;    /* borrowed from the rules, or NULL */
+	const char *detail;  /* a constant string: "no right to write", "is a FIFO", … */
+};
+
+/*
+ * Decides and acts. `answer` gets the result or -errno; a policy refusal fills `ret_refusal` as well. Never blocks on a
+ * FIFO or device, never follows a link that the policy does not cover, leaves no descriptor open but answer->descriptor.
+ * Not thread-safe: it sets the process's umask for creating calls.
+ */
+void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
+		     const struct sp_caller *caller, const struct sp_call *call,
+		     struct sp_answer *answer, struct sp_refusal *ret_refusal);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

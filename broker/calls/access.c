@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/* access, faccessat, faccessat2: what the kernel says of the caller's credentials, less what the
+ * policy withholds. */
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+#define ACCESS_FLAGS (AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+#define ENTRY_RIGHTS (SP_RIGHT_WRITE | SP_RIGHT_CREATE | SP_RIGHT_DELETE)
+
+/* Writing to a directory is changing its entries. */
+static int require_write(struct sp_request *request, const struct sp_walk *walk)
+{
+	if (S_ISDIR(walk->status.stx_mode) && (walk->decision.rights & ENTRY_RIGHTS))
+		return 0;
+	return sp_require(request, walk, SP_RIGHT_WRITE);
+}
+
+static int require(struct sp_request *request, const struct sp_walk *walk)
+{
+	uint64_t mode = request->call->mode;
+	int r = 0;
+
+	if (mode & R_OK)
+		r = sp_require(request, walk, SP_RIGHT_READ);
+	if (r == 0 && (mode & W_OK))
+		r = require_write(request, walk);
+	/* No path rule grants execution; a directory is only searched. */
+	if (r == 0 && (mode & X_OK) && !S_ISDIR(walk->status.stx_mode))
+		r = sp_refuse(request, walk->name, &walk->decision, EACCES, "no right to execute");
+	return r;
+}
+
+int64_t sp_call_access(struct sp_request *request)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	const struct sp_call *call = request->call;
+	bool nofollow = call->flags & AT_SYMLINK_NOFOLLOW;
+	int r;
+
+	if ((call->mode & ~(uint64_t)(R_OK | W_OK | X_OK)) ||
+	    (call->flags & ~(uint64_t)ACCESS_FLAGS))
+		return -EINVAL;
+	r = sp_walk_object(request, nofollow ? O_NOFOLLOW : 0, &walk);
+	if (r < 0)
+		return r;
+	/* The porter has the caller's ids and no capabilities: real and effective are the same. */
+	if (syscall(SYS_faccessat2, walk.object, "", call->mode,
+		    AT_EMPTY_PATH | (call->flags & AT_EACCESS)) < 0)
+		return -errno;
+	return require(request, &walk);
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+/* open, creat, openat, openat2. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+#define CREATING (O_CREAT | TMPFILE_BIT)
+#define PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
+/* What F_SETFL can set: the flags of the open file that are not about opening. */
+#define STATUS_FLAGS (O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK)
+#if defined(__x86_64__)
+#define LARGEFILE 0100000 /* libc's is 0 here */
+#else
+#define LARGEFILE O_LARGEFILE
+#endif
+#define KNOWN_FLAGS                                                                                \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |      \
+	 O_DSYNC | O_ASYNC | O_DIRECT | LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |         \
+	 O_CLOEXEC | O_PATH | O_TMPFILE)
+/* Somebody may put a link in the place of what was looked at, again and again: not for ever. */
+#define TRIES 256
+#define AGAIN 1
+
+struct opening {
+	struct sp_request *request;
+	uint64_t flags, mode, resolve; /* as the kernel understands them */
+	uint32_t needed;               /* rights on a name that exists */
+};
+
+static bool writes(uint64_t flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static uint32_t rights_for(uint64_t flags)
+{
+	static const uint32_t access[] = {
+	    [O_RDONLY] = SP_RIGHT_READ,
+	    [O_WRONLY] = SP_RIGHT_WRITE,
+	    [O_RDWR] = SP_RIGHT_READ | SP_RIGHT_WRITE,
+	    [O_ACCMODE] = SP_RIGHT_READ | SP_RIGHT_WRITE,
+	};
+
+	if (flags & O_PATH)
+		return 0;
+	if (flags & TMPFILE_BIT)
+		return SP_RIGHT_CREATE;
+	return access[flags & O_ACCMODE] | (flags & O_TRUNC ? SP_RIGHT_WRITE : 0);
+}
+
+/* The kernel judges flags before it looks at a name, so an empty name gets its opinion, and nothing
+ * else. */
+static int judge(const struct opening *o)
+{
+	struct open_how how = {.flags = o->flags, .mode = o->mode, .resolve = o->resolve};
+	long fd = syscall(SYS_openat2, AT_FDCWD, "", &how, sizeof(how));
+
+	if (fd >= 0) {
+		(void)close((int)fd);
+		return -EINVAL;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+/* open and openat drop what openat2 refuses. */
+static int parse(struct sp_request *request, struct opening *ret_opening)
+{
+	const struct sp_call *call = request->call;
+	struct opening o = {request, call->flags, call->mode, call->resolve, 0};
+	int r;
+
+	if (call->info->extra != SP_EXTRA_OPEN_HOW) {
+		o.flags &= (uint64_t)KNOWN_FLAGS;
+		if (o.flags & O_PATH)
+			o.flags &= PATH_FLAGS;
+		o.mode = o.flags & CREATING ? o.mode & 07777 : 0;
+	}
+	r = judge(&o);
+	if (r < 0)
+		return r;
+	/* Nothing is known to be in a cache here; the interface allows this answer at any time. */
+	if (o.resolve & RESOLVE_CACHED)
+		return -EAGAIN;
+	o.needed = rights_for(o.flags);
+	*ret_opening = o;
+	return 0;
+}
+
+/* Truncation comes last, when the file is known: the kernel's O_TRUNC would not wait. */
+static uint64_t quiet(uint64_t flags)
+{
+	flags |= O_CLOEXEC;
+	return flags & O_PATH ? flags : (flags | O_NOCTTY | O_NONBLOCK) & ~(uint64_t)O_TRUNC;
+}
+
+static bool is_special(mode_t mode)
+{
+	return S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISCHR(mode) || S_ISBLK(mode);
+}
+
+static int refuse_special(const struct opening *o, const struct sp_walk *walk, mode_t mode)
+{
+	const char *detail = S_ISFIFO(mode)   ? "is a FIFO"
+			     : S_ISSOCK(mode) ? "is a socket"
+					      : "is a device";
+
+	return sp_refuse(o->request, walk->name, &walk->decision, ENXIO, detail);
+}
+
+static int truncate_file(const struct opening *o, int fd)
+{
+	_cleanup_close_ int writable = -1;
+	char number[16];
+
+	if ((o->flags & O_ACCMODE) == O_WRONLY || (o->flags & O_ACCMODE) == O_RDWR)
+		return ftruncate(fd, 0) < 0 ? -errno : 0;
+	/* Opened for reading, or for neither: the same object once more, by its descriptor. */
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	writable =
+	    openat(o->request->view->own_fd, number, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	return writable < 0 || ftruncate(writable, 0) < 0 ? -errno : 0;
+}
+
+static int check_file(const struct opening *o, const struct sp_walk *walk, int fd,
+		      const struct stat *status)
+{
+	if (is_special(status->st_mode))
+		return refuse_special(o, walk, status->st_mode);
+	/* Only some of the names of a file with several links are known to the policy. */
+	if (S_ISREG(status->st_mode) && status->st_nlink > 1 && writes(o->flags)) {
+		int r = sp_require(o->request, walk, SP_RIGHT_LINKED);
+
+		if (r < 0)
+			return r;
+	}
+	if (!(o->flags & O_TRUNC))
+		return 0;
+	return S_ISDIR(status->st_mode) ? -EISDIR : truncate_file(o, fd);
+}
+
+static int give(const struct opening *o, int fd)
+{
+	/* O_NONBLOCK was ours, unless it was the caller's. */
+	if (!(o->flags & (O_PATH | O_NONBLOCK)) &&
+	    fcntl(fd, F_SETFL, (int)(o->flags & STATUS_FLAGS)) < 0) {
+		int error = errno;
+
+		(void)close(fd);
+		return -error;
+	}
+	o->request->answer->descriptor = fd;
+	return 0;
+}
+
+/* Looks at what was opened before anybody gets it. AGAIN: it lies in a /proc that only the slow way
+ * may enter. */
+static int examine(const struct opening *o, const struct sp_walk *walk, int *fd, bool fast)
+{
+	struct stat status;
+	int r;
+
+	if (fstat(*fd, &status) < 0)
+		return -errno;
+	if (fast && sp_view_is_proc(o->request->view, *fd, status.st_dev))
+		return AGAIN;
+	r = o->flags & O_PATH ? 0 : check_file(o, walk, *fd, &status);
+	return r < 0 ? r : give(o, TAKE_FD(*fd));
+}
+
+static int open_fast(const struct opening *o)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	const struct sp_call *call = o->request->call;
+	int r;
+
+	if ((o->flags & (CREATING | O_TRUNC)) || o->resolve)
+		return AGAIN;
+	r = sp_walk_fast(o->request, call->dirfd, call->path, quiet(o->flags), o->needed, &walk);
+	return r == 0 ? examine(o, &walk, &walk.object, true) : r;
+}
+
+/* Opens by the held directory and one component; "/", "." and ".." by the held object itself. */
+static int open_held(const struct sp_walk *walk, uint64_t flags, uint64_t mode)
+{
+	if (walk->last != SP_LAST_NORMAL)
+		return sp_openat2(walk->object, ".", flags, mode, 0);
+	return sp_openat2(walk->parent, walk->component, flags, mode, 0);
+}
+
+static int open_masked(const struct opening *o, const struct sp_walk *walk, uint64_t flags)
+{
+	/* Neither set-id nor sticky bits are ever made; a default ACL wants the unmasked mode
+	 * beside the umask. */
+	mode_t previous = umask(o->request->call->umask & 0777);
+	int fd = open_held(walk, flags, o->mode & 0777);
+
+	(void)umask(previous);
+	return fd;
+}
+
+static int open_new(const struct opening *o, const struct sp_walk *walk)
+{
+	int r = sp_require(o->request, walk, SP_RIGHT_CREATE);
+
+	if (r < 0)
+		return r;
+	r = open_masked(o, walk, quiet(o->flags) | O_EXCL);
+	if (r == -EEXIST && !(o->flags & O_EXCL))
+		return AGAIN;
+	return r < 0 ? r : give(o, r);
+}
+
+static int check_existing(const struct opening *o, const struct sp_walk *walk)
+{
+	mode_t mode = walk->status.stx_mode;
+	int r;
+
+	if ((o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return -EEXIST;
+	if ((o->flags & (O_CREAT | O_TRUNC)) && S_ISDIR(mode))
+		return -EISDIR;
+	if ((o->flags & O_DIRECTORY) && !S_ISDIR(mode))
+		return -ENOTDIR;
+	r = sp_require(o->request, walk, o->needed);
+	if (r < 0 || (o->flags & O_PATH))
+		return r;
+	return is_special(mode) ? refuse_special(o, walk, mode) : 0;
+}
+
+static int open_existing(const struct opening *o, const struct sp_walk *walk)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t flags = quiet(o->flags) & ~(uint64_t)(O_CREAT | O_EXCL);
+	int r = check_existing(o, walk);
+
+	if (r < 0)
+		return r;
+	if (o->flags & TMPFILE_BIT)
+		fd = open_masked(o, walk, flags | (o->flags & O_EXCL));
+	else
+		fd = open_held(walk, flags, 0);
+	/* It was no link when it was looked at, or it was there: somebody is at work. */
+	if (fd == -ELOOP && !S_ISLNK(walk->status.stx_mode))
+		return AGAIN;
+	if (fd == -ENOENT && (o->flags & O_CREAT))
+		return AGAIN;
+	return fd < 0 ? fd : examine(o, walk, &fd, false);
+}
+
+static int open_slow(const struct opening *o)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	const struct sp_call *call = o->request->call;
+	bool exclusive = (o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	unsigned flags = 0;
+	int r;
+
+	if ((o->flags & O_NOFOLLOW) || exclusive)
+		flags |= SP_WALK_NOFOLLOW;
+	if (o->flags & O_CREAT)
+		flags |= SP_WALK_CREATE;
+	r = sp_walk(o->request, call->dirfd, call->path, flags, o->resolve, &walk);
+	if (r < 0)
+		return r;
+	return walk.object < 0 ? open_new(o, &walk) : open_existing(o, &walk);
+}
+
+int64_t sp_call_open(struct sp_request *request)
+{
+	struct opening o;
+	int r = parse(request, &o);
+
+	if (r < 0)
+		return r;
+	r = open_fast(&o);
+	for (int i = 0; r == AGAIN && i < TRIES; i++)
+		r = open_slow(&o);
+	return r == AGAIN ? -EAGAIN : r;
+}

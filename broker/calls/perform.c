@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From an operation to the function that acts. */
+#include <errno.h>
+
+#include "broker/walker.h"
+
+static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
+    [SP_OPERATION_OPEN] = sp_call_open,     [SP_OPERATION_ACCESS] = sp_call_access,
+    [SP_OPERATION_STAT] = sp_call_stat,     [SP_OPERATION_READLINK] = sp_call_readlink,
+    [SP_OPERATION_CHDIR] = sp_call_chdir,   [SP_OPERATION_MKDIR] = sp_call_mkdir,
+    [SP_OPERATION_UNLINK] = sp_call_unlink, [SP_OPERATION_RENAME] = sp_call_rename,
+};
+
+void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
+		     const struct sp_caller *caller, const struct sp_call *call,
+		     struct sp_answer *answer, struct sp_refusal *ret_refusal)
+{
+	struct sp_request request = {
+	    .view = view,
+	    .rules = rules,
+	    .caller = caller,
+	    .call = call,
+	    .answer = answer,
+	    .refusal = ret_refusal,
+	};
+
+	answer->descriptor = -1;
+	answer->out_length = 0;
+	ret_refusal->error = 0;
+	ret_refusal->name[0] = '\0';
+	ret_refusal->rule = NULL;
+	ret_refusal->detail = NULL;
+	answer->result = operations[call->info->operation](&request);
+}

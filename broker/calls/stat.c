@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/* stat, lstat, newfstatat, statx: metadata of every name that is no secret. */
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+#define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
+
+_Static_assert(sizeof(struct stat) <= SP_OUT_MAX && sizeof(struct statx) <= SP_OUT_MAX,
+	       "out is too small");
+
+static int check(const struct sp_call *call)
+{
+	if (call->flags & ~(uint64_t)STAT_FLAGS)
+		return -EINVAL;
+	if (call->info->returns != SP_RETURNS_STATX)
+		return 0;
+	if ((call->mode & STATX__RESERVED) ||
+	    (call->flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
+		return -EINVAL;
+	return 0;
+}
+
+static int fill_statx(struct sp_request *request, int object)
+{
+	const struct sp_call *call = request->call;
+	unsigned flags = AT_EMPTY_PATH | (unsigned)(call->flags & AT_STATX_SYNC_TYPE);
+
+	if (syscall(SYS_statx, object, "", flags, (unsigned)call->mode, request->answer->out) < 0)
+		return -errno;
+	request->answer->out_length = sizeof(struct statx);
+	return 0;
+}
+
+/* The raw call: the caller gets the kernel's struct, which is libc's on the architectures that have
+ * the row. */
+static int fill_stat(struct sp_request *request, int object)
+{
+	if (syscall(SYS_newfstatat, object, "", request->answer->out, AT_EMPTY_PATH) < 0)
+		return -errno;
+	request->answer->out_length = sizeof(struct stat);
+	return 0;
+}
+
+int64_t sp_call_stat(struct sp_request *request)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	int r = check(request->call);
+
+	if (r < 0)
+		return r;
+	r = sp_walk_object(request, request->call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0,
+			   &walk);
+	if (r < 0)
+		return r;
+	return request->call->info->returns == SP_RETURNS_STATX ? fill_statx(request, walk.object)
+								: fill_stat(request, walk.object);
+}

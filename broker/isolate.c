@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/isolate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipc/util.h"
+
+/* The kernel takes a map in one write of less than a page. */
+#define MAP_BYTES 4096
+
+static int enter(int namespaces)
+{
+	return unshare(namespaces) < 0 ? -errno : 0;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	_cleanup_close_ int file = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t written;
+
+	if (file < 0)
+		return -errno;
+	written = write(file, text, strlen(text));
+	if (written < 0)
+		return -errno;
+	return (size_t)written == strlen(text) ? 0 : -EIO;
+}
+
+/* The map that gives a child namespace every id of ours under its own number. */
+static int identity_map(const char *path, char ret_map[static MAP_BYTES])
+{
+	_cleanup_(sp_free_pointer) char *line = NULL;
+	FILE *file = fopen(path, "re");
+	unsigned first, outside, count;
+	size_t used = 0;
+
+	if (!file)
+		return -errno;
+	while (fscanf(file, "%u %u %u", &first, &outside, &count) == 3) {
+		int n =
+		    snprintf(ret_map + used, MAP_BYTES - used, "%u %u %u\n", first, first, count);
+
+		if (n < 0 || (size_t)n >= MAP_BYTES - used) {
+			(void)fclose(file);
+			return -E2BIG;
+		}
+		used += (size_t)n;
+	}
+	(void)fclose(file);
+	return used ? 0 : -EINVAL;
+}
+
+struct maps {
+	char uid[MAP_BYTES], gid[MAP_BYTES];
+};
+
+static int write_maps(pid_t pid, const struct maps *maps)
+{
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	r = write_file(path, maps->uid);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	return write_file(path, maps->gid);
+}
+
+/* The helper that stays outside: waits until its parent has entered the namespace. */
+_Noreturn static void map_parent(int go, const struct maps *maps)
+{
+	pid_t parent = getppid();
+	char byte;
+
+	if (read(go, &byte, 1) != 1) /* the parent died, or could not enter */
+		_exit(0);
+	_exit(-write_maps(parent, maps) & 0xff);
+}
+
+static int wait_mapped(pid_t helper)
+{
+	int status;
+
+	while (waitpid(helper, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (!WIFEXITED(status))
+		return -ECHILD;
+	return -WEXITSTATUS(status);
+}
+
+/*
+ * More than one's own id may be mapped only by a process that has CAP_SETUID *outside*, and who has
+ * entered the namespace has it no more: a child that stays behind writes the maps.
+ */
+static int isolate_user_privileged(void)
+{
+	struct maps maps;
+	int go[2], r;
+	pid_t helper;
+
+	r = identity_map("/proc/self/uid_map", maps.uid);
+	if (r < 0)
+		return r;
+	r = identity_map("/proc/self/gid_map", maps.gid);
+	if (r < 0)
+		return r;
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return -errno;
+	helper = fork();
+	if (helper == 0) {
+		(void)close_range(0, (unsigned)go[0] - 1, 0);
+		(void)close_range((unsigned)go[0] + 1, ~0u, 0);
+		map_parent(go[0], &maps);
+	}
+	(void)close(go[0]);
+	r = helper < 0 ? -errno : enter(CLONE_NEWUSER);
+	if (r == 0 && write(go[1], "", 1) != 1)
+		r = -EPIPE;
+	(void)close(go[1]);
+	if (helper > 0) {
+		int mapped = wait_mapped(helper);
+
+		if (r == 0)
+			r = mapped;
+	}
+	return r;
+}
+
+static int isolate_user_unprivileged(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct maps maps;
+	int r;
+
+	(void)snprintf(maps.uid, sizeof(maps.uid), "%u %u 1\n", uid, uid);
+	(void)snprintf(maps.gid, sizeof(maps.gid), "%u %u 1\n", gid, gid);
+	r = enter(CLONE_NEWUSER);
+	if (r < 0)
+		return r;
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return -errno;
+	/* Who could drop a group could reach what a group is denied. */
+	r = write_file("/proc/self/setgroups", "deny");
+	if (r < 0)
+		return r;
+	return write_maps(getpid(), &maps);
+}
+
+static bool may_map_all(void)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t uid = CAP_CLEAR, gid = CAP_CLEAR;
+
+	if (!caps)
+		return false;
+	(void)cap_get_flag(caps, CAP_SETUID, CAP_EFFECTIVE, &uid);
+	(void)cap_get_flag(caps, CAP_SETGID, CAP_EFFECTIVE, &gid);
+	(void)cap_free(caps);
+	return uid == CAP_SET && gid == CAP_SET;
+}
+
+int isolate_user(void)
+{
+	int r = may_map_all() ? isolate_user_privileged() : isolate_user_unprivileged();
+
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+		return -errno;
+	return r;
+}
+
+int isolate_mount(void)
+{
+	int r = enter(CLONE_NEWNS);
+
+	if (r < 0)
+		return r;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+}
+
+int isolate_ipc(void)
+{
+	return enter(CLONE_NEWIPC);
+}
+
+int isolate_uts(void)
+{
+	static const char name[] = "sallyport";
+	int r = enter(CLONE_NEWUTS);
+
+	if (r < 0)
+		return r;
+	return sethostname(name, sizeof(name) - 1) < 0 ? -errno : 0;
+}
+
+int isolate_network(void)
+{
+	return enter(CLONE_NEWNET);
+}
+
+int capabilities_drop(void)
+{
+	static const unsigned locked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+				       SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+				       SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+				       SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+	cap_t none;
+	int r = 0;
+
+	/* The kernel may know more capabilities than libcap: up to the first that it does not. */
+	for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
+		if (cap_drop_bound(cap) < 0)
+			return -errno;
+	if (cap_reset_ambient() < 0 || prctl(PR_SET_SECUREBITS, locked) < 0)
+		return -errno;
+	none = cap_init();
+	if (!none)
+		return -errno;
+	if (cap_set_proc(none) < 0)
+		r = -errno;
+	(void)cap_free(none);
+	return r;
+}
+
+int files_limit_raise(struct rlimit *ret_before)
+{
+	struct rlimit limit, raised;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	raised = limit;
+	raised.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &raised) < 0)
+		return -errno;
+	*ret_before = limit;
+	return 0;
+}
+
+/* Lowers both limits to `value`, or leaves them where they are lower already. */
+static int lower(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0)
+		return -errno;
+	if (limit.rlim_max > value)
+		limit.rlim_max = value;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(resource, &limit) < 0 ? -errno : 0;
+}
+
+int limits_apply(const struct sp_limits *limits, const struct rlimit *files)
+{
+	const struct {
+		__rlimit_resource_t resource;
+		uint64_t value; /* 0: not limited */
+	} wanted[] = {
+	    /* Not 0: a core pattern that is a pipe ignores a limit of 0, but not one of 1. */
+	    {RLIMIT_CORE, 1},
+	    {RLIMIT_CPU, limits->cpu},
+	    {RLIMIT_FSIZE, limits->file_size},
+	    {RLIMIT_AS, limits->memory},
+	    {RLIMIT_NOFILE, limits->files},
+	};
+	int r;
+
+	if (setrlimit(RLIMIT_NOFILE, files) < 0)
+		return -errno;
+	for (size_t i = 0; i < SP_ELEMENTS(wanted); i++) {
+		if (wanted[i].value == 0)
+			continue;
+		r = lower(wanted[i].resource, wanted[i].value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int processes_limit_apply(const struct sp_limits *limits, bool own_user_namespace)
+{
+	/* Porter and init are of the same user in the same namespace, and so counted. */
+	enum { OURS = 2 };
+
+	if (limits->processes <= 1) /* 1 is the filter's business, 0 is no limit */
+		return 0;
+	if (!own_user_namespace || getuid() == 0)
+		return -EOPNOTSUPP;
+	return lower(RLIMIT_NPROC, limits->processes + OURS);
+}

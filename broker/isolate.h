@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The walls that one process builds around itself: namespaces, id maps, mounts, limits,
+ * capabilities. Every function acts on the calling process, which has one thread, and returns 0 or
+ * -errno.
+ */
+#ifndef SALLYPORT_BROKER_ISOLATE_H
+#define SALLYPORT_BROKER_ISOLATE_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+
+#include "policy/rules.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Enters a new user namespace in which every id means what it means outside: all of them where the
+ * caller may map them (root), else its own uid and gid alone, other owners then show as 65534.
+ * The caller is dumpable afterwards, which the kernel asks for before it lets it write its maps.
+ */
+int isolate_user(void);
+
+/* A mount namespace whose changes stay inside, and to which later ones of the host do not come. */
+int isolate_mount(void);
+int isolate_ipc(void);
+int isolate_uts(void);     /* named "sallyport" */
+int isolate_network(void); /* nothing in it is up, not even the loopback device */
+
+/* Gives up every capability for ever: all five sets, and the ways to regain them. */
+int capabilities_drop(void);
+
+/* Raises the soft limit on descriptors to the hard one; *ret_before: as it was. */
+int files_limit_raise(struct rlimit *ret_before);
+
+/* Sets what the policy limits. `files`: the limit on descriptors where the policy sets none. */
+int limits_apply(const struct sp_limits *limits, const struct rlimit *files);
+
+/*
+ * Bounds the number of processes. The kernel does not count root's, and without a user namespace
+ * of the sandbox's own it counts all of the user's: -EOPNOTSUPP.
+ */
+int processes_limit_apply(const struct sp_limits *limits, bool own_user_namespace);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The second wall. A superset of the policy: Landlock knows neither globs nor stat, and its rules
+ * follow directories, not names.
+ */
+#ifndef SALLYPORT_BROKER_LANDLOCK_H
+#define SALLYPORT_BROKER_LANDLOCK_H
+
+#include "policy/rules.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Restricts the calling process, the porter to be, and with it all that it creates later: reads and
+ * executes everywhere, since a cooperative program loads its libraries before it locks itself;
+ * changes only what the policy grants to change; no network. Signals are not scoped here: the
+ * porter kills the init, which had to be made before the domain, since nobody may mount inside one.
+ * 0; -ENOSYS, -EOPNOTSUPP: the kernel lacks Landlock; another -errno.
+ */
+int landlock_restrict_porter(const struct sp_rules *rules);
+
+/* A ruleset that denies all that the running kernel lets it deny, for a process that is about to
+ * lock itself. Errors as above. */
+int landlock_make_sandboxee(int *ret_ruleset);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

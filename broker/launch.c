@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/calls.h"
+#include "broker/init.h"
+#include "broker/isolate.h"
+#include "broker/landlock.h"
+#include "broker/layers.h"
+#include "broker/porter.h"
+#include "broker/start.h"
+#include "ipc/channel.h"
+#include "ipc/runtime.h"
+#include "ipc/slots.h"
+#include "ipc/util.h"
+#include "policy/rules.h"
+
+#define SPIN_DEFAULT_US 20u
+
+/* 0, 1, 2, channel and doorbell: what a sandboxee has beside what was passed. */
+#define OWN_PLACES 5
+
+/* Everything a launch holds. Nothing is released on failure: the process ends with its launch. */
+struct launch {
+	struct launch_order *order;
+	uint32_t isolate; /* what is wanted, then what stands */
+	uint32_t optional;
+	struct init_process init;
+	struct sp_porter_setup setup;
+	int own_fd;            /* our /proc/self/fd, of the outer procfs */
+	int channel, doorbell; /* the sandboxee's ends */
+	int status;            /* tells how the sandboxee's start went */
+	enum layer failed;     /* of the step that failed, where the step knows better */
+	const char **argv, **environment;
+	struct place *places;
+};
+
+static void report_failure(const struct launch *launch, enum layer layer, int error)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Failed failed = SALLYPORT__WIRE__PORTER_EVENT__FAILED__INIT;
+	const char *name = layer_name(layer), *cure = layer_cure(layer);
+
+	failed.layer = (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
+	failed.error = (uint32_t)-error;
+	if (cure) {
+		failed.has_cure = true;
+		failed.cure = (ProtobufCBinaryData){strlen(cure), (uint8_t *)(uintptr_t)cure};
+	}
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_FAILED;
+	event.failed = &failed;
+	/* If the broker is gone nobody wants to know. */
+	(void)sp_channel_send_message(launch->order->control, &event.base, -1);
+}
+
+/* ---- the steps ---- */
+
+static int step_rules(struct launch *launch)
+{
+	const ProtobufCBinaryData *policy = &launch->order->plan->policy;
+	int r = sp_rules_load(policy->data, policy->len, &launch->setup.rules);
+
+	if (r < 0)
+		return r;
+	launch->isolate = sp_rules_isolate(launch->setup.rules);
+	launch->optional = sp_rules_optional_layers(launch->setup.rules);
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* The numbers of channel and doorbell must be possible. */
+static int step_descriptors(struct launch *launch)
+{
+	struct rlimit limit;
+
+	(void)launch;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	return limit.rlim_cur <= SP_RESERVED_LAST ? -EMFILE : 0;
+}
+
+static int step_user(struct launch *launch)
+{
+	(void)launch;
+	return isolate_user();
+}
+
+static int step_mount(struct launch *launch)
+{
+	(void)launch;
+	return isolate_mount();
+}
+
+static int step_ipc(struct launch *launch)
+{
+	(void)launch;
+	return isolate_ipc();
+}
+
+static int step_uts(struct launch *launch)
+{
+	(void)launch;
+	return isolate_uts();
+}
+
+static int make_slots(int *ret_slots)
+{
+	_cleanup_close_ int slots =
+	    memfd_create("sallyport-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (slots < 0 || ftruncate(slots, sizeof(struct sp_slots)) < 0 ||
+	    fcntl(slots, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	*ret_slots = TAKE_FD(slots);
+	return 0;
+}
+
+static int step_memory(struct launch *launch)
+{
+	int sockets[2], r;
+
+	r = make_slots(&launch->setup.slots);
+	if (r < 0)
+		return r;
+	launch->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (launch->doorbell < 0)
+		return -errno;
+	launch->setup.doorbell = fcntl(launch->doorbell, F_DUPFD_CLOEXEC, 0);
+	if (launch->setup.doorbell < 0)
+		return -errno;
+	r = sp_channel_pair(0, sockets);
+	if (r < 0)
+		return r;
+	launch->setup.channel = sockets[0];
+	launch->channel = sockets[1];
+	/* Later this name leads into the sandbox's procfs, where we are not. */
+	launch->own_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return launch->own_fd < 0 ? -errno : 0;
+}
+
+/* The broker gets init's pidfd before any foreign code can run, so that it can always tell when the
+ * last process of the sandbox is gone. */
+static int step_init(struct launch *launch)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Init init = SALLYPORT__WIRE__PORTER_EVENT__INIT__INIT;
+	int r = init_start(&launch->init);
+
+	if (r < 0)
+		return r;
+	init.pid = launch->init.pid;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_INIT;
+	event.init = &init;
+	r = sp_channel_send_message(launch->order->control, &event.base, launch->init.pidfd);
+	return r < 0 ? r : init_release(&launch->init);
+}
+
+static int step_view(struct launch *launch)
+{
+	return sp_view_open(launch->init.proc, launch->own_fd, &launch->setup.view);
+}
+
+static int step_landlock(struct launch *launch)
+{
+	int r = landlock_make_sandboxee(&launch->setup.landlock);
+
+	if (r < 0)
+		return r;
+	r = landlock_restrict_porter(launch->setup.rules);
+	if (r < 0)
+		(void)close(TAKE_FD(launch->setup.landlock));
+	return r;
+}
+
+/* ---- the sandboxee ---- */
+
+static char *copy_text(const ProtobufCBinaryData *data)
+{
+	return strndup((const char *)data->data, data->len);
+}
+
+static const char **copy_vector(const ProtobufCBinaryData *data, size_t count)
+{
+	const char **vector = calloc(count + 1, sizeof(*vector));
+
+	for (size_t i = 0; vector && i < count; i++) {
+		vector[i] = copy_text(&data[i]);
+		if (!vector[i])
+			return NULL;
+	}
+	return vector;
+}
+
+static bool is_passed(const struct launch *launch, uint32_t number)
+{
+	const Sallyport__Wire__LaunchPlan *plan = launch->order->plan;
+
+	for (size_t i = 0; i < plan->n_number; i++)
+		if (plan->number[i] == number)
+			return true;
+	return false;
+}
+
+static int make_places(struct launch *launch, size_t *ret_count)
+{
+	const struct launch_order *order = launch->order;
+	struct place *places = calloc(order->passed_count + OWN_PLACES, sizeof(*places));
+	size_t count = 0;
+
+	if (!places)
+		return -ENOMEM;
+	launch->places = places;
+	for (size_t i = 0; i < order->passed_count; i++)
+		places[count++] = (struct place){order->passed[i], (int)order->plan->number[i]};
+	for (uint32_t number = 0; number <= STDERR_FILENO; number++) {
+		int null;
+
+		if (is_passed(launch, number))
+			continue;
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null < 0)
+			return -errno;
+		places[count++] = (struct place){null, (int)number};
+	}
+	places[count++] = (struct place){launch->doorbell, SP_DOORBELL_FD};
+	places[count++] = (struct place){launch->channel, SP_CHANNEL_FD};
+	*ret_count = count;
+	return 0;
+}
+
+static int make_start(struct launch *launch, struct start *ret_start)
+{
+	const Sallyport__Wire__LaunchPlan *plan = launch->order->plan;
+	struct start start = {
+	    .limits = sp_rules_limits(launch->setup.rules),
+	    .files = launch->order->files,
+	    .network = launch->isolate & SP_ISOLATE_NETWORK,
+	    .network_optional = launch->optional & SP_ISOLATE_NETWORK,
+	    .own_user_namespace = launch->isolate & SP_ISOLATE_USER,
+	    .directory = plan->has_directory ? copy_text(&plan->directory) : "/",
+	};
+
+	launch->argv = copy_vector(plan->argument, plan->n_argument);
+	launch->environment = copy_vector(plan->environment, plan->n_environment);
+	if (!start.directory || !launch->argv || !launch->environment)
+		return -ENOMEM;
+	start.argv = launch->argv;
+	start.environment = launch->environment;
+	*ret_start = start;
+	return make_places(launch, &ret_start->place_count);
+}
+
+/*
+ * The sandboxee must be our child, made after our Landlock domain, in init's pid namespace; we
+ * ourselves must not point our children there, or the porter could make no others. A helper does,
+ * sharing our memory as vfork does: nothing is copied, and the pid comes back in a variable.
+ */
+static int clone_sandboxee(int namespace, struct start *start, int status, pid_t *ret_pid)
+{
+	volatile int result = -ECHILD;
+	int wait_status;
+	pid_t helper = vfork();
+
+	if (helper == 0) {
+		result = setns(namespace, CLONE_NEWPID) < 0 ? -errno : 0;
+		if (result == 0) {
+			long pid =
+			    syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+
+			if (pid == 0)
+				start_program(start, status);
+			result = pid < 0 ? -errno : (int)pid;
+		}
+		_exit(0);
+	}
+	if (helper < 0)
+		return -errno;
+	while (waitpid(helper, &wait_status, 0) < 0 && errno == EINTR)
+		;
+	if (result < 0)
+		return result;
+	*ret_pid = result;
+	return 0;
+}
+
+static int step_sandboxee(struct launch *launch)
+{
+	struct start start;
+	int status[2], r;
+
+	r = make_start(launch, &start);
+	if (r < 0)
+		return r;
+	start.places = launch->places;
+	if (pipe2(status, O_CLOEXEC) < 0)
+		return -errno;
+	launch->status = status[0];
+	r = clone_sandboxee(launch->init.namespace, &start, status[1],
+			    &launch->setup.sandboxee_pid);
+	(void)close(status[1]);
+	if (r < 0)
+		return r;
+	/* Our own child, not reaped yet: the number cannot mean anybody else. */
+	launch->setup.sandboxee = pidfd_open(launch->setup.sandboxee_pid, 0);
+	return launch->setup.sandboxee < 0 ? -errno : 0;
+}
+
+/* What must not outlive the sandboxee in our hands: pipes are to end with it. */
+static int step_close(struct launch *launch)
+{
+	for (size_t i = 0; i < launch->order->passed_count + OWN_PLACES; i++)
+		sp_close_pointer(&launch->places[i].from);
+	sp_close_pointer(&launch->own_fd);
+	launch->setup.init = TAKE_FD(launch->init.pidfd);
+	init_close(&launch->init);
+	return 0;
+}
+
+static int step_capabilities(struct launch *launch)
+{
+	(void)launch;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -errno;
+	return capabilities_drop();
+}
+
+/* The next note of the sandboxee; *ret_ended: it runs its program, or is dead. The broker's hanging
+ * up ends the wait, since the program may lie on a file system that does not answer. */
+static int receive_note(struct launch *launch, struct start_note *ret_note, bool *ret_ended)
+{
+	struct pollfd polled[] = {{.fd = launch->status, .events = POLLIN},
+				  {.fd = launch->order->control, .events = POLLRDHUP}};
+	ssize_t n;
+
+	while (poll(polled, SP_ELEMENTS(polled), -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (polled[1].revents)
+		return -EPIPE;
+	n = read(launch->status, ret_note, sizeof(*ret_note));
+	if (n < 0)
+		return -errno;
+	*ret_ended = n == 0;
+	return n == 0 || n == sizeof(*ret_note) ? 0 : -EIO;
+}
+
+static int report_started(const struct launch *launch)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Started started =
+	    SALLYPORT__WIRE__PORTER_EVENT__STARTED__INIT;
+
+	started.pid = launch->setup.sandboxee_pid;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_STARTED;
+	event.started = &started;
+	return sp_channel_send_message(launch->order->control, &event.base, -1);
+}
+
+static int step_exec(struct launch *launch)
+{
+	struct start_note note;
+	bool ended;
+
+	for (;;) {
+		int r = receive_note(launch, &note, &ended);
+
+		if (r < 0)
+			return r;
+		if (ended)
+			break;
+		if (note.error) {
+			launch->failed = note.layer;
+			return -note.error;
+		}
+		launch->setup.inner_pid = note.pid;
+	}
+	(void)close(TAKE_FD(launch->status));
+	return report_started(launch);
+}
+
+static int step_porter(struct launch *launch)
+{
+	struct sock_fprog filter = sp_rules_porter_filter(launch->setup.rules);
+	struct sp_porter *porter;
+	int r;
+
+	/* The porter takes its own: the failures of this step are still ours to report. */
+	launch->setup.control = fcntl(launch->order->control, F_DUPFD_CLOEXEC, 0);
+	if (launch->setup.control < 0)
+		return -errno;
+	r = sp_porter_prepare_take(&launch->setup, &porter);
+	if (r < 0)
+		return r;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+		return -errno;
+	(void)close(TAKE_FD(launch->order->control));
+	(void)sp_porter_run(porter);
+	_exit(0);
+}
+
+/* In this order; `isolate`: taken only where the policy asks for one of these. */
+static const struct {
+	enum layer layer;
+	uint32_t isolate;
+	int (*take)(struct launch *launch);
+} steps[] = {
+    {LAYER_POLICY, 0, step_rules},
+    {LAYER_DESCRIPTORS, 0, step_descriptors},
+    {LAYER_USER, SP_ISOLATE_USER, step_user},
+    /* A pid namespace always stands, and its /proc must not be mounted on the host's. */
+    {LAYER_MOUNT, 0, step_mount},
+    {LAYER_IPC, SP_ISOLATE_IPC, step_ipc},
+    {LAYER_UTS, SP_ISOLATE_UTS, step_uts},
+    {LAYER_MEMORY, 0, step_memory},
+    {LAYER_PID, 0, step_init},
+    {LAYER_VIEW, 0, step_view},
+    {LAYER_LANDLOCK, SP_ISOLATE_LANDLOCK, step_landlock},
+    {LAYER_SANDBOXEE, 0, step_sandboxee},
+    {LAYER_SANDBOXEE, 0, step_close},
+    {LAYER_CAPABILITIES, 0, step_capabilities},
+    {LAYER_SANDBOXEE, 0, step_exec},
+    {LAYER_PORTER, 0, step_porter},
+};
+
+static void take_steps(struct launch *launch)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(steps); i++) {
+		int r;
+
+		if (steps[i].isolate && !(launch->isolate & steps[i].isolate))
+			continue;
+		launch->failed = steps[i].layer;
+		r = steps[i].take(launch);
+		if (r < 0 && launch->optional & steps[i].isolate)
+			launch->isolate &= ~steps[i].isolate;
+		else if (r < 0) {
+			report_failure(launch, launch->failed, r);
+			return;
+		}
+	}
+}
+
+_Noreturn void launch_run(struct launch_order *order)
+{
+	struct launch launch = {
+	    .order = order,
+	    .init = INIT_PROCESS_NONE,
+	    .setup =
+		{
+		    .control = -1,
+		    .channel = -1,
+		    .doorbell = -1,
+		    .slots = -1,
+		    .landlock = -1,
+		    .init = -1,
+		    .sandboxee = -1,
+		    .view = {.root = -1, .proc = -1, .own_fd = -1},
+		    .spin_us = order->plan->has_spin ? order->plan->spin : SPIN_DEFAULT_US,
+		},
+	    .own_fd = -1,
+	    .channel = -1,
+	    .doorbell = -1,
+	    .status = -1,
+	};
+
+	take_steps(&launch);
+	_exit(1);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a launch as the application writes it to the plan that the spawner reads. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "broker/internal.h"
+#include "ipc/decode.h"
+#include "ipc/util.h"
+#include "policy/compile.h"
+
+/* argv and environment, pointers not counted. */
+#define VECTORS_MAX ((size_t)4 * 1024 * 1024)
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+	return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+/* Borrows the strings. *size counts what they take. */
+static int make_vector(const char *const *strings, size_t *size, ProtobufCBinaryData **ret_vector,
+		       size_t *ret_count)
+{
+	ProtobufCBinaryData *vector;
+	size_t count = 0;
+
+	while (strings && strings[count]) {
+		*size += strlen(strings[count]) + 1;
+		if (*size > VECTORS_MAX)
+			return -E2BIG;
+		count++;
+	}
+	vector = calloc(count + 1, sizeof(*vector));
+	if (!vector)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		vector[i] = bytes_of(strings[i]);
+	*ret_vector = vector;
+	*ret_count = count;
+	return 0;
+}
+
+static int check(const struct sp_launch *launch)
+{
+	if (!launch->policy || !launch->argv || !launch->argv[0] || launch->argv[0][0] != '/')
+		return -EINVAL;
+	if (launch->directory && launch->directory[0] != '/')
+		return -EINVAL;
+	if (launch->spin_us < -1)
+		return -EINVAL;
+	for (size_t i = 0; launch->environment && launch->environment[i]; i++) {
+		const char *equals = strchr(launch->environment[i], '=');
+
+		if (!equals || equals == launch->environment[i])
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int write_all(int file, const uint8_t *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(file, bytes, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		bytes += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+static int store(const ProtobufCMessage *message, int *ret_memory)
+{
+	_cleanup_close_ int memory = -1;
+	_cleanup_free_ uint8_t *packed = NULL;
+	size_t length = protobuf_c_message_get_packed_size(message);
+	int r;
+
+	if (length > SP_PLAN_MAX)
+		return -E2BIG;
+	packed = malloc(length);
+	if (!packed)
+		return -ENOMEM;
+	(void)protobuf_c_message_pack(message, packed);
+	memory = memfd_create("sallyport-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memory < 0)
+		return -errno;
+	r = write_all(memory, packed, length);
+	if (r < 0)
+		return r;
+	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) <
+	    0)
+		return -errno;
+	*ret_memory = TAKE_FD(memory);
+	return 0;
+}
+
+static int add_vectors(const struct sp_launch *launch, Sallyport__Wire__LaunchPlan *plan)
+{
+	size_t size = 0;
+	int r = make_vector(launch->argv, &size, &plan->argument, &plan->n_argument);
+
+	if (r == 0)
+		r = make_vector(launch->environment, &size, &plan->environment,
+				&plan->n_environment);
+	return r;
+}
+
+static void add_scalars(const struct sp_launch *launch, Sallyport__Wire__LaunchPlan *plan)
+{
+	if (launch->directory) {
+		plan->has_directory = true;
+		plan->directory = bytes_of(launch->directory);
+	}
+	if (launch->spin_us != 0) {
+		plan->has_spin = true;
+		plan->spin = launch->spin_us < 0 ? 0 : (uint32_t)launch->spin_us;
+	}
+}
+
+int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t number_count,
+	      int *ret_memory)
+{
+	Sallyport__Wire__LaunchPlan plan = SALLYPORT__WIRE__LAUNCH_PLAN__INIT;
+	_cleanup_free_ uint8_t *policy = NULL;
+	int r = check(launch);
+
+	if (r < 0)
+		return r;
+	plan.number = (uint32_t *)(uintptr_t)numbers;
+	plan.n_number = number_count;
+	add_scalars(launch, &plan);
+	r = sp_policy_compile(launch->policy, &policy, &plan.policy.len);
+	if (r < 0)
+		return r;
+	plan.policy.data = policy;
+	r = add_vectors(launch, &plan);
+	if (r == 0)
+		r = store(&plan.base, ret_memory);
+	free(plan.argument);
+	free(plan.environment);
+	return r;
+}

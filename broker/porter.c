@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/porter.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/porter_events.h"
+#include "broker/porter_serve.h"
+#include "ipc/channel.h"
+#include "ipc/decode.h"
+#include "ipc/runtime.h"
+#include "ipc/util.h"
+#include "ipc/wire.pb-c.h"
+
+/* Events are dispatched by priority: the end of the sandbox is never behind a flood of its calls.
+ */
+enum { PRIORITY_END, PRIORITY_CALLS, PRIORITY_COUNT };
+
+static void end(struct sp_porter *porter, enum sp_exit_cause cause, int status)
+{
+	if (porter->ended)
+		return;
+	porter->ended = true;
+	porter->cause = cause;
+	porter->status = status;
+	(void)event_base_loopbreak(porter->base);
+}
+
+void sp_porter_violation(struct sp_porter *porter, const char *detail)
+{
+	if (porter->ended)
+		return;
+	sp_porter_report_violation(porter, detail);
+	end(porter, SP_EXIT_VIOLATION, 0);
+}
+
+/* ---- the handshake -------------------------------------------------------------------------- */
+
+static int send_parcel(struct sp_porter *porter, Sallyport__Wire__Parcel__Purpose purpose,
+		       int *descriptor_take)
+{
+	Sallyport__Wire__Parcel parcel = SALLYPORT__WIRE__PARCEL__INIT;
+	_cleanup_close_ int descriptor = TAKE_FD(*descriptor_take);
+
+	parcel.purpose = purpose;
+	return sp_channel_send_message(porter->channel, &parcel.base, descriptor);
+}
+
+static int send_welcome(struct sp_porter *porter, uint32_t error)
+{
+	struct sock_fprog filter = sp_rules_filter(porter->rules);
+	Sallyport__Wire__Welcome welcome = SALLYPORT__WIRE__WELCOME__INIT;
+
+	welcome.error = error;
+	if (error == 0) {
+		welcome.has_filter = 1;
+		welcome.filter.data = (uint8_t *)filter.filter;
+		welcome.filter.len = filter.len * sizeof(struct sock_filter);
+		welcome.has_descriptors = 1;
+		welcome.descriptors = porter->landlock >= 0 ? 2 : 1;
+	}
+	return sp_channel_send_message(porter->channel, &welcome.base, -1);
+}
+
+static int send_parcels(struct sp_porter *porter)
+{
+	int r =
+	    send_parcel(porter, SALLYPORT__WIRE__PARCEL__PURPOSE__SLOTS, &porter->slots_descriptor);
+
+	if (r == 0 && porter->landlock >= 0)
+		r = send_parcel(porter, SALLYPORT__WIRE__PARCEL__PURPOSE__LANDLOCK,
+				&porter->landlock);
+	return r;
+}
+
+static int welcome(struct sp_porter *porter, const uint8_t *bytes, size_t length)
+{
+	uint8_t memory[512] __attribute__((aligned(16)));
+	struct sp_arena arena;
+	ProtobufCMessage *message;
+	int r;
+
+	sp_arena_init(&arena, memory, sizeof(memory));
+	r = sp_message_decode(&sallyport__wire__hello__descriptor, bytes, length, &arena, &message);
+	if (r < 0)
+		return r;
+	if (((const Sallyport__Wire__Hello *)message)->version != SP_PROTOCOL_VERSION)
+		return send_welcome(porter, EPROTO);
+	porter->greeted = true;
+	r = send_welcome(porter, 0);
+	if (r == 0)
+		r = send_parcels(porter);
+	if (r == 0)
+		sp_porter_report_locked(porter);
+	return r;
+}
+
+/* An empty datagram is received as end of file is: only the socket itself tells them apart. */
+static bool has_hung_up(int socket)
+{
+	struct pollfd poll_fd = {.fd = socket, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
+static void channel_ready(evutil_socket_t socket, short what, void *data)
+{
+	struct sp_porter *porter = data;
+	uint8_t bytes[256];
+	ssize_t length;
+
+	(void)what;
+	length = sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, NULL);
+	if (length == -EAGAIN)
+		return;
+	if (length == -ECONNRESET ||
+	    (length == 0 && has_hung_up(socket))) /* every holder has closed it: only exit is left */
+		(void)event_del(porter->channel_event);
+	else if (length == 0)
+		sp_porter_violation(porter, "an empty datagram");
+	else if (length < 0)
+		sp_porter_violation(porter, "a datagram that is too long or carries descriptors");
+	else if (porter->greeted)
+		sp_porter_violation(porter, "a message on the channel after the handshake");
+	else if (welcome(porter, bytes, (size_t)length) < 0)
+		sp_porter_violation(porter, "a malformed greeting");
+}
+
+/* ---- calls ------------------------------------------------------------------------------------
+ */
+
+static void doorbell_ready(evutil_socket_t descriptor, short what, void *data)
+{
+	struct sp_porter *porter = data;
+	uint64_t rings;
+
+	(void)what;
+	/* Without a reading the level would stay high; with nothing to read we were only resumed.
+	 */
+	if (read(descriptor, &rings, sizeof(rings)) < 0 && errno != EAGAIN)
+		return;
+	if (sp_porter_serve(porter) == SP_SERVE_AGAIN && !porter->ended)
+		event_active(porter->doorbell_event, EV_READ, 0);
+}
+
+/* ---- the end ----------------------------------------------------------------------------------
+ */
+
+static bool has_ended(int pidfd)
+{
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
+/*
+ * A dying init takes every process along, and has ended only when all of them were reaped: who
+ * reaps the sandboxee sees the init's pidfd too early. That it is on its way out, the kernel
+ * shows in the flags of its stat.
+ */
+static bool is_ending(const struct sp_porter *porter)
+{
+	const unsigned exiting = 0x4; /* PF_EXITING */
+	_cleanup_close_ int file = openat(porter->view.proc, "1/stat", O_RDONLY | O_CLOEXEC);
+	char text[512];
+	const char *end;
+	unsigned flags = 0;
+	ssize_t length;
+
+	if (file < 0)
+		return has_ended(porter->init);
+	length = read(file, text, sizeof(text) - 1);
+	if (length <= 0) /* ESRCH */
+		return true;
+	text[length] = 0;
+	end = strrchr(text, ')');
+	/* ") state ppid pgrp session tty tpgid flags" */
+	return end && sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & exiting;
+}
+
+static void reaped(struct sp_porter *porter, const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED)
+		end(porter, SP_EXIT_EXITED, info->si_status);
+	else if (info->si_status == SIGSYS)
+		end(porter, SP_EXIT_POLICY, SIGSYS);
+	else if (info->si_status == SIGKILL && is_ending(porter))
+		end(porter, SP_EXIT_LOST, SIGKILL); /* the init went first and took it along */
+	else
+		end(porter, SP_EXIT_SIGNALED, info->si_status);
+}
+
+static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
+{
+	struct sp_porter *porter = data;
+	siginfo_t info = {0};
+
+	(void)what;
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		return;
+	porter->sandboxee_reaped = true;
+	reaped(porter, &info);
+}
+
+static void init_ended(evutil_socket_t pidfd, short what, void *data)
+{
+	(void)pidfd;
+	(void)what;
+	end(data, SP_EXIT_LOST, 0);
+}
+
+static void control_ready(evutil_socket_t socket, short what, void *data)
+{
+	struct sp_porter *porter = data;
+	uint8_t byte;
+
+	(void)what;
+	/* The broker says nothing; its end of file is the order to end. */
+	if (sp_channel_receive(socket, &byte, sizeof(byte), MSG_DONTWAIT, NULL) != -EAGAIN)
+		end(porter, SP_EXIT_KILLED, 0);
+}
+
+static void wall_elapsed(evutil_socket_t unused, short what, void *data)
+{
+	(void)unused;
+	(void)what;
+	end(data, SP_EXIT_WALL, 0);
+}
+
+static void kill_and_wait(struct sp_porter *porter)
+{
+	siginfo_t info;
+
+	/* The death of its init kills every process of a pid namespace, and the init is gone only
+	 * when they all are. */
+	(void)pidfd_send_signal(porter->init, SIGKILL, NULL, 0);
+	if (!porter->sandboxee_reaped)
+		(void)waitid(P_PIDFD, (id_t)porter->sandboxee, &info, WEXITED);
+	(void)waitid(P_PIDFD, (id_t)porter->init, &info, WEXITED);
+}
+
+/* ---- making and running ------------------------------------------------------------------------
+ */
+
+struct source {
+	int descriptor;
+	event_callback_fn callback;
+	int priority;
+	struct event **ret_event;
+};
+
+static int add_source(struct sp_porter *porter, const struct source *source)
+{
+	struct event *event = event_new(porter->base, source->descriptor, EV_READ | EV_PERSIST,
+					source->callback, porter);
+
+	if (!event)
+		return -ENOMEM;
+	*source->ret_event = event;
+	if (event_priority_set(event, source->priority) < 0 || event_add(event, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_sources(struct sp_porter *porter)
+{
+	const struct source sources[] = {
+	    {porter->control, control_ready, PRIORITY_END, &porter->control_event},
+	    {porter->sandboxee, sandboxee_ended, PRIORITY_END, &porter->sandboxee_event},
+	    {porter->init, init_ended, PRIORITY_END, &porter->init_event},
+	    {porter->channel, channel_ready, PRIORITY_CALLS, &porter->channel_event},
+	    {porter->doorbell, doorbell_ready, PRIORITY_CALLS, &porter->doorbell_event},
+	};
+
+	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
+		int r = add_source(porter, &sources[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_wall_clock(struct sp_porter *porter)
+{
+	uint64_t wall = sp_rules_limits(porter->rules)->wall;
+	struct timeval after = {
+	    .tv_sec = (time_t)(wall / 1000),
+	    .tv_usec = (suseconds_t)(wall % 1000 * 1000),
+	};
+
+	if (wall == 0)
+		return 0;
+	porter->wall_event = evtimer_new(porter->base, wall_elapsed, porter);
+	if (!porter->wall_event)
+		return -ENOMEM;
+	if (event_priority_set(porter->wall_event, PRIORITY_END) < 0 ||
+	    evtimer_add(porter->wall_event, &after) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int make_base(struct sp_porter *porter)
+{
+	/* After this many calls, or this long, the loop looks at events of higher priority again.
+	 */
+	const struct timeval slice = {.tv_usec = 1000};
+	struct event_config *config = event_config_new();
+
+	if (!config)
+		return -ENOMEM;
+	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+	(void)event_config_set_max_dispatch_interval(config, &slice, 8, PRIORITY_CALLS);
+	porter->base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (!porter->base || event_base_priority_init(porter->base, PRIORITY_COUNT) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* A busy-waiting porter on the only CPU would keep its caller from running. */
+static unsigned usable_spin(unsigned wanted)
+{
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < 2)
+		return 0;
+	return wanted;
+}
+
+static int map_slots(struct sp_porter *porter)
+{
+	void *memory = mmap(NULL, sizeof(struct sp_slots), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    porter->slots_descriptor, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	porter->slots = memory;
+	porter->slots->spin_us = porter->spin_us;
+	return 0;
+}
+
+/* A sandboxee that does not take its descriptors must not hold us up in sendmsg. */
+static int make_channel_nonblocking(struct sp_porter *porter)
+{
+	return fcntl(porter->channel, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int prepare(struct sp_porter *porter)
+{
+	int r = map_slots(porter);
+
+	if (r == 0)
+		r = make_channel_nonblocking(porter);
+	if (r == 0)
+		r = make_base(porter);
+	if (r == 0)
+		r = add_sources(porter);
+	if (r == 0)
+		r = add_wall_clock(porter);
+	return r;
+}
+
+int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret_porter)
+{
+	struct sp_porter *porter = calloc(1, sizeof(*porter));
+	int r;
+
+	if (!porter)
+		return -ENOMEM;
+	porter->control = TAKE_FD(setup->control);
+	porter->channel = TAKE_FD(setup->channel);
+	porter->doorbell = TAKE_FD(setup->doorbell);
+	porter->slots_descriptor = TAKE_FD(setup->slots);
+	porter->landlock = TAKE_FD(setup->landlock);
+	porter->init = TAKE_FD(setup->init);
+	porter->sandboxee = TAKE_FD(setup->sandboxee);
+	porter->view = setup->view;
+	porter->rules = TAKE_POINTER(setup->rules);
+	porter->sandboxee_pid = setup->sandboxee_pid;
+	porter->caller.pid = setup->inner_pid;
+	porter->spin_us = usable_spin(setup->spin_us);
+	porter->spin_credit = SP_SPIN_CREDIT_MAX;
+	setup->view = (struct sp_view){.root = -1, .proc = -1, .own_fd = -1};
+	/* Where the kernel can, no descriptor from the sandboxee even reaches our queue. */
+	(void)sp_channel_refuse_descriptors(porter->channel);
+	r = prepare(porter);
+	if (r < 0) {
+		sp_porter_free(porter);
+		return r;
+	}
+	*ret_porter = porter;
+	return 0;
+}
+
+int sp_porter_run(struct sp_porter *porter)
+{
+	if (!porter->ended)
+		(void)event_base_dispatch(porter->base);
+	kill_and_wait(porter);
+	sp_porter_report_exit(porter);
+	return 0;
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void close_descriptor(int *descriptor)
+{
+	if (*descriptor >= 0)
+		(void)close(TAKE_FD(*descriptor));
+}
+
+struct sp_porter *sp_porter_free(struct sp_porter *porter)
+{
+	if (!porter)
+		return NULL;
+	free_event(porter->control_event);
+	free_event(porter->sandboxee_event);
+	free_event(porter->init_event);
+	free_event(porter->channel_event);
+	free_event(porter->doorbell_event);
+	free_event(porter->wall_event);
+	if (porter->base)
+		event_base_free(porter->base);
+	if (porter->slots)
+		(void)munmap(porter->slots, sizeof(*porter->slots));
+	close_descriptor(&porter->control);
+	close_descriptor(&porter->channel);
+	close_descriptor(&porter->doorbell);
+	close_descriptor(&porter->slots_descriptor);
+	close_descriptor(&porter->landlock);
+	close_descriptor(&porter->init);
+	close_descriptor(&porter->sandboxee);
+	sp_view_close(&porter->view);
+	sp_rules_free(porter->rules);
+	free(porter);
+	return NULL;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The porter: answers the brokered calls of one sandbox. A library: the launcher hands it
+ * descriptors and it runs an event loop until the sandbox has ended; tests hand it descriptors of
+ * their own.
+ */
+#ifndef SALLYPORT_BROKER_PORTER_H
+#define SALLYPORT_BROKER_PORTER_H
+
+#include <sys/types.h>
+
+#include "broker/calls.h"
+#include "policy/rules.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Made by the launcher; the porter takes over every descriptor. */
+struct sp_porter_setup {
+	int control; /* SOCK_SEQPACKET to the broker: PorterEvent messages out; its end of file ends
+			the sandbox */
+	int channel; /* SOCK_SEQPACKET to the sandboxee */
+	int doorbell;  /* eventfd, EFD_NONBLOCK; its twin is in the sandboxee at SP_DOORBELL_FD */
+	int slots;     /* memfd of sizeof(struct sp_slots), sealed against resizing */
+	int landlock;  /* ruleset that the sandboxee restricts itself with; -1: none */
+	int init;      /* pidfd of the sandbox's init */
+	int sandboxee; /* pidfd of the sandboxee, a child of the calling process */
+	pid_t sandboxee_pid; /* as the kernel numbers it outside */
+	pid_t inner_pid;     /* as the sandbox's pid namespace numbers it */
+	struct sp_view view;
+	struct sp_rules *rules;
+	unsigned spin_us;
+};
+
+/*
+ * Allocates what the porter needs, so that it can be confined before it serves: no open, socket or
+ * fork after this. 0 or -errno; on error the setup's descriptors are closed.
+ */
+struct sp_porter;
+int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret_porter);
+
+/*
+ * Serves until the sandbox has ended: the sandboxee exited, the control socket closed, a violation,
+ * or the wall-clock limit. Then kills the init (and so every process of the pid namespace), waits
+ * for it, reports SP_EXIT_* and returns.
+ */
+int sp_porter_run(struct sp_porter *porter);
+
+struct sp_porter *sp_porter_free(struct sp_porter *porter);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

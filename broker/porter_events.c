@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/porter_events.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "ipc/channel.h"
+#include "ipc/wire.pb-c.h"
+
+/* A flood of denials costs the broker no more than this. */
+#define REPORTS_PER_SECOND 100u
+
+static int send_event(struct sp_porter *porter, const Sallyport__Wire__PorterEvent *event)
+{
+	return sp_channel_send_message(porter->control, &event->base, -1);
+}
+
+/* For what must arrive: waits until the broker reads. The sandbox has ended; nobody else waits for
+ * us. */
+static void send_event_surely(struct sp_porter *porter, const Sallyport__Wire__PorterEvent *event)
+{
+	while (send_event(porter, event) == -EAGAIN) {
+		struct pollfd writable = {.fd = porter->control, .events = POLLOUT};
+
+		if (poll(&writable, 1, -1) < 0 && errno != EINTR)
+			return;
+	}
+}
+
+static bool within_rate(struct sp_porter *porter)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((uint64_t)now.tv_sec != porter->report_second) {
+		porter->report_second = (uint64_t)now.tv_sec;
+		porter->report_count = 0;
+	}
+	return porter->report_count++ < REPORTS_PER_SECOND;
+}
+
+static void set_bytes(protobuf_c_boolean *has, ProtobufCBinaryData *field, const char *text)
+{
+	if (!text || !text[0])
+		return;
+	*has = 1;
+	field->data = (uint8_t *)(uintptr_t)text;
+	field->len = strlen(text);
+}
+
+static void send_report(struct sp_porter *porter, Sallyport__Wire__Report *report)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+
+	report->pid = porter->sandboxee_pid;
+	if (report->kind != SP_REPORT_VIOLATION && !within_rate(porter)) {
+		porter->report_suppressed++;
+		return;
+	}
+	report->has_suppressed = porter->report_suppressed > 0;
+	report->suppressed = porter->report_suppressed;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_REPORT;
+	event.report = report;
+	if (send_event(porter, &event) < 0)
+		porter->report_suppressed++;
+	else
+		porter->report_suppressed = 0;
+}
+
+static void set_refusal(struct sp_porter *porter, Sallyport__Wire__Report *report)
+{
+	report->has_error = 1;
+	report->error = (uint32_t)porter->refusal.error;
+	set_bytes(&report->has_rule, &report->rule, porter->refusal.rule);
+	set_bytes(&report->has_detail, &report->detail, porter->refusal.detail);
+}
+
+void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call)
+{
+	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
+
+	report.kind = SP_REPORT_PATH;
+	report.tid = call->tid;
+	set_bytes(&report.has_call, &report.call, call->info->name);
+	/* The name that was decided on tells more than the one that was asked for. */
+	set_bytes(&report.has_path, &report.path,
+		  porter->refusal.name[0] ? porter->refusal.name : call->path);
+	if (call->path2)
+		set_bytes(&report.has_path2, &report.path2, call->path2);
+	set_refusal(porter, &report);
+	send_report(porter, &report);
+}
+
+void sp_porter_report_refused(struct sp_porter *porter, const struct sp_request *request)
+{
+	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
+
+	report.kind = SP_REPORT_CALL;
+	report.tid = request->tid;
+	report.has_nr = 1;
+	report.nr = request->refusal.nr;
+	report.has_instruction = 1;
+	report.instruction = request->refusal.instruction;
+	set_refusal(porter, &report);
+	send_report(porter, &report);
+}
+
+void sp_porter_report_violation(struct sp_porter *porter, const char *detail)
+{
+	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
+
+	report.kind = SP_REPORT_VIOLATION;
+	set_bytes(&report.has_detail, &report.detail, detail);
+	send_report(porter, &report);
+}
+
+void sp_porter_report_locked(struct sp_porter *porter)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Locked locked = SALLYPORT__WIRE__PORTER_EVENT__LOCKED__INIT;
+
+	locked.pid = porter->sandboxee_pid;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_LOCKED;
+	event.locked = &locked;
+	(void)send_event(porter, &event);
+}
+
+void sp_porter_report_exit(struct sp_porter *porter)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Exited exited = SALLYPORT__WIRE__PORTER_EVENT__EXITED__INIT;
+
+	exited.cause = (uint32_t)porter->cause;
+	exited.status = porter->status;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_EXITED;
+	event.exited = &exited;
+	send_event_surely(porter, &event);
+}

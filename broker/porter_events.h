@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the porter tells the broker. A control socket that is full loses reports, which are counted;
+ * never the exit. */
+#ifndef SALLYPORT_BROKER_PORTER_EVENTS_H
+#define SALLYPORT_BROKER_PORTER_EVENTS_H
+
+#include "broker/porter_serve.h"
+#include "ipc/decode.h"
+
+void sp_porter_report_locked(struct sp_porter *porter);
+
+/* A brokered call that porter->refusal refused. */
+void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call);
+
+/* A system call that the filter refused. */
+void sp_porter_report_refused(struct sp_porter *porter, const struct sp_request *request);
+
+void sp_porter_report_violation(struct sp_porter *porter, const char *detail);
+void sp_porter_report_exit(struct sp_porter *porter);
+
+#endif

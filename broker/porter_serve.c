@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Serving the slots, in four stages: receive (copy the bytes once) → decode → decide and act
+ * (broker/calls) → reply. Whatever the sandboxee writes into the shared memory meanwhile changes
+ * nothing but what it reads itself.
+ */
+#include "broker/porter_serve.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/porter_events.h"
+#include "ipc/arch.h"
+#include "ipc/channel.h"
+#include "ipc/decode.h"
+#include "ipc/util.h"
+#include "ipc/wire.pb-c.h"
+
+/* Calls served before the event loop gets its turn again. */
+#define SLICE_CALLS 256u
+
+/* After giving up busy-waiting, every how many calls it is tried again. */
+#define SPIN_PROBE 64u
+
+/* ---- reply --------------------------------------------------------------------------------------
+ */
+
+static void publish(struct sp_slot *slot, uint32_t length)
+{
+	atomic_store_explicit(&slot->length, length, memory_order_relaxed);
+	atomic_store_explicit(&slot->state, SP_SLOT_DONE, memory_order_seq_cst);
+	if (atomic_load_explicit(&slot->sleeping, memory_order_seq_cst))
+		(void)syscall(SYS_futex, &slot->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* The descriptor goes first: a thread that sees its reply finds it in the queue. */
+static int send_descriptor(struct sp_porter *porter, uint32_t index, uint32_t generation)
+{
+	Sallyport__Wire__Parcel parcel = SALLYPORT__WIRE__PARCEL__INIT;
+	_cleanup_close_ int descriptor = TAKE_FD(porter->answer.descriptor);
+
+	parcel.purpose = SALLYPORT__WIRE__PARCEL__PURPOSE__ANSWER;
+	parcel.has_slot = 1;
+	parcel.slot = index;
+	parcel.has_generation = 1;
+	parcel.generation = generation;
+	return sp_channel_send_message(porter->channel, &parcel.base, descriptor);
+}
+
+static void reply(struct sp_porter *porter, uint32_t index, uint32_t generation)
+{
+	struct sp_slot *slot = &porter->slots->slot[index];
+	Sallyport__Wire__Reply message = SALLYPORT__WIRE__REPLY__INIT;
+	struct sp_answer *answer = &porter->answer;
+
+	message.generation = generation;
+	if (answer->descriptor >= 0) {
+		int r = send_descriptor(porter, index, generation);
+
+		if (r == -EAGAIN) {
+			/* At most one descriptor a slot is under way; a correct runtime takes them.
+			 */
+			sp_porter_violation(porter, "descriptors are not taken from the channel");
+			return;
+		}
+		if (r < 0) /* ETOOMANYREFS: the user's quota of descriptors in flight is used up */
+			answer->result = -ENFILE;
+		else
+			message.has_descriptor = message.descriptor = 1;
+	}
+	message.result = answer->result;
+	message.has_out = answer->out_length > 0;
+	message.out.data = answer->out;
+	message.out.len = answer->out_length;
+	publish(slot, (uint32_t)sallyport__wire__reply__pack(&message, slot->bytes));
+}
+
+/* ---- decide and act
+ * ------------------------------------------------------------------------------ */
+
+static void refuse(struct sp_porter *porter, const struct sp_call_refusal *refusal)
+{
+	porter->answer.result = -refusal->error;
+	porter->refusal.error = refusal->error;
+	porter->refusal.rule = refusal->rule;
+	porter->refusal.detail = "the policy refuses this system call";
+}
+
+static void perform(struct sp_porter *porter, const struct sp_call *call)
+{
+	struct sp_call_refusal refusal;
+
+	/* A rule against the call itself stands before every rule about names. */
+	if (sp_rules_find_refusal(porter->rules, call->info->nr, &refusal))
+		refuse(porter, &refusal);
+	else
+		sp_call_perform(&porter->view, porter->rules, &porter->caller, call,
+				&porter->answer, &porter->refusal);
+	if (porter->refusal.error)
+		sp_porter_report_call(porter, call);
+}
+
+static void answer_refused(struct sp_porter *porter, const struct sp_request *request)
+{
+	struct sp_call_refusal refusal;
+
+	sp_rules_refusal(porter->rules, request->refusal.nr, &refusal);
+	refuse(porter, &refusal);
+	sp_porter_report_refused(porter, request);
+}
+
+static void reset_answer(struct sp_porter *porter)
+{
+	porter->answer.result = -ENOSYS;
+	porter->answer.descriptor = -1;
+	porter->answer.out_length = 0;
+	porter->refusal.error = 0;
+	porter->refusal.name[0] = 0;
+	porter->refusal.rule = NULL;
+	porter->refusal.detail = NULL;
+}
+
+/* ---- receive
+ * -------------------------------------------------------------------------------------- */
+
+/* Copies a slot's request once. -EBADMSG: the slot is not in order. */
+static ssize_t receive(struct sp_porter *porter, uint32_t index)
+{
+	struct sp_slot *slot = &porter->slots->slot[index];
+	uint32_t expected = SP_SLOT_REQUEST;
+	uint32_t length;
+
+	if (!atomic_compare_exchange_strong(&slot->state, &expected, SP_SLOT_SERVING))
+		return -EBADMSG;
+	length = atomic_load_explicit(&slot->length, memory_order_relaxed);
+	if (length > SP_SLOT_BYTES)
+		return -EBADMSG;
+	memcpy(porter->request, slot->bytes, length);
+	return (ssize_t)length;
+}
+
+static void serve_slot(struct sp_porter *porter, uint32_t index)
+{
+	struct sp_arena arena;
+	struct sp_request request;
+	ssize_t length = receive(porter, index);
+
+	if (length < 0) {
+		sp_porter_violation(porter, "a slot that is not in order");
+		return;
+	}
+	sp_arena_init(&arena, porter->arena, sizeof(porter->arena));
+	if (sp_request_decode(porter->request, (size_t)length, &arena, &request) < 0) {
+		sp_porter_violation(porter, "a malformed request");
+		return;
+	}
+	reset_answer(porter);
+	if (request.refused)
+		answer_refused(porter, &request);
+	else
+		perform(porter, &request.call);
+	reply(porter, index, request.generation);
+}
+
+static unsigned serve_pending(struct sp_porter *porter)
+{
+	_Atomic uint32_t *word = &porter->slots->pending;
+	uint32_t pending;
+	unsigned served = 0;
+
+	if (atomic_load_explicit(word, memory_order_relaxed) == 0)
+		return 0;
+	pending = atomic_exchange(word, 0);
+	for (; pending && !porter->ended; pending &= pending - 1, served++)
+		serve_slot(porter, (uint32_t)__builtin_ctz(pending));
+	return served;
+}
+
+/* ---- when to wait how
+ * ------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool worth_spinning(struct sp_porter *porter)
+{
+	if (porter->spin_us == 0 || porter->ended)
+		return false;
+	return porter->spin_credit > 0 || ++porter->spin_probe % SPIN_PROBE == 0;
+}
+
+/* Busy-waits for a request. Both sides do so for spin_us at most; whether it pays shows in how
+ * often it succeeded. */
+static bool spin(struct sp_porter *porter)
+{
+	uint64_t end = now_ns() + porter->spin_us * 1000u;
+
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (atomic_load_explicit(&porter->slots->pending, memory_order_relaxed)) {
+				if (porter->spin_credit < SP_SPIN_CREDIT_MAX)
+					porter->spin_credit++;
+				return true;
+			}
+			sp_cpu_relax();
+		}
+	} while (now_ns() < end);
+	if (porter->spin_credit > 0)
+		porter->spin_credit--;
+	return false;
+}
+
+enum sp_serve_result sp_porter_serve(struct sp_porter *porter)
+{
+	unsigned served = 0;
+
+	atomic_store(&porter->slots->awake, 1);
+	for (;;) {
+		unsigned now = serve_pending(porter);
+
+		served += now;
+		if (porter->ended)
+			return SP_SERVE_IDLE;
+		if (served >= SLICE_CALLS)
+			return SP_SERVE_AGAIN; /* still awake: nobody rings */
+		if (now > 0 && worth_spinning(porter) && spin(porter))
+			continue;
+		/* Going to sleep: whoever posts after this store rings; who posted before is seen
+		 * by this load. */
+		atomic_store(&porter->slots->awake, 0);
+		if (atomic_load(&porter->slots->pending) == 0)
+			return SP_SERVE_IDLE;
+		atomic_store(&porter->slots->awake, 1);
+	}
+}

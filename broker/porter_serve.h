@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The porter's inside: its object, and serving the slots. */
+#ifndef SALLYPORT_BROKER_PORTER_SERVE_H
+#define SALLYPORT_BROKER_PORTER_SERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sallyport/broker.h>
+
+#include "broker/calls.h"
+#include "ipc/slots.h"
+#include "policy/rules.h"
+
+struct event;
+
+/* How many times in a row busy-waiting may be in vain before it is given up for a while. */
+#define SP_SPIN_CREDIT_MAX 8
+
+struct sp_porter {
+	int control, channel, doorbell, slots_descriptor, landlock, init, sandboxee; /* owned */
+	pid_t sandboxee_pid;
+	struct sp_caller caller;
+	struct sp_view view;    /* owned */
+	struct sp_rules *rules; /* owned */
+	struct sp_slots *slots; /* shared with the sandboxee: hostile */
+
+	struct event_base *base;
+	struct event *control_event, *sandboxee_event, *init_event, *channel_event, *doorbell_event,
+	    *wall_event;
+
+	bool greeted;          /* the handshake is over */
+	bool sandboxee_reaped; /* its exit status was taken */
+	bool ended;
+	enum sp_exit_cause cause;
+	int status;
+
+	unsigned spin_us;
+	int spin_credit;     /* falls when busy-waiting was in vain */
+	unsigned spin_probe; /* counts the calls since busy-waiting was given up */
+
+	uint64_t report_second;     /* the second that report_count belongs to */
+	unsigned report_count;      /* reports sent in it */
+	uint64_t report_suppressed; /* reports swallowed since the last one sent */
+
+	/* One call at a time: its memory, too large for a stack. */
+	uint8_t request[SP_SLOT_BYTES] __attribute__((aligned(16)));
+	uint8_t arena[32 * 1024] __attribute__((aligned(16)));
+	struct sp_answer answer;
+	struct sp_refusal refusal;
+};
+
+enum sp_serve_result {
+	SP_SERVE_IDLE,  /* nothing pending; the sandboxee rings when there is */
+	SP_SERVE_AGAIN, /* the time slice is over; come back without being rung for */
+};
+
+/* Serves what is pending, then busy-waits a little for more while that pays. */
+enum sp_serve_result sp_porter_serve(struct sp_porter *porter);
+
+/* Ends the sandbox for bytes that no correct runtime sends. `detail` is a constant. */
+void sp_porter_violation(struct sp_porter *porter, const char *detail);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "broker/isolate.h"
+#include "ipc/util.h"
+
+#define STANDARD_STREAMS 3
+
+/* State of the steps beside what was asked for. */
+struct steps {
+	struct start *start;
+	int status;  /* moves when its number is wanted */
+	int program; /* O_PATH */
+};
+
+static int step_session(struct steps *steps)
+{
+	(void)steps;
+	return setsid() < 0 ? -errno : 0;
+}
+
+static int step_network(struct steps *steps)
+{
+	int r;
+
+	if (!steps->start->network)
+		return 0;
+	r = isolate_network();
+	return r < 0 && steps->start->network_optional ? 0 : r;
+}
+
+static int step_directory(struct steps *steps)
+{
+	return chdir(steps->start->directory) < 0 ? -errno : 0;
+}
+
+/* Held from here on, so that what is looked at is what is run. */
+static int step_program(struct steps *steps)
+{
+	struct stat status;
+
+	steps->program = open(steps->start->argv[0], O_PATH | O_CLOEXEC);
+	if (steps->program < 0 || fstat(steps->program, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -EACCES;
+	return status.st_mode & (S_ISUID | S_ISGID) ? -EPERM : 0;
+}
+
+/* Moves a descriptor of ours out of the way of `number`. */
+static int move_away(int *fd, int number)
+{
+	int moved;
+
+	if (*fd != number)
+		return 0;
+	moved = fcntl(*fd, F_DUPFD_CLOEXEC, STANDARD_STREAMS);
+	if (moved < 0)
+		return -errno;
+	*fd = moved; /* the old number is about to be overwritten */
+	return 0;
+}
+
+/* Puts the i-th descriptor in its place; those that are still to be placed give way. */
+static int put(struct steps *steps, size_t i)
+{
+	struct place *places = steps->start->places;
+	int r = move_away(&steps->status, places[i].to);
+
+	if (r == 0)
+		r = move_away(&steps->program, places[i].to);
+	for (size_t j = i + 1; r == 0 && j < steps->start->place_count; j++)
+		r = move_away(&places[j].from, places[i].to);
+	if (r < 0)
+		return r;
+	if (places[i].from == places[i].to)
+		return fcntl(places[i].to, F_SETFD, 0) < 0 ? -errno : 0;
+	return dup3(places[i].from, places[i].to, 0) < 0 ? -errno : 0;
+}
+
+static int step_descriptors(struct steps *steps)
+{
+	/* Whatever is open but not placed goes with the execve. */
+	if (close_range(0, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return -errno;
+	for (size_t i = 0; i < steps->start->place_count; i++) {
+		int r = put(steps, i);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int step_capabilities(struct steps *steps)
+{
+	(void)steps;
+	return capabilities_drop();
+}
+
+static int step_processes(struct steps *steps)
+{
+	return processes_limit_apply(steps->start->limits, steps->start->own_user_namespace);
+}
+
+static int step_limits(struct steps *steps)
+{
+	/* Created files have predictable modes, whatever the broker's own mask is. */
+	(void)umask(022);
+	return limits_apply(steps->start->limits, &steps->start->files);
+}
+
+static int step_exec(struct steps *steps)
+{
+	struct start *start = steps->start;
+	char *const *argv = (char *const *)(uintptr_t)start->argv;
+	char *const *environment = (char *const *)(uintptr_t)start->environment;
+
+	(void)syscall(SYS_execveat, steps->program, "", argv, environment, AT_EMPTY_PATH);
+	/* A script's interpreter would have to open a descriptor that is closed by then. By name
+	 * there is no harm in a race: with no_new_privs, set-id bits do nothing. */
+	if (errno == ENOENT)
+		(void)execve(start->argv[0], argv, environment);
+	return -errno;
+}
+
+static const struct {
+	enum layer layer;
+	int (*take)(struct steps *steps);
+} order[] = {
+    {LAYER_SANDBOXEE, step_session},
+    {LAYER_NETWORK, step_network},
+    {LAYER_DIRECTORY, step_directory},
+    {LAYER_PROGRAM, step_program},
+    {LAYER_DESCRIPTORS, step_descriptors},
+    {LAYER_CAPABILITIES, step_capabilities},
+    {LAYER_PROCESSES, step_processes},
+    {LAYER_LIMITS, step_limits},
+    {LAYER_EXEC, step_exec},
+};
+
+static void note(int status, struct start_note note)
+{
+	/* Shorter than PIPE_BUF: whole or not at all. If nobody listens any more, we die anyway. */
+	if (write(status, &note, sizeof(note)) < 0)
+		_exit(1);
+}
+
+_Noreturn void start_program(struct start *start, int status)
+{
+	struct steps steps = {.start = start, .status = status, .program = -1};
+
+	note(status, (struct start_note){.pid = getpid()});
+	for (size_t i = 0; i < SP_ELEMENTS(order); i++) {
+		int r = order[i].take(&steps);
+
+		if (r < 0) {
+			note(steps.status,
+			     (struct start_note){.layer = order[i].layer, .error = -r});
+			_exit(1);
+		}
+	}
+	_exit(1);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last steps of a sandboxee before its program runs. */
+#ifndef SALLYPORT_BROKER_START_H
+#define SALLYPORT_BROKER_START_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "broker/layers.h"
+#include "policy/rules.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A descriptor and the number under which the program finds it. */
+struct place {
+	int from, to;
+};
+
+/* Everything borrowed. */
+struct start {
+	const char **argv, **environment; /* NULL-terminated */
+	const char *directory;
+	struct place *places;
+	size_t place_count;
+	const struct sp_limits *limits;
+	struct rlimit files; /* where the policy has no limit on descriptors */
+	bool network;        /* a network namespace of its own … */
+	bool network_optional;
+	bool own_user_namespace;
+};
+
+/* What the sandboxee tells the launch through a pipe: first with `pid`, then, where a step failed,
+ * with `error`. An execve that succeeds closes the pipe. */
+struct start_note {
+	pid_t pid; /* in its own pid namespace */
+	enum layer layer;
+	int error; /* positive */
+};
+
+/* Runs the program, or notes on `status` what failed and exits. */
+_Noreturn void start_program(struct start *start, int status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The view in which names mean something, and where in it a caller stands. */
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+#define BASE_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
+
+static void file_close(FILE **file)
+{
+	if (*file)
+		(void)fclose(*file);
+}
+
+static int duplicate(int fd, int *ret_fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	*ret_fd = copy;
+	return 0;
+}
+
+static int compare_ids(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left;
+	uint64_t b = *(const uint64_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+static int add_mount(struct sp_view *view, size_t *room, uint64_t id)
+{
+	if (view->mount_count == *room) {
+		size_t more = *room ? 2 * *room : 32;
+		uint64_t *mounts = reallocarray(view->mounts, more, sizeof(*mounts));
+
+		if (!mounts)
+			return -ENOMEM;
+		view->mounts = mounts;
+		*room = more;
+	}
+	view->mounts[view->mount_count++] = id;
+	return 0;
+}
+
+/* The porter's own mountinfo is that of the view, whose mount namespace it shares. */
+static int read_mounts(struct sp_view *view)
+{
+	_cleanup_(file_close) FILE *file = NULL;
+	_cleanup_free_ char *line = NULL;
+	size_t line_room = 0, room = 0;
+	unsigned long long id;
+	int fd, r;
+
+	fd = openat(view->own_fd, "../mountinfo", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	file = fdopen(fd, "re");
+	if (!file) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	while (getline(&line, &line_room, file) > 0) {
+		if (sscanf(line, "%llu ", &id) != 1)
+			return -EBADMSG;
+		r = add_mount(view, &room, id);
+		if (r < 0)
+			return r;
+	}
+	if (ferror(file))
+		return -EIO;
+	if (view->mounts)
+		qsort(view->mounts, view->mount_count, sizeof(*view->mounts), compare_ids);
+	return 0;
+}
+
+static int open_proc(struct sp_view *view, int proc)
+{
+	struct stat status;
+	struct statfs system;
+	int r;
+
+	if (proc < 0)
+		return 0;
+	r = duplicate(proc, &view->proc);
+	if (r < 0)
+		return r;
+	if (fstat(view->proc, &status) < 0 || fstatfs(view->proc, &system) < 0)
+		return -errno;
+	if (system.f_type != PROC_SUPER_MAGIC)
+		return -ENOTDIR;
+	view->proc_device = status.st_dev;
+	return 0;
+}
+
+static int fill_view(struct sp_view *view, int proc, int own_fd)
+{
+	int r;
+
+	view->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (view->root < 0)
+		return -errno;
+	r = duplicate(own_fd, &view->own_fd);
+	if (r < 0)
+		return r;
+	r = open_proc(view, proc);
+	return r < 0 ? r : read_mounts(view);
+}
+
+int sp_view_open(int proc, int own_fd, struct sp_view *ret_view)
+{
+	struct sp_view view = {.root = -1, .proc = -1, .own_fd = -1};
+	int r = fill_view(&view, proc, own_fd);
+
+	if (r < 0) {
+		sp_view_close(&view);
+		return r;
+	}
+	*ret_view = view;
+	return 0;
+}
+
+void sp_view_close(struct sp_view *view)
+{
+	sp_close_pointer(&view->root);
+	sp_close_pointer(&view->proc);
+	sp_close_pointer(&view->own_fd);
+	free(view->mounts);
+	*view = (struct sp_view){.root = -1, .proc = -1, .own_fd = -1};
+}
+
+bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device)
+{
+	struct statfs system;
+
+	if (view->proc >= 0 && device == view->proc_device)
+		return true;
+	/* A procfs has no disk below it, so its device number is an anonymous one. */
+	if (major(device) != 0)
+		return false;
+	return fstatfs(fd, &system) < 0 || system.f_type == PROC_SUPER_MAGIC;
+}
+
+static bool view_has_mount(const struct sp_view *view, uint64_t id)
+{
+	return view->mount_count > 0 &&
+	       bsearch(&id, view->mounts, view->mount_count, sizeof(id), compare_ids);
+}
+
+/* The thread's own entry: threads may have unshared their cwd or their descriptors. */
+static int open_start(const struct sp_request *request, int dirfd)
+{
+	pid_t pid = request->caller->pid, tid = request->call->tid;
+	char path[96];
+	int fd;
+
+	if (dirfd != AT_FDCWD && dirfd < 0)
+		return -EBADF;
+	if (request->view->proc < 0 || pid <= 0 || tid <= 0)
+		return -EACCES;
+	if (dirfd == AT_FDCWD)
+		(void)snprintf(path, sizeof(path), "%d/task/%d/cwd", pid, tid);
+	else
+		(void)snprintf(path, sizeof(path), "%d/task/%d/fd/%d", pid, tid, dirfd);
+	fd = openat(request->view->proc, path, O_PATH | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT && dirfd != AT_FDCWD ? -EBADF : -errno;
+}
+
+static int name_of(const struct sp_view *view, int fd, char *ret_name, size_t *ret_length)
+{
+	char number[16];
+	ssize_t n;
+
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	n = readlinkat(view->own_fd, number, ret_name, PATH_MAX);
+	if (n < 0)
+		return -errno;
+	if (n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	ret_name[n] = '\0';
+	*ret_length = (size_t)n;
+	return 0;
+}
+
+static bool has_suffix(const char *text, size_t length, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return length >= n && memcmp(text + length - n, suffix, n) == 0;
+}
+
+static int fill_base(const struct sp_request *request, struct sp_base *base)
+{
+	int r;
+
+	if (statx(base->fd, "", AT_EMPTY_PATH, BASE_MASK, &base->status) < 0)
+		return -errno;
+	if (!S_ISDIR(base->status.stx_mode))
+		return -ENOTDIR;
+	/* An object of another mount namespace may bear any name: it has none here. */
+	if (!view_has_mount(request->view, base->status.stx_mnt_id))
+		return -EACCES;
+	r = name_of(request->view, base->fd, base->name, &base->length);
+	if (r < 0)
+		return r;
+	if (base->status.stx_nlink == 0 && has_suffix(base->name, base->length, " (deleted)"))
+		return -ENOENT;
+	if (base->name[0] != '/')
+		return -EACCES;
+	if (base->length == 1) {
+		base->name[0] = '\0';
+		base->length = 0;
+	}
+	return 0;
+}
+
+int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *ret_base)
+{
+	int r = open_start(request, dirfd);
+
+	if (r < 0)
+		return r;
+	ret_base->fd = r;
+	r = fill_base(request, ret_base);
+	if (r < 0)
+		sp_base_close(ret_base);
+	return r;
+}
+
+void sp_base_close(struct sp_base *base)
+{
+	sp_close_pointer(&base->fd);
+	base->fd = -1;
+}

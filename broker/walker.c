@@ -1,0 +1,783 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The walker: see walker.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+#define LINK_LIMIT 40 /* the kernel's MAXSYMLINKS */
+#define LEVELS 64     /* descriptors kept for ".."; deeper ones are walked to again */
+#define PENDING                                                                                    \
+	(8 * PATH_MAX) /* text still to walk; the kernel has no such limit: ENAMETOOLONG   \
+				*/
+#define PROC_ROOT_INODE 1
+#define WALK_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
+#define ONE_STEP (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+#ifndef ST_NOSYMFOLLOW
+#define ST_NOSYMFOLLOW 0x2000 /* Linux 5.10 */
+#endif
+
+/* A directory on the way. */
+struct level {
+	int fd;
+	bool borrowed; /* the view's root or the caller's base */
+	struct statx status;
+	size_t length; /* of its name within walker.name */
+};
+
+struct walker {
+	struct sp_request *request;
+	unsigned flags;
+	uint64_t resolve;
+	struct sp_base base;
+	bool scoped;  /* BENEATH or IN_ROOT: `base` is the end of the world */
+	bool at_base; /* levels[] starts, or would start, from `base` rather than from the root */
+	bool ended;   /* the request's last component is behind us: what is still pending is the way
+			 to it */
+	enum sp_last last;
+	unsigned links;
+	struct level levels[LEVELS];
+	unsigned depth;
+	char name[PATH_MAX]; /* of the topmost level, "" for the root; then of the component in hand
+			      */
+	size_t length;
+	size_t proc;    /* length of the name of the /proc mount, once below it */
+	uint64_t mount; /* where the walk began: NO_XDEV stays on it */
+	size_t again;   /* pending text before this is a known way walked once more */
+	size_t at;      /* pending text: [at, PENDING - 1), then NUL */
+	char pending[PENDING];
+};
+
+/* One component in hand. */
+struct component {
+	char *text; /* in place, NUL-terminated while it is in hand */
+	size_t length;
+	bool last, slash;
+};
+
+void sp_walk_close(struct sp_walk *walk)
+{
+	sp_close_pointer(&walk->parent);
+	sp_close_pointer(&walk->object);
+	walk->parent = walk->object = -1;
+}
+
+int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
+{
+	struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve | ONE_STEP};
+	long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int sp_refuse(struct sp_request *request, const char *name, const struct sp_path_decision *decision,
+	      int error, const char *detail)
+{
+	struct sp_refusal *refusal = request->refusal;
+
+	refusal->error = error;
+	(void)snprintf(refusal->name, sizeof(refusal->name), "%s", *name ? name : "/");
+	refusal->rule = decision ? decision->rule : NULL;
+	refusal->detail = detail;
+	return -error;
+}
+
+int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed)
+{
+	static const struct {
+		uint32_t right;
+		const char *detail;
+	} rights[] = {
+	    {SP_RIGHT_READ, "no right to read"},
+	    {SP_RIGHT_WRITE, "no right to write"},
+	    {SP_RIGHT_CREATE, "no right to create"},
+	    {SP_RIGHT_DELETE, "no right to delete"},
+	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
+	};
+	uint32_t missing = needed & ~walk->decision.rights;
+
+	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
+		if (missing & rights[i].right)
+			return sp_refuse(request, walk->name, &walk->decision, walk->decision.error,
+					 rights[i].detail);
+	return 0;
+}
+
+static void decide(const struct sp_request *request, const char *name, size_t length,
+		   struct sp_path_decision *ret_decision)
+{
+	if (length == 0)
+		sp_rules_decide(request->rules, "/", 1, ret_decision);
+	else
+		sp_rules_decide(request->rules, name, length, ret_decision);
+}
+
+static struct level *top(struct walker *w)
+{
+	return &w->levels[w->depth - 1];
+}
+
+static void level_close(struct level *level)
+{
+	if (!level->borrowed)
+		(void)close(level->fd);
+}
+
+static void walker_close(struct walker *w)
+{
+	while (w->depth > 0)
+		level_close(&w->levels[--w->depth]);
+	sp_base_close(&w->base);
+}
+
+static void push(struct walker *w, int fd, bool borrowed, const struct statx *status)
+{
+	if (w->depth == LEVELS) {
+		level_close(&w->levels[0]);
+		memmove(&w->levels[0], &w->levels[1], (LEVELS - 1) * sizeof(w->levels[0]));
+		w->depth--;
+	}
+	w->levels[w->depth++] =
+	    (struct level){.fd = fd, .borrowed = borrowed, .status = *status, .length = w->length};
+}
+
+/* Puts text in front of what is still to be walked, which is empty or starts with a slash. */
+static int prepend(struct walker *w, const char *text, size_t length)
+{
+	if (length > w->at)
+		return -ENAMETOOLONG;
+	if (w->at >= w->again)
+		w->again = 0; /* that way lies behind: new text is no part of it */
+	w->at -= length;
+	memcpy(w->pending + w->at, text, length);
+	return 0;
+}
+
+static dev_t device_of(const struct statx *status)
+{
+	return makedev(status->stx_dev_major, status->stx_dev_minor);
+}
+
+static bool in_proc(const struct walker *w, const struct statx *status)
+{
+	return w->request->view->proc >= 0 && device_of(status) == w->request->view->proc_device;
+}
+
+static bool is_proc_root(const struct walker *w, const struct statx *status)
+{
+	return in_proc(w, status) && status->stx_ino == PROC_ROOT_INODE;
+}
+
+static int refuse_here(struct walker *w, int error, const char *detail)
+{
+	struct sp_path_decision decision;
+
+	decide(w->request, w->name, w->length, &decision);
+	return sp_refuse(w->request, w->name, &decision, error, detail);
+}
+
+/* ---- where a walk starts ---- */
+
+static int start_at_root(struct walker *w)
+{
+	struct statx status;
+
+	while (w->depth > 0)
+		level_close(&w->levels[--w->depth]);
+	if (statx(w->request->view->root, "", AT_EMPTY_PATH, WALK_MASK, &status) < 0)
+		return -errno;
+	w->at_base = false;
+	w->length = 0;
+	w->name[0] = '\0';
+	push(w, w->request->view->root, true, &status);
+	return 0;
+}
+
+static int start_at_base(struct walker *w)
+{
+	while (w->depth > 0)
+		level_close(&w->levels[--w->depth]);
+	w->at_base = true;
+	w->length = w->base.length;
+	memcpy(w->name, w->base.name, w->base.length + 1);
+	push(w, w->base.fd, true, &w->base.status);
+	return 0;
+}
+
+/* A base below /proc is walked to again from the root, so that its canonical name becomes known. */
+static int start_relative(struct walker *w)
+{
+	size_t known;
+	int r;
+
+	if (!sp_view_is_proc(w->request->view, w->base.fd, device_of(&w->base.status)))
+		return start_at_base(w);
+	if (w->scoped)
+		return -EXDEV;
+	known = w->at;
+	r = prepend(w, "/", 1);
+	if (r == 0)
+		r = prepend(w, w->base.name, w->base.length);
+	w->again = known;
+	return r < 0 ? r : start_at_root(w);
+}
+
+static int start(struct walker *w, int dirfd, const char *path)
+{
+	size_t length = strlen(path);
+	bool absolute = path[0] == '/';
+	int r;
+
+	if (length == 0)
+		return -ENOENT;
+	if (length >= PATH_MAX)
+		return -ENAMETOOLONG;
+	w->at = PENDING - 1;
+	w->pending[w->at] = '\0';
+	r = prepend(w, path, length);
+	if (r < 0)
+		return r;
+	w->scoped = w->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT);
+	if (absolute && (w->resolve & RESOLVE_BENEATH))
+		return -EXDEV;
+	if (absolute && !w->scoped)
+		r = start_at_root(w);
+	else
+		r = sp_base_open(w->request, dirfd, &w->base);
+	if (r < 0)
+		return r;
+	w->mount = w->base.fd >= 0 ? w->base.status.stx_mnt_id : top(w)->status.stx_mnt_id;
+	return w->base.fd >= 0 ? start_relative(w) : 0;
+}
+
+/* ---- steps ---- */
+
+/* The kernel asks for search permission at every component, "." and ".." included: let it. */
+static int search(struct walker *w)
+{
+	_cleanup_close_ int here = -1;
+	struct sp_path_decision decision;
+
+	if (!S_ISDIR(top(w)->status.stx_mode))
+		return -ENOTDIR;
+	decide(w->request, w->name, w->length, &decision);
+	if (decision.standing == SP_STANDING_OUTSIDE)
+		return 0;
+	here = openat(top(w)->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return here < 0 ? -errno : 0;
+}
+
+/* RESOLVE_NO_XDEV, but for a way that was already gone. */
+static int stays(const struct walker *w, const struct statx *status)
+{
+	if (!(w->resolve & RESOLVE_NO_XDEV) || w->at < w->again)
+		return 0;
+	return status->stx_mnt_id == w->mount ? 0 : -EXDEV;
+}
+
+static size_t parent_length(const char *name, size_t length)
+{
+	while (length > 0 && name[length - 1] != '/')
+		length--;
+	return length > 0 ? length - 1 : 0;
+}
+
+static size_t next_dot_dot(const struct walker *w)
+{
+	const char *text = w->pending + w->at;
+	size_t n = strspn(text, "/");
+
+	return strncmp(text + n, "..", 2) == 0 && (text[n + 2] == '/' || text[n + 2] == '\0')
+		   ? n + 2
+		   : 0;
+}
+
+static bool only_slashes(const char *text)
+{
+	return text[strspn(text, "/")] == '\0';
+}
+
+/* Leaves the lowest directory held: the name of its parent becomes the way. */
+static int walk_again(struct walker *w)
+{
+	size_t lowest = w->scoped ? w->base.length : 0;
+	size_t length = parent_length(w->name, w->length), known, n;
+	char way[PATH_MAX];
+	int r;
+
+	/* The name is canonical, so that further ".." need no look at what they leave. */
+	while (!w->scoped && (n = next_dot_dot(w)) > 0) {
+		w->at += n;
+		length = parent_length(w->name, length);
+	}
+	w->ended = w->ended || only_slashes(w->pending + w->at);
+	known = w->at;
+	memcpy(way, w->name, length);
+	r = length > lowest ? prepend(w, way + lowest, length - lowest) : 0;
+	if (r < 0)
+		return r;
+	w->again = known;
+	r = w->scoped ? start_at_base(w) : start_at_root(w);
+	return r < 0 ? r : stays(w, &top(w)->status);
+}
+
+static int pop(struct walker *w)
+{
+	level_close(&w->levels[--w->depth]);
+	w->length = top(w)->length;
+	w->name[w->length] = '\0';
+	return stays(w, &top(w)->status);
+}
+
+static int climb(struct walker *w)
+{
+	int r = search(w);
+
+	if (r < 0)
+		return r;
+	w->last = SP_LAST_DOT_DOT;
+	if (w->depth > 1)
+		return pop(w);
+	if (!w->at_base && w->length == 0)
+		return 0;
+	if (w->scoped && w->length == w->base.length)
+		return w->resolve & RESOLVE_BENEATH ? -EXDEV : 0;
+	return walk_again(w);
+}
+
+/* Names of a process below /proc: "self" for the caller, whatever the spelling; nobody else. 1:
+ * text prepended. */
+static int map_process(struct walker *w, const struct component *c, bool follow, char *ret_real,
+		       const char **ret_name)
+{
+	pid_t pid = w->request->caller->pid, tid = w->request->call->tid;
+	char number[16], text[48];
+	int n;
+
+	(void)snprintf(number, sizeof(number), "%d", pid);
+	if (strcmp(c->text, number) == 0 || (follow && strcmp(c->text, "self") == 0)) {
+		(void)snprintf(ret_real, 16, "%s", number);
+		*ret_name = "self";
+		return 0;
+	}
+	if (!follow || strcmp(c->text, "thread-self") != 0)
+		return 0;
+	n = snprintf(text, sizeof(text), "self/task/%d", tid);
+	n = prepend(w, text, (size_t)n);
+	return n < 0 ? n : 1;
+}
+
+static bool is_number(const char *text)
+{
+	return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+static int append(struct walker *w, const char *component)
+{
+	size_t n = strlen(component);
+
+	if (w->length + 1 + n >= sizeof(w->name))
+		return -ENAMETOOLONG;
+	w->name[w->length] = '/';
+	memcpy(w->name + w->length + 1, component, n + 1);
+	w->length += 1 + n;
+	return 0;
+}
+
+/* What is refused below /proc before it is looked up, whatever the policy grants. */
+static int guard_proc(struct walker *w, const struct component *c, const char *mapped)
+{
+	const struct statx *status = &top(w)->status;
+
+	if (!in_proc(w, status))
+		return 0;
+	if (is_proc_root(w, status) && is_number(c->text) && strcmp(mapped, "self") != 0)
+		return refuse_here(w, EACCES, "another process's entry in /proc");
+	if (sp_proc_classify(w->name + w->proc + 1, false) == SP_PROC_REFUSED)
+		return refuse_here(w, EACCES, "a link that leads past every name");
+	return 0;
+}
+
+/* A procfs that is not the sandbox's own shows the porter, or worse. */
+static int enter(struct walker *w, int fd, const struct statx *status)
+{
+	const struct statx *from = &top(w)->status;
+	int r = stays(w, status);
+
+	if (r < 0)
+		return r;
+	if (device_of(status) == device_of(from))
+		return 0;
+	if (is_proc_root(w, status)) {
+		w->proc = w->length;
+		return 0;
+	}
+	if (sp_view_is_proc(w->request->view, fd, device_of(status)))
+		return refuse_here(w, EACCES, "a /proc that is not the sandbox's own");
+	return 0;
+}
+
+/* What the kernel's may_follow_link() and nosymfollow mounts refuse. */
+static int may_follow(struct walker *w, const struct component *c, int link,
+		      const struct statx *status)
+{
+	const struct statx *dir = &top(w)->status;
+	struct statfs system;
+
+	if (w->resolve & RESOLVE_NO_SYMLINKS || w->links++ >= LINK_LIMIT)
+		return -ELOOP;
+	if (c->last && status->stx_uid != geteuid() && (dir->stx_mode & S_ISVTX) &&
+	    (dir->stx_mode & S_IWOTH) && dir->stx_uid != status->stx_uid)
+		return -EACCES;
+	if (fstatfs(link, &system) < 0)
+		return -errno;
+	return system.f_flags & ST_NOSYMFOLLOW ? -ELOOP : 0;
+}
+
+static int check_magic(struct walker *w, const char *text, size_t length)
+{
+	static const char deleted[] = " (deleted)";
+	size_t n = sizeof(deleted) - 1;
+
+	if (w->resolve & RESOLVE_NO_MAGICLINKS)
+		return -ELOOP;
+	if (w->scoped || (w->resolve & RESOLVE_NO_XDEV))
+		return -EXDEV;
+	if (text[0] != '/' || (length >= n && memcmp(text + length - n, deleted, n) == 0))
+		return refuse_here(w, ENXIO, "an object without a name");
+	return 0;
+}
+
+static int jump(struct walker *w)
+{
+	int r;
+
+	if (w->resolve & RESOLVE_BENEATH)
+		return -EXDEV;
+	/* The kernel has not looked at the root yet, and so calls it another mount. */
+	if ((w->resolve & RESOLVE_NO_XDEV) && w->base.fd >= 0 && !w->scoped)
+		return -EXDEV;
+	w->last = SP_LAST_ROOT;
+	r = w->resolve & RESOLVE_IN_ROOT ? start_at_base(w) : start_at_root(w);
+	return r < 0 ? r : stays(w, &top(w)->status);
+}
+
+/* Puts a link's text in its place. w->name is the link's; the topmost level is its directory. */
+static int expand(struct walker *w, const struct component *c, int link, const struct statx *status)
+{
+	char text[PATH_MAX];
+	enum sp_proc_kind kind = SP_PROC_PLAIN;
+	ssize_t n;
+	int r = may_follow(w, c, link, status);
+
+	if (r < 0)
+		return r;
+	if (in_proc(w, status))
+		kind = sp_proc_classify(w->name + w->proc + 1, true);
+	if (kind == SP_PROC_REFUSED)
+		return refuse_here(w, EACCES, "a link that leads past every name");
+	n = readlinkat(link, "", text, sizeof(text));
+	if (n <= 0)
+		return n < 0 ? -errno : -ENOENT;
+	if ((size_t)n >= sizeof(text))
+		return -ENAMETOOLONG;
+	r = kind == SP_PROC_MAGIC ? check_magic(w, text, (size_t)n) : 0;
+	if (r == 0)
+		r = prepend(w, text, (size_t)n);
+	if (r < 0)
+		return r;
+	w->length = top(w)->length;
+	w->name[w->length] = '\0';
+	return text[0] == '/' ? jump(w) : 0;
+}
+
+/* ---- where a walk ends ---- */
+
+static int take_level(struct walker *w, int *ret_fd)
+{
+	struct level *level = top(w);
+	int fd = level->fd;
+
+	if (level->borrowed)
+		fd = fcntl(level->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	level->borrowed = true; /* given away: not ours to close */
+	*ret_fd = fd;
+	return 0;
+}
+
+static void fill_name(const struct walker *w, struct sp_walk *walk)
+{
+	memcpy(walk->name, w->length ? w->name : "/", w->length ? w->length + 1 : 2);
+	walk->length = w->length ? w->length : 1;
+}
+
+/* The name ended with the topmost level: "/", "." or "..". */
+static int finish_here(struct walker *w, struct sp_walk *walk)
+{
+	decide(w->request, w->name, w->length, &walk->decision);
+	if (walk->decision.standing == SP_STANDING_OUTSIDE)
+		return refuse_here(w, walk->decision.error, "outside of what the policy grants");
+	fill_name(w, walk);
+	walk->last = w->ended ? SP_LAST_DOT_DOT : w->last;
+	walk->status = top(w)->status;
+	walk->mount = walk->status.stx_mnt_id;
+	return take_level(w, &walk->object);
+}
+
+static int finish(struct walker *w, const struct component *c, const char *real, int *object,
+		  struct sp_walk *walk)
+{
+	bool entry = w->flags & (SP_WALK_ENTRY | SP_WALK_CREATE);
+
+	if (*object < 0 && !entry)
+		return -ENOENT;
+	if (c->slash && !entry && !S_ISDIR(walk->status.stx_mode))
+		return -ENOTDIR;
+	(void)snprintf(walk->component, sizeof(walk->component), "%s%s", real, c->slash ? "/" : "");
+	fill_name(w, walk);
+	walk->last = SP_LAST_NORMAL;
+	walk->mount = top(w)->status.stx_mnt_id;
+	walk->object = TAKE_FD(*object);
+	return take_level(w, &walk->parent);
+}
+
+/* Says what readlink of /proc/self and /proc/thread-self answers: the kernel would speak of the
+ * porter. */
+static void fill_text(struct walker *w, const struct component *c, struct sp_walk *walk)
+{
+	pid_t pid = w->request->caller->pid;
+
+	if (!is_proc_root(w, &top(w)->status))
+		return;
+	if (strcmp(c->text, "self") == 0)
+		(void)snprintf(walk->text, sizeof(walk->text), "%d", pid);
+	else if (strcmp(c->text, "thread-self") == 0)
+		(void)snprintf(walk->text, sizeof(walk->text), "%d/task/%d", pid,
+			       w->request->call->tid);
+}
+
+static bool follows(const struct walker *w, const struct component *c)
+{
+	if (!c->last)
+		return true;
+	if (w->flags & SP_WALK_ENTRY)
+		return false;
+	return c->slash || !(w->flags & SP_WALK_NOFOLLOW);
+}
+
+/* The lookup itself, of a name on which the policy has said yes. 1: done. */
+static int look_up(struct walker *w, const struct component *c, const char *real,
+		   struct sp_walk *walk)
+{
+	_cleanup_close_ int fd = openat(top(w)->fd, real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (fd < 0 && (errno != ENOENT || !c->last))
+		return -errno;
+	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH, WALK_MASK, &walk->status) < 0)
+		return -errno;
+	r = fd >= 0 ? enter(w, fd, &walk->status) : 0;
+	if (r < 0)
+		return r;
+	if (fd >= 0 && S_ISLNK(walk->status.stx_mode) && follows(w, c))
+		return expand(w, c, fd, &walk->status);
+	if (c->last) {
+		fill_text(w, c, walk);
+		r = finish(w, c, real, &fd, walk);
+		return r < 0 ? r : 1;
+	}
+	push(w, TAKE_FD(fd), false, &walk->status);
+	return 0;
+}
+
+static int descend(struct walker *w, const struct component *c, struct sp_walk *walk)
+{
+	char number[16] = "";
+	const char *name = c->text;
+	int r;
+
+	if (!S_ISDIR(top(w)->status.stx_mode))
+		return -ENOTDIR;
+	if (is_proc_root(w, &top(w)->status)) {
+		r = map_process(w, c, follows(w, c), number, &name);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	r = append(w, name);
+	if (r < 0)
+		return r;
+	decide(w->request, w->name, w->length, &walk->decision);
+	if (walk->decision.standing == SP_STANDING_OUTSIDE)
+		return refuse_here(w, walk->decision.error, "outside of what the policy grants");
+	r = guard_proc(w, c, name);
+	if (r < 0)
+		return r;
+	if (c->last && c->slash && (w->flags & SP_WALK_CREATE))
+		return -EISDIR;
+	return look_up(w, c, number[0] ? number : c->text, walk);
+}
+
+/* Takes the next component in hand; false: none is left. */
+static bool next(struct walker *w, struct component *c, char *ret_behind)
+{
+	w->at += strspn(w->pending + w->at, "/");
+	c->text = w->pending + w->at;
+	c->length = strcspn(c->text, "/");
+	if (c->length == 0)
+		return false;
+	w->at += c->length;
+	c->slash = w->pending[w->at] == '/';
+	c->last = !w->ended && only_slashes(w->pending + w->at);
+	*ret_behind = w->pending[w->at];
+	return true;
+}
+
+static int step(struct walker *w, const struct component *c, struct sp_walk *walk)
+{
+	if (strcmp(c->text, ".") == 0) {
+		w->last = SP_LAST_DOT;
+		return search(w);
+	}
+	if (strcmp(c->text, "..") == 0)
+		return climb(w);
+	return descend(w, c, walk);
+}
+
+static int run(struct walker *w, struct sp_walk *walk)
+{
+	char component[NAME_MAX + 2], behind;
+	struct component c;
+	int r;
+
+	while (next(w, &c, &behind)) {
+		/* A copy: the step may put other text in its place. One byte too many is enough for
+		 * ENAMETOOLONG. */
+		(void)snprintf(component, sizeof(component), "%.*s",
+			       (int)(c.length > NAME_MAX ? NAME_MAX + 1 : c.length), c.text);
+		c.text = component;
+		r = step(w, &c, walk);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	return finish_here(w, walk);
+}
+
+int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned flags,
+	    uint64_t resolve, struct sp_walk *ret_walk)
+{
+	_cleanup_(walker_close) struct walker w = {
+	    .request = request,
+	    .flags = flags,
+	    .resolve = resolve,
+	    .base = SP_BASE_INIT,
+	};
+	int r = start(&w, dirfd, path);
+
+	if (r == 0)
+		r = run(&w, ret_walk);
+	if (r < 0)
+		sp_walk_close(ret_walk);
+	return r;
+}
+
+/* ---- the fast way ---- */
+
+/* Appends a path's components to a canonical name. 1: there is a "..", or no room: the slow way. */
+static int join(char *name, size_t *length, const char *path)
+{
+	while (*(path += strspn(path, "/"))) {
+		size_t n = strcspn(path, "/");
+		bool dot = n == 1 && path[0] == '.';
+
+		if ((n == 2 && memcmp(path, "..", 2) == 0) || *length + 1 + n >= PATH_MAX)
+			return 1;
+		if (!dot) {
+			name[*length] = '/';
+			memcpy(name + *length + 1, path, n);
+			*length += 1 + n;
+		}
+		path += n;
+	}
+	name[*length] = '\0';
+	return 0;
+}
+
+static bool below_proc(const char *name)
+{
+	return strncmp(name, "/proc", 5) == 0 && (name[5] == '/' || name[5] == '\0');
+}
+
+static bool allowed(const struct sp_path_decision *decision, uint32_t needed)
+{
+	if (needed == 0)
+		return decision->standing != SP_STANDING_OUTSIDE;
+	return decision->standing == SP_STANDING_INSIDE && (decision->rights & needed) == needed;
+}
+
+int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64_t open_flags,
+		 uint32_t needed, struct sp_walk *ret_walk)
+{
+	_cleanup_(sp_base_close) struct sp_base base = SP_BASE_INIT;
+	int from = request->view->root, r;
+
+	if (path[0] == '\0')
+		return -ENOENT;
+	ret_walk->length = 0;
+	if (path[0] != '/') {
+		r = sp_base_open(request, dirfd, &base);
+		if (r < 0)
+			return r;
+		memcpy(ret_walk->name, base.name, base.length);
+		ret_walk->length = base.length;
+		from = base.fd;
+	}
+	if (join(ret_walk->name, &ret_walk->length, path) != 0 || below_proc(ret_walk->name))
+		return 1;
+	decide(request, ret_walk->name, ret_walk->length, &ret_walk->decision);
+	if (!allowed(&ret_walk->decision, needed))
+		return 1;
+	if (ret_walk->length == 0) {
+		memcpy(ret_walk->name, "/", 2);
+		ret_walk->length = 1;
+	}
+	path += strspn(path, "/");
+	r = sp_openat2(from, *path ? path : ".", open_flags | O_CLOEXEC, 0, 0);
+	if (r == -ELOOP || r == -EXDEV || r == -EAGAIN)
+		return 1;
+	if (r < 0)
+		return r;
+	ret_walk->object = r;
+	return 0;
+}
+
+static int object_status(const struct sp_request *request, struct sp_walk *walk)
+{
+	if (statx(walk->object, "", AT_EMPTY_PATH, WALK_MASK, &walk->status) < 0)
+		return -errno;
+	return sp_view_is_proc(request->view, walk->object, device_of(&walk->status));
+}
+
+int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk)
+{
+	const struct sp_call *call = request->call;
+	unsigned flags = open_flags & O_NOFOLLOW ? SP_WALK_NOFOLLOW : 0;
+	int r = sp_walk_fast(request, call->dirfd, call->path, O_PATH | open_flags, 0, ret_walk);
+
+	if (r == 0)
+		r = object_status(request, ret_walk);
+	if (r <= 0)
+		return r;
+	sp_walk_close(ret_walk);
+	r = sp_walk(request, call->dirfd, call->path, flags, 0, ret_walk);
+	if (r == 0 && (open_flags & O_DIRECTORY) && !S_ISDIR(ret_walk->status.stx_mode))
+		return -ENOTDIR;
+	return r;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a name that a sandboxee sent to a held object, under the policy. Internal to the brokered
+ * calls.
+ *
+ * Two ways lead there. The fast way is one openat2 that crosses no link, so that the name it was
+ * given *is* the object's name. The slow way goes component by component on O_PATH descriptors,
+ * asks the policy before each lookup, and expands every symbolic link itself. A call first tries
+ * the fast way; sp_walk() is always right.
+ *
+ * Nothing here is async-signal-safe or thread-safe; all of it may be used after fork.
+ */
+#ifndef SALLYPORT_BROKER_WALKER_H
+#define SALLYPORT_BROKER_WALKER_H
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "broker/calls.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Everything that one call is about; all borrowed. */
+struct sp_request {
+	const struct sp_view *view;
+	const struct sp_rules *rules;
+	const struct sp_caller *caller;
+	const struct sp_call *call;
+	struct sp_answer *answer;
+	struct sp_refusal *refusal;
+};
+
+enum sp_walk_flags {
+	SP_WALK_NOFOLLOW =
+	    1 << 0, /* a link in last place is the object, unless a slash follows it */
+	SP_WALK_CREATE =
+	    1 << 1, /* open(O_CREAT): a missing last component is fine, "x/" is EISDIR */
+	SP_WALK_ENTRY =
+	    1 << 2, /* mkdir, unlink, rename: the entry itself, missing or not, "x/" or not */
+};
+
+/* How the name ended. Only SP_LAST_NORMAL has a parent and a component. */
+enum sp_last { SP_LAST_ROOT, SP_LAST_NORMAL, SP_LAST_DOT, SP_LAST_DOT_DOT };
+
+/* Where a walk led. Descriptors are owned: _cleanup_(sp_walk_close). */
+struct sp_walk {
+	int parent;          /* O_PATH of the directory that holds `component`, or -1 */
+	int object;          /* what the name names, or -1 where it is missing and may be */
+	struct statx status; /* of `object`, as it was at the lookup */
+	uint64_t mount;      /* of `parent`, or of `object` where there is none */
+	enum sp_last last;
+	char component[NAME_MAX + 3]; /* for a call relative to `parent`; keeps a trailing slash */
+	char text[48];       /* what /proc/self and /proc/thread-self say to the caller, else "" */
+	char name[PATH_MAX]; /* canonical */
+	size_t length;
+	struct sp_path_decision decision; /* on `name`; never SP_STANDING_OUTSIDE */
+};
+
+#define SP_WALK_INIT                                                                               \
+	{                                                                                          \
+		.parent = -1, .object = -1                                                         \
+	}
+
+void sp_walk_close(struct sp_walk *walk);
+
+/*
+ * The slow way. 0 or -errno; a refusal by policy fills request->refusal. `resolve` are the
+ * RESOLVE_* bits of openat2, honoured as the kernel does. `ret_walk` must be fresh.
+ */
+int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned flags,
+	    uint64_t resolve, struct sp_walk *ret_walk);
+
+/*
+ * The fast way: opens with `open_flags` what `path` names, if it can be done in one step and the
+ * name has the rights `needed` (none: metadata). 0: ret_walk->object is the result, name and
+ * decision are set, nothing else; 1: take the slow way; -errno: the kernel's answer. The caller
+ * must look at the result with sp_view_is_proc() and take the slow way where it says yes.
+ */
+int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64_t open_flags,
+		 uint32_t needed, struct sp_walk *ret_walk);
+
+/* The object of a call that only looks at it: fast way, else slow way. `open_flags`: O_NOFOLLOW,
+ * O_DIRECTORY. */
+int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk);
+
+/* Whether an object on device `device` belongs to a procfs, the sandbox's own or a stray one. */
+bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device);
+
+/* Where a relative path starts. */
+struct sp_base {
+	int fd;              /* O_PATH of a directory of the view, owned */
+	char name[PATH_MAX]; /* "" for the root */
+	size_t length;
+	struct statx status;
+};
+
+#define SP_BASE_INIT                                                                               \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/*
+ * Looks up the caller's cwd (AT_FDCWD) or descriptor. 0, -EBADF, -ENOTDIR, -ENOENT (deleted),
+ * -EACCES (not of the view), -ENAMETOOLONG (its name has PATH_MAX bytes or more).
+ */
+int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *ret_base);
+void sp_base_close(struct sp_base *base);
+
+/* What a link below /proc, or a directory on the way, means. `name` is canonical and relative to
+ * the /proc mount. */
+enum sp_proc_kind {
+	SP_PROC_PLAIN,   /* nothing special: its text is a path */
+	SP_PROC_MAGIC,   /* cwd, root, exe, fd/N of the caller: follow by name */
+	SP_PROC_REFUSED, /* leads past every name: ns, map_files */
+};
+enum sp_proc_kind sp_proc_classify(const char *name, bool is_link);
+
+/* Opens below `dirfd` without crossing any link. A descriptor or -errno. */
+int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+
+/* Records a refusal by policy: returns -error. `name` must be shorter than PATH_MAX. */
+int sp_refuse(struct sp_request *request, const char *name, const struct sp_path_decision *decision,
+	      int error, const char *detail);
+
+/* 0 if `walk` has all rights of `needed`, else the refusal that names the first one missing. */
+int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed);
+
+/* One function an operation: 0 or a positive result, or -errno. broker/calls/. */
+typedef int64_t sp_operation_fn(struct sp_request *request);
+sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp_call_chdir,
+    sp_call_mkdir, sp_call_unlink, sp_call_rename;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

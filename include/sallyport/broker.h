@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sallyport/broker.h - launch untrusted programs and hear what becomes of them.
+ *
+ *     struct event_base *base = event_base_new();
+ *     struct sp_broker *broker;
+ *     r = sp_broker_new(base, NULL, &broker);
+ *
+ *     struct sp_launch launch = {
+ *             .policy = policy,
+ *             .argv = (const char *const[]){ "/usr/libexec/decoder", "picture.png", NULL },
+ *             .on_exit = exited, .on_report = reported, .data = me,
+ *     };
+ *     struct sp_sandbox *sandbox;
+ *     r = sp_sandbox_launch(broker, &launch, &sandbox);
+ *     event_base_dispatch(base);
+ *
+ * Threads: a broker and its sandboxes belong to the thread that runs the event base. Signals: nothing here is
+ * async-signal-safe; no signal handler is installed and SIGCHLD is not needed. Fork: a child of the
+ * application must not use them; every descriptor is CLOEXEC. The broker itself never forks: it starts one
+ * helper, sallyport-spawner, which does.
+ */
+#ifndef SALLYPORT_BROKER_H
+#define SALLYPORT_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <sallyport/policy.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct event_base;
+struct sp_broker;
+struct sp_sandbox;
+
+struct sp_broker_options {
+	const char *spawner; /* path of sallyport-spawner; NULL: beside the library, else where it was installed */
+};
+
+/*
+ * Makes a broker on a libevent base, which must outlive it. `options` may be NULL. The spawner is started by the
+ * first launch, and again by the next launch after its death.
+ * Returns 0, -EINVAL, -ENOENT (no spawner found), -ENOMEM.
+ */
+int sp_broker_new(struct event_base *base, const struct sp_broker_options *options, struct sp_broker **ret_broker);
+
+/* Kills and frees every sandbox of the broker, without callbacks, ends the spawner and waits for it. Accepts NULL,
+ * returns NULL. May be called from a callback. */
+struct sp_broker *sp_broker_free(struct sp_broker *broker);
+
+/* What a report is about. */
+enum sp_report_kind {
+	SP_REPORT_PATH = 1,      /* a name or right that the policy does not grant */
+	SP_REPORT_CALL = 2,      /* a system call that the policy refuses */
+	SP_REPORT_VIOLATION = 3, /* bytes that no correct runtime sends; the sandbox is killed */
+};
+
+/* Strings are valid during the callback, NULL where absent, and escaped: no control or non-ASCII byte. */
+struct sp_report {
+	enum sp_report_kind kind;
+	pid_t pid;            /* the sandboxee, in the broker's pid namespace */
+	pid_t tid;            /* its thread, in the sandbox's pid namespace, as the sandboxee claims */
+	const char *call;     /* system call */
+	const char *path, *path2;
+	int error;            /* the errno that the caller got */
+	const char *rule;     /* "file:line:column" of the deciding rule; NULL: no rule speaks of it */
+	const char *detail;   /* what was missing, in words */
+	uint64_t instruction; /* program counter, a claim; 0 where unknown */
+	uint64_t suppressed;  /* earlier reports that the rate limit (100 a second) swallowed */
+};
+
+/* Why a sandbox ended. */
+enum sp_exit_cause {
+	SP_EXIT_EXITED = 1,    /* status: exit code */
+	SP_EXIT_SIGNALED = 2,  /* status: signal */
+	SP_EXIT_POLICY = 3,    /* killed by a `kill` rule of its filter (SIGSYS); status: signal */
+	SP_EXIT_VIOLATION = 4, /* killed for a violation, which was reported */
+	SP_EXIT_WALL = 5,      /* over its wall-clock limit */
+	SP_EXIT_KILLED = 6,    /* by sp_sandbox_kill() */
+	SP_EXIT_FAILED = 7,    /* never ran: status is the errno; `layer` says what could not be built */
+	SP_EXIT_LOST = 8,      /* its porter or init died */
+};
+
+struct sp_exit {
+	enum sp_exit_cause cause;
+	int status;
+	const char *layer; /* SP_EXIT_FAILED: "user namespace", "exec", …; else NULL */
+	const char *cure;  /* SP_EXIT_FAILED: what to do about it, or NULL */
+};
+
+typedef void sp_started_fn(struct sp_sandbox *sandbox, pid_t pid, void *data);
+typedef void sp_locked_fn(struct sp_sandbox *sandbox, void *data);
+typedef void sp_report_fn(struct sp_sandbox *sandbox, const struct sp_report *report, void *data);
+typedef void sp_output_fn(struct sp_sandbox *sandbox, int stream, const void *bytes, size_t length, void *data);
+typedef void sp_exit_fn(struct sp_sandbox *sandbox, const struct sp_exit *exit, void *data);
+
+/* A descriptor to pass: it appears as `number` in the sandboxee. Borrowed: duplicated during the call. */
+struct sp_pass {
+	int descriptor;
+	int number; /* 0 to 1019 */
+};
+
+/* What to launch. Zero-initialise; everything is copied or duplicated during the call. */
+struct sp_launch {
+	struct sp_policy *policy;       /* required */
+	const char *const *argv;        /* required; argv[0] is an absolute path; NULL-terminated */
+	const char *const *environment; /* "NAME=value", NULL-terminated; NULL: empty */
+	const char *directory;          /* working directory; NULL: "/" */
+	const struct sp_pass *pass;     /* descriptors beside 0, 1, 2; those not passed are /dev/null */
+	size_t pass_count;
+	int spin_us;                    /* busy-waiting cap of porter and callers; 0: default (20), -1: never */
+	sp_started_fn *on_started;      /* each callback may be NULL */
+	sp_locked_fn *on_locked;
+	sp_report_fn *on_report;
+	sp_output_fn *on_output;        /* given: stdout and stderr (streams 1 and 2) that are not passed are pipes */
+	sp_exit_fn *on_exit;            /* last of all, once; no process of the sandbox is left */
+	void *data;
+};
+
+/*
+ * Launches. Returns at once; failures of the walls arrive through on_exit with SP_EXIT_FAILED.
+ * Returns 0; -EINVAL (a field is wrong); -E2BIG (argv and environment over 4 MiB); -EMFILE, -ENOMEM; what starting the
+ * spawner returned. On error no callback comes.
+ */
+int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch, struct sp_sandbox **ret_sandbox);
+
+/* Kills every process of the sandbox; on_exit follows. Safe to repeat. 0, or -ESRCH when it has ended. */
+int sp_sandbox_kill(struct sp_sandbox *sandbox);
+
+/* Kills if need be, and frees; no callback comes any more. Accepts NULL, returns NULL. May be called from its own
+ * callbacks. A sandbox that has ended is still to be freed. */
+struct sp_sandbox *sp_sandbox_free(struct sp_sandbox *sandbox);
+
+/* One sentence about an exit or a report, for people, into a buffer of `size` bytes. Returns as snprintf(3). */
+int sp_exit_describe(const struct sp_exit *exit, char *buffer, size_t size);
+int sp_report_describe(const struct sp_report *report, char *buffer, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sallyport/policy.h - load, extend and release policies.
+ *
+ * A policy says which system calls a sandboxee may make, which names it may open for what, how much of the
+ * machine it may use, and from what it is isolated. The language is described in sallyport.policy(5).
+ *
+ *     struct sp_policy *policy;
+ *     int r = sp_policy_load("parser", print_diagnostic, NULL, &policy);
+ *     if (r < 0)
+ *             return r;
+ *     r = sp_policy_grant(policy, "read", "/srv/pictures", "command line");
+ *     …
+ *     sp_policy_unref(policy);
+ *
+ * No function here is async-signal-safe. A policy may be used by one thread at a time.
+ */
+#ifndef SALLYPORT_POLICY_H
+#define SALLYPORT_POLICY_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sp_policy;
+
+/* One mistake in a policy. Strings are valid during the callback only. */
+struct sp_diagnostic {
+	const char *file;
+	unsigned line, column; /* from 1 */
+	const char *severity;  /* "error", "warning" or "note" */
+	const char *message;
+	const char *text;      /* the whole report as a person reads it: message, source line, caret, suggestion */
+};
+typedef void sp_diagnostic_fn(const struct sp_diagnostic *diagnostic, void *data);
+
+/*
+ * Loads a policy: a name without a slash is looked up among the presets ("parser", "pure"), anything else is
+ * a file. Every mistake is reported through `on_diagnostic` (NULL: dropped), then nothing is returned.
+ * Returns 0; -EINVAL (mistakes were reported); -ENOENT, -EACCES, … (the file can't be read; reported too);
+ * -E2BIG (over 1 MiB); -ENOMEM.
+ */
+int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data, struct sp_policy **ret_policy);
+
+/* The same for text in memory; `file` is what diagnostics and reports call it. */
+int sp_policy_parse(const char *file, const char *text, size_t length, sp_diagnostic_fn *on_diagnostic, void *data,
+		    struct sp_policy **ret_policy);
+
+/*
+ * Adds a path rule as if it stood in the policy: `rights` as in the language ("read", "read, write", "create"),
+ * `pattern` an absolute path or glob, `source` what reports name as the rule's place ("command line --read").
+ * Affects launches made after it. Returns 0, -EINVAL (unknown right, relative or malformed pattern), -ENOMEM.
+ */
+int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern, const char *source);
+
+/* The name after the word `policy`. Borrowed. */
+const char *sp_policy_name(const struct sp_policy *policy);
+
+struct sp_policy *sp_policy_ref(struct sp_policy *policy);
+struct sp_policy *sp_policy_unref(struct sp_policy *policy); /* accepts NULL, returns NULL */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sallyport/sandboxee.h - the side of the untrusted program.
+ *
+ * A program that links libsallyport-sandboxee and was launched by a broker opens what it likes, reads its
+ * configuration, starts its libraries, and then locks itself, before it touches the first untrusted byte:
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *             prepare();
+ *             int r = sp_sandboxee_enter();
+ *             if (r < 0)
+ *                     return 125;
+ *             parse(argv[1]);   // fopen() goes to the broker from here on
+ *     }
+ */
+#ifndef SALLYPORT_SANDBOXEE_H
+#define SALLYPORT_SANDBOXEE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Locks the calling process for the rest of its life. On success every system call that takes a name is
+ * answered by the porter under the policy that the broker chose; other calls are allowed, refused or deadly
+ * as that policy says. There is no way back. After an error nothing is locked unless said otherwise below,
+ * and a program that must not run unlocked exits.
+ *
+ * Returns 0, or
+ *   -ENOTCONN  not launched by a broker: descriptor 1023 is not its channel
+ *   -EALREADY  this process is locked already
+ *   -EBUSY     other threads are alive; lock before the first pthread_create(3)
+ *   -EPROTO    broker and library are of different releases
+ *   -ENOSYS    the kernel lacks what the policy asks for
+ *   -ENOMEM, -EIO  the lock failed half-way: Landlock or no_new_privs may already apply; exit.
+ *
+ * Not async-signal-safe. SIGSYS belongs to the library from here on: sigaction(2) and sigprocmask(2) keep up
+ * the appearance that the program may block, ignore or handle it. A child made by fork(2) is locked as well,
+ * and its calls that need the broker fail with EIO.
+ */
+int sp_sandboxee_enter(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
