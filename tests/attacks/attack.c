@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attack [--unprotected] ID VARIANT DIRECTORY VICTIM MEMORY
+ *
+ * Runs one attack of attacks.def, locked or (as its positive control) not. Beside the attacks it can be
+ * what else the harness needs: a good neighbour, a source of traffic, a liar.
+ */
+#include "tests/attacks/attack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sallyport/sandboxee.h>
+
+#include "ipc/runtime.h"
+#include "ipc/util.h"
+
+#define PATH_BUFFERS 8u
+#define PATH_BYTES 4200u
+
+struct attack_context context;
+int held_fd = -1;
+
+/* Output goes out in one write, since nothing may follow an escape. */
+static void say(const char *word, const char *format, va_list arguments)
+{
+	char line[512];
+	int length = snprintf(line, sizeof(line), "%s ", word);
+	int more = vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format, arguments);
+
+	length += more < (int)sizeof(line) - length - 2 ? more : (int)sizeof(line) - length - 2;
+	line[length++] = '\n';
+	if (write(STDOUT_FILENO, line, (size_t)length) != length)
+		_exit(STATUS_BROKEN);
+}
+
+void escape(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say("ESCAPE", format, arguments);
+	va_end(arguments);
+	_exit(0);
+}
+
+void broken(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say("BROKEN", format, arguments);
+	va_end(arguments);
+	_exit(STATUS_BROKEN);
+}
+
+void reached(void)
+{
+	static const char line[] = "REACHED\n";
+
+	if (write(STDOUT_FILENO, line, sizeof(line) - 1) < 0)
+		_exit(STATUS_BROKEN);
+}
+
+void variants(unsigned count)
+{
+	if (context.variant >= count)
+		_exit(STATUS_NO_SUCH_VARIANT);
+}
+
+const char *in_tree(const char *name)
+{
+	static char buffers[PATH_BUFFERS][PATH_BYTES];
+	static unsigned turn;
+	char *buffer = buffers[turn++ % PATH_BUFFERS];
+
+	(void)snprintf(buffer, PATH_BYTES, "%s/%s", context.directory, name);
+	return buffer;
+}
+
+void check_bytes(const char *how, const void *bytes, size_t length)
+{
+	const char *found = memmem(bytes, length, CANARY_PREFIX, strlen(CANARY_PREFIX));
+	size_t left;
+
+	if (!found)
+		return;
+	left = length - (size_t)(found - (const char *)bytes);
+	escape("%s: %.*s", how, (int)(left < 32 ? left : 32), found);
+}
+
+void check_descriptor(const char *how, int fd)
+{
+	char bytes[256];
+	ssize_t length;
+
+	if (fd < 0)
+		return;
+	length = read(fd, bytes, sizeof(bytes));
+	(void)close(fd);
+	if (length > 0)
+		check_bytes(how, bytes, (size_t)length);
+}
+
+void try_read(const char *path)
+{
+	check_descriptor(path, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+/* ---- what is done before the lock ---- */
+
+void prepare_nothing(void)
+{
+}
+
+void prepare_directory(void)
+{
+	held_fd = open(context.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (held_fd < 0)
+		broken("the tree: %s", strerror(errno));
+}
+
+void prepare_program(void)
+{
+	held_fd = open(context.program, O_PATH | O_CLOEXEC);
+	if (held_fd < 0)
+		broken("%s: %s", context.program, strerror(errno));
+}
+
+/* ---- other programs ---- */
+
+static void open_right_file(const char *name)
+{
+	char bytes[8] = "";
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, bytes, 6) != 6 || memcmp(bytes, "plain\n", 6) != 0)
+		broken("an open that is granted: %s", strerror(errno));
+	(void)close(fd);
+}
+
+/* For each byte on descriptor 3: opens, checks, answers. */
+static void be_neighbour(void)
+{
+	char byte;
+
+	while (read(3, &byte, 1) == 1) {
+		for (int i = 0; i < 100; i++)
+			open_right_file(in_tree("readonly/file"));
+		if (write(3, &byte, 1) != 1)
+			return;
+	}
+}
+
+static void *make_traffic(void *name)
+{
+	for (;;)
+		open_right_file(name);
+	return NULL;
+}
+
+static void be_traffic(void)
+{
+	static char name[PATH_MAX];
+	pthread_t thread;
+
+	(void)snprintf(name, sizeof(name), "%s", in_tree("readonly/file"));
+	if (pthread_create(&thread, NULL, make_traffic, name) != 0)
+		broken("no thread");
+	(void)make_traffic(name);
+}
+
+/* F15: as if it had ended otherwise. The event is PorterEvent.Exited, status 7, as the porter sends it. */
+static void lie(void)
+{
+	static const uint8_t event[] = {0x2a, 4, 0x08, 1, 0x10, 14};
+	static const int statuses[] = {31, 128 + SIGKILL, 125};
+
+	if (context.variant < SP_ELEMENTS(statuses))
+		_exit(statuses[context.variant]);
+	if (write(STDOUT_FILENO, event, sizeof(event)) < 0 ||
+	    write(STDERR_FILENO, event, sizeof(event)) < 0)
+		broken("no output");
+	if (context.variant == 3) {
+		if (write(SP_CHANNEL_FD, event, sizeof(event)) < 0)
+			broken("no channel: %s", strerror(errno));
+		for (;;)
+			(void)pause();
+	}
+	if (context.variant == 5)
+		__builtin_trap();
+	_exit(0);
+}
+
+/* ---- choosing ---- */
+
+#define LOCKED STAGE_LOCKED
+#define UNLOCKED STAGE_UNLOCKED
+
+static const struct program {
+	const char *id;
+	enum stage stage;
+	prepare_fn *prepare;
+	attack_fn *run;
+} programs[] = {
+#define ATTACK(id, stage, prepare, ...) {#id, stage, prepare, attack_##id},
+#include "tests/attacks/attacks.def"
+#undef ATTACK
+    {"NEIGHBOUR", STAGE_LOCKED, prepare_nothing, be_neighbour},
+    {"TRAFFIC", STAGE_LOCKED, prepare_nothing, be_traffic},
+    {"LIE", STAGE_LOCKED, prepare_nothing, lie},
+};
+
+static const struct program *find(const char *id)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(programs); i++)
+		if (strcmp(programs[i].id, id) == 0)
+			return &programs[i];
+	return NULL;
+}
+
+static void run(const struct program *program, bool protect)
+{
+	context.stage = protect ? program->stage : STAGE_PLAIN;
+	program->prepare();
+	if (context.stage == STAGE_LOCKED) {
+		int r = sp_sandboxee_enter();
+
+		if (r < 0)
+			broken("the lock: %s", strerror(-r));
+	}
+	program->run();
+}
+
+int main(int argc, char **argv)
+{
+	bool protect = argc < 2 || strcmp(argv[1], "--unprotected") != 0;
+	char **argument = argv + (protect ? 1 : 2);
+	const struct program *program;
+
+	/* Run by an attack that reached execve. */
+	if (argc == 2 && strcmp(argv[1], "executed") == 0)
+		escape("a program was run");
+	if (argc != (protect ? 6 : 7))
+		broken("usage: attack [--unprotected] ID VARIANT DIRECTORY VICTIM MEMORY");
+	program = find(argument[0]);
+	if (!program)
+		broken("no attack %s", argument[0]);
+	context.program = argv[0];
+	context.variant = (unsigned)strtoul(argument[1], NULL, 10);
+	context.directory = argument[2];
+	context.victim = (pid_t)strtol(argument[3], NULL, 10);
+	context.victim_memory = (uintptr_t)strtoull(argument[4], NULL, 16);
+	run(program, protect);
+	return STATUS_HELD;
+}

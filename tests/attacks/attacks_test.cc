@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every attack of attacks.def: first without protection, where it must succeed; then in a sandbox, where the verdict is
+// that of an observer outside.
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <memory>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/attacks/range.h"
+#include "tests/support/descriptors.h"
+
+namespace
+{
+enum Stage { UNLOCKED, LOCKED };
+enum Control { NATIVE, ROOT, REACHES, HARMLESS };
+enum End { EXIT = 1, POLICY = 2, VIOLATION = 4, SIGNAL = 8 };
+
+// tests/attacks/attack.h
+constexpr int kNoSuchVariant = 77;
+constexpr int kLeakedDescriptor = 700;
+
+struct Row {
+	const char *id;
+	Stage stage;
+	Control control;
+	int ends;
+	const char *title;
+};
+
+const Row rows[] = {
+#define ATTACK(id, stage, prepare, control, ends, title) {#id, stage, control, ends, title},
+#include "tests/attacks/attacks.def"
+#undef ATTACK
+};
+
+void PrintTo(const Row &row, std::ostream *stream)
+{
+	*stream << row.title;
+}
+
+bool EndsAs(const struct sp_exit &exit, int ends)
+{
+	switch (exit.cause) {
+	case SP_EXIT_EXITED:
+		return exit.status == 0 && (ends & EXIT);
+	case SP_EXIT_POLICY:
+		return exit.status == SIGSYS && (ends & POLICY);
+	case SP_EXIT_VIOLATION:
+		return ends & VIOLATION;
+	case SP_EXIT_SIGNALED:
+		return ends & SIGNAL;
+	default:
+		return false;
+	}
+}
+
+// Who swaps what during B09; nobody during the others.
+std::unique_ptr<Swapper> MakeSwapper(const Row &row, unsigned variant, const Tree &tree)
+{
+	static const char *const pairs[][2] = {{"/allowed/race", "/moving/race-link"},
+					       {"/allowed/race-directory", "/moving/race-directory-link"},
+					       {"/allowed/parent/child", "/moving/parent/child"}};
+
+	if (strcmp(row.id, "B09") != 0 || variant >= std::size(pairs))
+		return nullptr;
+	return std::make_unique<Swapper>(tree.Directory() + pairs[variant][0],
+					 tree.Directory() + pairs[variant][1]);
+}
+
+// A05 is given one.
+std::unique_ptr<Terminal> MakeTerminal(const Row &row)
+{
+	return strcmp(row.id, "A05") == 0 ? std::make_unique<Terminal>() : nullptr;
+}
+
+Tree::Depth DepthFor(const Row &row)
+{
+	return strcmp(row.id, "B06") == 0 ? Tree::DEEP : Tree::SHALLOW;
+}
+
+class Attacks : public ::testing::TestWithParam<Row>
+{
+      protected:
+	void SetUp() override
+	{
+		prctl(PR_SET_CHILD_SUBREAPER, 1); // what is orphaned is seen as ours
+		int canary = memfd_create("canary", 0);
+		ASSERT_EQ(write(canary, "CANARY-leaked", 13), 13);
+		ASSERT_EQ(dup2(canary, kLeakedDescriptor), kLeakedDescriptor);
+		close(canary);
+		broker = std::make_unique<Broker>();
+		neighbour = std::make_unique<Neighbour>(*broker);
+	}
+
+	void TearDown() override
+	{
+		neighbour.reset();
+		broker.reset();
+		close(kLeakedDescriptor);
+	}
+
+	bool Controlled(const Row &row) const
+	{
+		return row.control == NATIVE || (row.control == ROOT && geteuid() == 0);
+	}
+
+	// False: there is no such variant.
+	bool TryPlain(const Row &row, unsigned variant)
+	{
+		Tree tree(DepthFor(row));
+		Victim victim;
+		std::unique_ptr<Swapper> swapper = MakeSwapper(row, variant, tree);
+		int status = 0;
+		std::string output = RunPlain({row.id, variant, &tree, &victim}, &status);
+
+		if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSuchVariant)
+			return false;
+		EXPECT_EQ(output.rfind("ESCAPE ", 0), 0u)
+		    << "variant " << variant << " does not escape even without protection: status " << status << "\n"
+		    << output;
+		return true;
+	}
+
+	// False: there is no such variant.
+	bool TrySandboxed(const Row &row, unsigned variant)
+	{
+		Tree tree(DepthFor(row));
+		Victim victim;
+		std::unique_ptr<Swapper> swapper = MakeSwapper(row, variant, tree);
+		std::unique_ptr<Terminal> terminal = MakeTerminal(row);
+		const Tree::State before = tree.Look();
+		const std::string victim_before = victim.Look();
+		const std::set<pid_t> processes = Descendants();
+		const size_t descriptors = count_descriptors();
+		Outcome outcome;
+		struct sp_sandbox *sandbox =
+		    broker->Launch({row.id, variant, &tree, &victim},
+				   terminal ? terminal->Descriptor() : -1, &outcome);
+
+		EXPECT_TRUE(broker->Until([&] { return outcome.over; })) << "it does not end";
+		sp_sandbox_free(sandbox);
+		if (outcome.exit.cause == SP_EXIT_EXITED && outcome.exit.status == kNoSuchVariant)
+			return false;
+		Judge(row, outcome);
+		EXPECT_TRUE(neighbour->Works()) << "O1";
+		EXPECT_EQ(count_descriptors(), descriptors) << "O2";
+		EXPECT_EQ(Strangers(processes), std::set<pid_t>()) << "O3";
+		EXPECT_TRUE(tree.Look() == before) << "O4: " << Difference(before, tree.Look());
+		EXPECT_EQ(tree.Faults(), "") << "O4, O6";
+		EXPECT_EQ(outcome.output.find(tree.Secret()), std::string::npos) << "O4";
+		EXPECT_EQ(victim.Look(), victim_before);
+		EXPECT_FALSE(terminal && terminal->HasInput());
+		EXPECT_TRUE(!swapper || swapper->Swaps() > 1000) << "there was no race";
+		return true;
+	}
+
+	void Judge(const Row &row, const Outcome &outcome)
+	{
+		EXPECT_TRUE(EndsAs(outcome.exit, row.ends)) << Describe(outcome);
+		EXPECT_EQ(outcome.output.find("ESCAPE"), std::string::npos) << Describe(outcome);
+		EXPECT_EQ(outcome.output.find("CANARY-"), std::string::npos) << Describe(outcome);
+		EXPECT_TRUE(outcome.locked || row.stage != LOCKED) << Describe(outcome);
+		EXPECT_TRUE(outcome.output.find("REACHED\n") == 0 || row.control != REACHES)
+		    << "it did not reach the porter\n"
+		    << Describe(outcome);
+	}
+
+	static std::string Difference(const Tree::State &before, const Tree::State &after)
+	{
+		std::string text;
+
+		for (const auto &[path, state] : before)
+			if (auto found = after.find(path); found == after.end() || found->second != state)
+				text += path + " changed or went; ";
+		for (const auto &[path, state] : after)
+			if (!before.count(path))
+				text += path + " is new; ";
+		return text;
+	}
+
+	std::unique_ptr<Broker> broker;
+	std::unique_ptr<Neighbour> neighbour;
+};
+
+TEST_P(Attacks, IsHeld)
+{
+	const Row &row = GetParam();
+	unsigned variants = 0;
+
+	SCOPED_TRACE(row.title);
+	ASSERT_TRUE(neighbour->Works());
+	for (bool more = true; more && !HasFailure(); variants += more) {
+		SCOPED_TRACE("variant " + std::to_string(variants));
+		more = !Controlled(row) || TryPlain(row, variants);
+		more = more && !HasFailure() && TrySandboxed(row, variants);
+	}
+	EXPECT_GT(variants, 0u) << "nothing was tried";
+}
+
+std::string NameOf(const ::testing::TestParamInfo<Row> &info)
+{
+	return info.param.id;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Attacks, ::testing::ValuesIn(rows), NameOf);
+} // namespace

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ways to read a name that the policy does not grant. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/util.h"
+#include "tests/attacks/attack.h"
+
+/* Rounds of a race: a plain process goes on until it has won once. */
+#define ROUNDS_PLAIN 20000000
+#define ROUNDS 30000
+
+static int rounds(void)
+{
+	return context.stage == STAGE_PLAIN ? ROUNDS_PLAIN : ROUNDS;
+}
+
+/* ---- B01: every start × way up × spelling of the rest × absolute or relative: 200 ---- */
+
+void attack_B01(void)
+{
+	static const char *const starts[] = {"allowed", "readonly/.", "allowed/sub/..", "/allowed"};
+	static const char *const ups[] = {"/..", "//..", "/./..", "/sub/../..", "/../."};
+	static const char *const ends[] = {"/secret/canary", "/secret/./canary", "/secret//canary",
+					   "/./secret/canary", "/secret/../secret/canary"};
+
+	variants(1);
+	for (size_t i = 0; i < 200; i++) {
+		char name[256];
+		const char *start = starts[i % 4];
+		const char *up = ups[i / 4 % 5];
+
+		/* Only `allowed` has a directory sub. */
+		if (i % 4 == 1 && i / 4 % 5 == 3)
+			start = "allowed/.";
+		(void)snprintf(name, sizeof(name), "%s%s%s", start, up, ends[i / 20 % 5]);
+		if (i < 100) {
+			try_read(in_tree(name));
+			continue;
+		}
+		if (chdir(in_tree("allowed")) == 0) {
+			(void)snprintf(name, sizeof(name), ".%s%s", up, ends[i / 20 % 5]);
+			try_read(name);
+		}
+	}
+}
+
+/* ---- B02, B24 ---- */
+
+static void read_at(const char *how, int dirfd, const char *name)
+{
+	check_descriptor(how, openat(dirfd, name, O_RDONLY | O_CLOEXEC));
+}
+
+static void from_working_directory(void)
+{
+	if (chdir(in_tree("allowed/sub")) < 0)
+		broken("chdir to a granted directory: %s", strerror(errno));
+	read_at("cwd", AT_FDCWD, "../../secret/canary");
+}
+
+static void from_held_directory(void)
+{
+	/* Opened before the lock: it leads to everything, but every name is still asked for. */
+	read_at("held directory", held_fd, "secret/canary");
+	read_at("held directory, a way round", held_fd, "allowed/../secret/canary");
+}
+
+static void from_held_cwd(void)
+{
+	if (fchdir(held_fd) < 0)
+		broken("fchdir: %s", strerror(errno));
+	read_at("cwd by fchdir", AT_FDCWD, "secret/canary");
+}
+
+static void from_granted_directory(void)
+{
+	int directory = open(in_tree("allowed/sub"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (directory < 0)
+		broken("a granted directory: %s", strerror(errno));
+	read_at("granted directory", directory, "../../secret/canary");
+	if (fchdir(directory) == 0)
+		read_at("granted cwd", AT_FDCWD, "../../secret/canary");
+}
+
+void attack_B02(void)
+{
+	static attack_fn *const ways[] = {from_working_directory, from_held_directory,
+					  from_held_cwd, from_granted_directory};
+
+	variants(SP_ELEMENTS(ways));
+	ways[context.variant]();
+}
+
+/* ---- B07, B08, B30, B34 ---- */
+
+void attack_B07(void)
+{
+	static const char *const links[] = {"allowed/link", "allowed/relative", "allowed/twice",
+					    "allowed/sub/../link", "allowed//relative"};
+
+	variants(SP_ELEMENTS(links));
+	try_read(in_tree(links[context.variant]));
+}
+
+void attack_B08(void)
+{
+	static const char *const names[] = {
+	    "allowed/directory-link/canary",     "allowed/up/secret/canary",
+	    "allowed/up/allowed/up/secret/canary", "allowed/directory-link/../secret/canary"};
+
+	variants(SP_ELEMENTS(names));
+	try_read(in_tree(names[context.variant]));
+}
+
+void attack_B30(void)
+{
+	static const char *const names[] = {"allowed-too/canary", "allowed/../allowed-too/canary",
+					    "allowed/sub/../../allowed-too/canary"};
+
+	variants(SP_ELEMENTS(names));
+	try_read(in_tree(names[context.variant]));
+}
+
+void attack_B34(void)
+{
+	static const char *const names[] = {"allowed/link", "allowed/directory-link/canary",
+					    "secret/canary", "allowed/../secret/canary"};
+	const char *name = in_tree(names[context.variant % SP_ELEMENTS(names)]);
+	struct stat status;
+	struct statx more;
+
+	variants(SP_ELEMENTS(names));
+	if (stat(name, &status) == 0)
+		escape("%s: stat says %lld bytes", name, (long long)status.st_size);
+	if (statx(AT_FDCWD, name, 0, STATX_ALL, &more) == 0)
+		escape("%s: statx says %llu bytes", name, (unsigned long long)more.stx_size);
+	if (access(name, F_OK) == 0)
+		escape("%s: access says that it is there", name);
+}
+
+/* ---- B09: somebody outside swaps what the names lead to ---- */
+
+/* As a careless helper would resolve a name; and with a directory of one's own that is moved meanwhile. */
+static void climb_from_child(void)
+{
+	int child = open(in_tree("allowed/parent/child"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (child < 0)
+		return;
+	check_descriptor("a directory that was moved",
+			 openat(child, "../../canary", O_RDONLY | O_CLOEXEC));
+	(void)close(child);
+}
+
+void attack_B09(void)
+{
+	/* In the third, ".." of `child` leads out of the tree while it is away. */
+	static const char *const names[] = {"allowed/race", "allowed/race-directory/canary",
+					    "allowed/parent/child/../../canary"};
+	const char *name = in_tree(names[context.variant % SP_ELEMENTS(names)]);
+	int opened = 0;
+
+	variants(SP_ELEMENTS(names));
+	for (int i = 0; i < rounds(); i++) {
+		int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+		opened += fd >= 0;
+		check_descriptor(name, fd);
+		if (context.variant == 2)
+			climb_from_child();
+	}
+	if (opened == 0)
+		broken("%s was never what is granted", name);
+}
+
+/* ---- B40: the name changes under the call ---- */
+
+static char changing[PATH_MAX];
+
+static void *change_name(void *tail)
+{
+	static const char *const tails[] = {"readonly/file", "secret/canary"};
+	volatile char *to = tail;
+
+	for (unsigned i = 0;; i++)
+		for (size_t j = 0; j < strlen(tails[0]); j++)
+			to[j] = tails[i & 1][j];
+	return NULL;
+}
+
+void attack_B40(void)
+{
+	pthread_t thread;
+	size_t length = (size_t)snprintf(changing, sizeof(changing), "%s/", context.directory);
+	int opened = 0;
+
+	variants(1);
+	(void)snprintf(changing + length, sizeof(changing) - length, "readonly/file");
+	if (pthread_create(&thread, NULL, change_name, changing + length) != 0)
+		broken("no thread");
+	for (int i = 0; i < rounds(); i++) {
+		int fd = open(changing, O_RDONLY | O_CLOEXEC);
+
+		opened += fd >= 0;
+		check_descriptor("a name that changes", fd);
+	}
+	if (opened == 0)
+		broken("no open saw the granted name");
+}
+
+/* ---- B28: what exists outside the grants answers like what does not ---- */
+
+static int do_open(const char *name)
+{
+	return open(name, O_RDONLY | O_CLOEXEC);
+}
+
+static int do_stat(const char *name)
+{
+	struct stat status;
+
+	return stat(name, &status);
+}
+
+static int do_access(const char *name)
+{
+	return access(name, F_OK);
+}
+
+static int do_readlink(const char *name)
+{
+	char target[64];
+
+	return (int)readlink(name, target, sizeof(target));
+}
+
+static int do_mkdir(const char *name)
+{
+	return mkdir(name, 0700);
+}
+
+static int do_rename(const char *name)
+{
+	return rename(name, in_tree("allowed/stolen"));
+}
+
+static int error_of(int (*call)(const char *name), const char *name)
+{
+	errno = 0;
+	(void)call(name);
+	return errno;
+}
+
+void attack_B28(void)
+{
+	static int (*const calls[])(const char *name) = {do_open,     do_stat,  do_access,
+							 do_readlink, do_mkdir, do_rename,
+							 unlink,      rmdir,    chdir};
+	static const char *const pairs[][2] = {{"secret/canary", "secret/missing"},
+					       {"secret", "missing"},
+					       {"secret/canary/x", "secret/missing/x"}};
+
+	variants(1);
+	for (size_t i = 0; i < SP_ELEMENTS(calls); i++)
+		for (size_t j = 0; j < SP_ELEMENTS(pairs); j++) {
+			int existing = error_of(calls[i], in_tree(pairs[j][0]));
+			int missing = error_of(calls[i], in_tree(pairs[j][1]));
+
+			if (existing != missing)
+				escape("call %zu, %s: %s, %s: %s", i, pairs[j][0],
+				       strerror(existing), pairs[j][1], strerror(missing));
+		}
+}

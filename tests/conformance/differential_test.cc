@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kind of brokered call, natively and locked, on two equal trees: the same answers, the same trees afterwards.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <map>
+#include <regex>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/descriptors.h"
+#include "tests/support/paths.h"
+#include "tests/support/sandbox.h"
+
+namespace
+{
+// Where a locked process is answered otherwise, and why. `locked` is a regular expression for the whole line.
+struct Difference {
+	const char *name;
+	const char *locked;
+	const char *reason;
+};
+
+#include "differences.inc"
+
+std::string output_of(const std::string &command)
+{
+	FILE *pipe = popen(command.c_str(), "re");
+	std::string output;
+	char buffer[4096];
+	size_t n;
+
+	while ((n = fread(buffer, 1, sizeof(buffer), pipe)) > 0)
+		output.append(buffer, n);
+	EXPECT_EQ(pclose(pipe), 0) << command;
+	return output;
+}
+
+std::vector<std::string> lines_of(const std::string &text)
+{
+	std::vector<std::string> lines;
+	size_t start = 0, end;
+
+	for (; (end = text.find('\n', start)) != std::string::npos; start = end + 1)
+		lines.push_back(text.substr(start, end - start));
+	return lines;
+}
+
+std::string tree_of(const std::string &directory)
+{
+	return output_of("cd '" + directory + "' && chmod u+rwx top/noaccess && "
+			 "find . -printf '%p %M %n %l ' \\( -type f -printf '%s\\n' -o -printf '\\n' \\) | sort");
+}
+
+class Differential : public ::testing::Test
+{
+protected:
+	void SetUp() override
+	{
+		const char *temporary = getenv("TMPDIR");
+		std::string pattern = std::string(temporary ? temporary : "/tmp") + "/differential.XXXXXX";
+
+		before = count_descriptors();
+		ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
+		directory = pattern;
+		for (const char *side : {"/native", "/locked"})
+			ASSERT_EQ(mkdir((directory + side).c_str(), 0755), 0);
+	}
+	void TearDown() override
+	{
+		std::string command = "chmod -R u+rwx '" + directory + "'; rm -rf '" + directory + "'";
+
+		EXPECT_EQ(system(command.c_str()), 0);
+		EXPECT_EQ(count_descriptors(), before);
+	}
+	std::string directory;
+	size_t before = 0;
+};
+
+TEST_F(Differential, EveryCallAnswersAsItDoesNatively)
+{
+	std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
+	std::string native = output_of(program + " native '" + directory + "/native'");
+	SandboxRunner runner;
+	Heard heard = runner.run("policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
+				     directory + "/locked/**\n}\n",
+				 {program, "locked", directory + "/locked"});
+	std::vector<std::string> expected = lines_of(native), got = lines_of(heard.output);
+	std::map<std::string, int> used;
+	int wrong = 0;
+
+	ASSERT_EQ(heard.cause, SP_EXIT_EXITED) << heard.exit << heard.output;
+	ASSERT_EQ(heard.status, 0) << heard.output;
+	ASSERT_GE(expected.size(), 400u);
+	ASSERT_EQ(expected.size(), got.size());
+	for (size_t i = 0; i < expected.size(); i++) {
+		bool listed = false;
+
+		if (expected[i] == got[i])
+			continue;
+		for (const Difference &difference : differences)
+			if (std::regex_match(got[i], std::regex(difference.locked))) {
+				used[difference.name]++;
+				listed = true;
+				break;
+			}
+		if (!listed && wrong++ < 40)
+			ADD_FAILURE() << "native: " << expected[i] << "\nlocked: " << got[i];
+	}
+	EXPECT_EQ(wrong, 0) << "of " << expected.size() << " cases";
+	for (const Difference &difference : differences)
+		EXPECT_GT(used[difference.name], 0) << "no case shows it any more: " << difference.name;
+	RecordProperty("cases", static_cast<int>(expected.size()));
+}
+
+TEST_F(Differential, TheTreesAreEqualAfterwards)
+{
+	std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
+	SandboxRunner runner;
+
+	output_of(program + " native '" + directory + "/native'");
+	Heard heard = runner.run("policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
+				     directory + "/locked/**\n}\n",
+				 {program, "locked", directory + "/locked"});
+	ASSERT_EQ(heard.status, 0) << heard.exit;
+	std::vector<std::string> expected = lines_of(tree_of(directory + "/native"));
+	std::vector<std::string> got = lines_of(tree_of(directory + "/locked"));
+	for (std::string &line : expected)
+		line = std::regex_replace(line, std::regex("/native/"), "/locked/");
+	EXPECT_EQ(expected, got);
+}
+} // namespace

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes in a slot: decoded into a checked call, or refused.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#include "ipc/decode.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	alignas(16) static uint8_t memory[SP_SLOT_ARENA];
+	struct sp_arena arena;
+	struct sp_request request;
+
+	sp_arena_init(&arena, memory, sizeof(memory));
+	if (sp_request_decode(bytes, length, &arena, &request) < 0 || request.refused)
+		return 0;
+	// What passed keeps its promises to the handlers.
+	if (!request.call.info || !request.call.path || strlen(request.call.path) >= PATH_MAX ||
+	    request.call.umask > 0777 || request.tid <= 0)
+		abort();
+	return 0;
+}

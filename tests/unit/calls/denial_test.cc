@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each grant beside its denial. Denials carry EBADSLT, which no kernel path gives.
+#include <random>
+
+#include "tests/unit/calls/calls_test.h"
+
+namespace calls
+{
+namespace
+{
+
+constexpr int kSentinel = EBADSLT;
+constexpr uint32_t kAll = SP_RIGHT_ALL;
+
+// T/data granted, T/database and T/secret denied, both full of canaries.
+class Denial : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+		for (const char *name :
+		     {"data", "data/sub", "database", "secret", "read", "make", "erase"})
+			ASSERT_EQ(0, mkdir((*scratch_ / name).c_str(), 0755));
+		for (const char *name :
+		     {"data/file", "data/sub/file", "read/file", "make/file", "erase/file"})
+			write_file(*scratch_ / name);
+		for (const char *name : {"database/file", "secret/file"})
+			write_file(*scratch_ / name, "canary");
+		std::vector<Rule> rows = {{t("**"), 0, kSentinel}};
+		add(rows, tree(t("data"), kAll));
+		add(rows, tree(t("read"), SP_RIGHT_READ));
+		add(rows, tree(t("make"), SP_RIGHT_CREATE));
+		add(rows, tree(t("erase"), SP_RIGHT_DELETE));
+		world_ = std::make_unique<World>(rows);
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+
+	static void add(std::vector<Rule> &rows, const std::vector<Rule> &more)
+	{
+		rows.insert(rows.end(), more.begin(), more.end());
+	}
+	std::string t(const std::string &name) const
+	{
+		return *scratch_ / name;
+	}
+	Outcome open(const std::string &path, uint64_t flags, uint64_t mode = 0)
+	{
+		return world_->open(path, flags, mode);
+	}
+	bool exists(const std::string &name) const
+	{
+		return faccessat(AT_FDCWD, t(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	}
+
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+};
+
+struct Attempt {
+	const char *what;
+	enum sp_call_id id;
+	const char *path;
+	uint64_t flags, mode;
+	const char *path2;
+	bool granted;
+};
+
+// One right each, what it allows and what it does not. $ stands for the tree.
+const Attempt kAttempts[] = {
+    {"read: read", SP_CALL_open, "$/read/file", O_RDONLY, 0, "", true},
+    {"read: write", SP_CALL_open, "$/read/file", O_WRONLY, 0, "", false},
+    {"read: both", SP_CALL_open, "$/read/file", O_RDWR, 0, "", false},
+    {"read: mode 3", SP_CALL_open, "$/read/file", O_ACCMODE, 0, "", false},
+    {"read: truncate", SP_CALL_open, "$/read/file", O_RDONLY | O_TRUNC, 0, "", false},
+    {"read: create", SP_CALL_open, "$/read/new", O_CREAT | O_RDONLY, 0644, "", false},
+    {"read: mkdir", SP_CALL_mkdir, "$/read/new", 0, 0755, "", false},
+    {"read: unlink", SP_CALL_unlink, "$/read/file", 0, 0, "", false},
+    {"read: rmdir", SP_CALL_rmdir, "$/read", 0, 0, "", false},
+    {"read: rename away", SP_CALL_rename, "$/read/file", 0, 0, "$/data/moved", false},
+    {"read: rename to", SP_CALL_rename, "$/data/file", 0, 0, "$/read/moved", false},
+    {"read: tmpfile", SP_CALL_open, "$/read", O_TMPFILE | O_RDWR, 0600, "", false},
+    {"read: access R_OK", SP_CALL_access, "$/read/file", 0, R_OK, "", true},
+    {"read: access W_OK", SP_CALL_access, "$/read/file", 0, W_OK, "", false},
+    {"read: stat", SP_CALL_stat, "$/read/file", 0, 0, "", true},
+    {"read: list", SP_CALL_open, "$/read", O_RDONLY | O_DIRECTORY, 0, "", true},
+    {"read: chdir", SP_CALL_chdir, "$/read", 0, 0, "", true},
+    {"create: read an existing file", SP_CALL_open, "$/make/file", O_RDONLY, 0, "", false},
+    {"create: write an existing file", SP_CALL_open, "$/make/file", O_CREAT | O_WRONLY, 0644, "",
+     false},
+    {"create: truncate it", SP_CALL_creat, "$/make/file", 0, 0644, "", false},
+    {"create: a new file", SP_CALL_open, "$/make/new", O_CREAT | O_RDWR, 0644, "", true},
+    {"create: a new directory", SP_CALL_mkdir, "$/make/dir", 0, 0755, "", true},
+    {"create: unlink", SP_CALL_unlink, "$/make/file", 0, 0, "", false},
+    {"create: stat", SP_CALL_stat, "$/make/file", 0, 0, "", true},
+    {"create: list", SP_CALL_open, "$/make", O_RDONLY, 0, "", false},
+    {"delete: read", SP_CALL_open, "$/erase/file", O_RDONLY, 0, "", false},
+    {"delete: create", SP_CALL_open, "$/erase/new", O_CREAT | O_WRONLY, 0644, "", false},
+    {"delete: unlink", SP_CALL_unlink, "$/erase/file", 0, 0, "", true},
+    {"nothing: stat", SP_CALL_stat, "$/secret/file", 0, 0, "", false},
+    {"nothing: lstat", SP_CALL_lstat, "$/secret/file", 0, 0, "", false},
+    {"nothing: statx", SP_CALL_statx, "$/secret/file", 0, STATX_BASIC_STATS, "", false},
+    {"nothing: access", SP_CALL_access, "$/secret/file", 0, F_OK, "", false},
+    {"nothing: readlink", SP_CALL_readlink, "$/secret/file", 0, 0, "", false},
+    {"nothing: chdir", SP_CALL_chdir, "$/secret", 0, 0, "", false},
+    {"nothing: O_PATH", SP_CALL_open, "$/secret/file", O_PATH, 0, "", false},
+    {"nothing: mkdir", SP_CALL_mkdir, "$/secret/new", 0, 0755, "", false},
+    {"nothing: unlink", SP_CALL_unlink, "$/secret/file", 0, 0, "", false},
+    {"nothing: rename from", SP_CALL_rename, "$/secret/file", 0, 0, "$/data/stolen", false},
+    {"nothing: rename to", SP_CALL_rename, "$/data/file", 0, 0, "$/secret/planted", false},
+    {"sibling prefix: open", SP_CALL_open, "$/database/file", O_RDONLY, 0, "", false},
+    {"sibling prefix: stat", SP_CALL_stat, "$/database", 0, 0, "", false},
+    {"sibling prefix: create", SP_CALL_open, "$/database/new", O_CREAT | O_WRONLY, 0644, "", false},
+    {"the grant beside it", SP_CALL_open, "$/data/file", O_RDWR, 0, "", true},
+    {"a letter's case", SP_CALL_open, "$/DATA/file", O_RDONLY, 0, "", false},
+    {"an ancestor: stat", SP_CALL_stat, "$", 0, 0, "", true},
+    {"an ancestor: list", SP_CALL_open, "$", O_RDONLY, 0, "", false},
+};
+
+TEST_F(Denial, EveryRightBesideItsRefusals)
+{
+	for (const Attempt &attempt : kAttempts) {
+		SCOPED_TRACE(attempt.what);
+		auto place = [&](std::string path) {
+			return !path.empty() && path[0] == '$' ? scratch_->path() + path.substr(1)
+							       : path;
+		};
+		Outcome outcome = world_->perform({attempt.id, place(attempt.path), attempt.flags,
+						   attempt.mode, AT_FDCWD, place(attempt.path2)});
+		if (attempt.granted) {
+			EXPECT_GE(outcome.result, 0) << strerror(static_cast<int>(-outcome.result));
+			EXPECT_EQ(0, outcome.refusal);
+			continue;
+		}
+		EXPECT_LT(outcome.result, 0);
+		EXPECT_EQ(-outcome.result, outcome.refusal) << "not refused by policy";
+		EXPECT_TRUE(outcome.refusal == kSentinel || outcome.refusal == EACCES)
+		    << outcome.refusal;
+		EXPECT_FALSE(outcome.detail.empty());
+		EXPECT_EQ('/', outcome.name[0]);
+		EXPECT_LT(outcome.descriptor.get(), 0);
+	}
+	for (const char *name : {"read/new", "erase/new", "secret/new", "database/new",
+				 "secret/planted", "data/stolen"})
+		EXPECT_FALSE(exists(name)) << name;
+	for (const char *name : {"read/file", "make/file", "secret/file", "database/file"})
+		EXPECT_TRUE(exists(name)) << name;
+	EXPECT_EQ("text", read_file(t("make/file")));
+	EXPECT_EQ("text", read_file(t("read/file")));
+}
+
+TEST_F(Denial, TwoHundredSpellingsOfOneCanary)
+{
+	static const char *const steps[] = {
+	    "data/..",         "./",        "data/sub/../..",        "//",
+	    "read/../data/..", "make/./..", "data/sub/../../read/.."};
+	std::mt19937 random(1);
+	int granted = 0;
+
+	for (int i = 0; i < 200; i++) {
+		std::string way = scratch_->path();
+		for (unsigned n = 1 + random() % 6; n > 0; n--)
+			way += std::string("/") + steps[random() % std::size(steps)];
+		Outcome denied = open(way + "/secret/file", O_RDONLY);
+		EXPECT_TRUE(denied.refused_with(kSentinel)) << way << " " << denied.result;
+		EXPECT_TRUE(open(way + "/data/../secret/file", O_RDONLY).refused_with(kSentinel))
+		    << way;
+		EXPECT_TRUE(open(way + "/data/../database/file", O_RDONLY).refused_with(kSentinel))
+		    << way;
+		granted += open(way + "/data/file", O_RDONLY).result == 0;
+	}
+	EXPECT_EQ(200, granted);
+}
+
+TEST_F(Denial, RelativeNamesMeanTheCallersDirectory)
+{
+	Fd here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	Fd data(::open(t("data").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+	Fd secret(::open(t("secret").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+	ASSERT_EQ(0, fchdir(data.get()));
+	EXPECT_EQ(0, open("file", O_RDONLY).result);
+	EXPECT_EQ(0, open("sub/../file", O_RDONLY).result);
+	EXPECT_EQ(0, open("../data/file", O_RDONLY).result);
+	EXPECT_TRUE(open("../secret/file", O_RDONLY).refused_with(kSentinel));
+	ASSERT_EQ(0, fchdir(secret.get()));
+	EXPECT_TRUE(open("file", O_RDONLY).refused_with(kSentinel));
+	EXPECT_TRUE(open(".", O_RDONLY).refused_with(kSentinel));
+	EXPECT_EQ(0, open("../data/file", O_RDONLY).result);
+	ASSERT_EQ(0, fchdir(here.get()));
+	EXPECT_EQ(0, world_->perform({SP_CALL_openat, "file", O_RDONLY, 0, data.get()}).result);
+	EXPECT_TRUE(world_->perform({SP_CALL_openat, "file", O_RDONLY, 0, secret.get()})
+			.refused_with(kSentinel));
+	EXPECT_TRUE(world_->perform({SP_CALL_openat, "../secret/file", O_RDONLY, 0, data.get()})
+			.refused_with(kSentinel));
+}
+
+TEST_F(Denial, LinksLeadNowhereNew)
+{
+	for (auto [link, target] :
+	     std::vector<std::pair<std::string, std::string>>{{"data/out", t("secret/file")},
+							      {"data/up", "../secret/file"},
+							      {"data/outdir", t("secret")},
+							      {"data/in", t("data/file")},
+							      {"data/indir", "sub"},
+							      {"data/hop", "up"},
+							      {"data/new", t("secret/new")},
+							      {"read/writable", t("data/file")}})
+		ASSERT_EQ(0, symlink(target.c_str(), t(link).c_str()));
+	for (const char *name : {"data/out", "data/up", "data/outdir/file", "data/hop",
+				 "data/outdir/../secret/file"}) {
+		EXPECT_TRUE(open(t(name), O_RDONLY).refused_with(kSentinel)) << name;
+		EXPECT_TRUE(world_->perform({SP_CALL_stat, t(name)}).refused_with(kSentinel))
+		    << name;
+		EXPECT_TRUE(
+		    world_->perform({SP_CALL_access, t(name), 0, F_OK}).refused_with(kSentinel))
+		    << name;
+	}
+	EXPECT_TRUE(world_->perform({SP_CALL_chdir, t("data/outdir")}).refused_with(kSentinel));
+	EXPECT_EQ(0, open(t("data/in"), O_RDWR).result);
+	EXPECT_EQ(0, open(t("data/indir/file"), O_RDONLY).result);
+	EXPECT_EQ(0, open(t("read/writable"), O_RDWR).result);
+	EXPECT_EQ(t("secret/file"), world_->perform({SP_CALL_readlink, t("data/out")}).out);
+	// O_CREAT through a dangling link creates where the link leads, if that may be.
+	EXPECT_TRUE(open(t("data/new"), O_CREAT | O_WRONLY, 0644).refused_with(kSentinel));
+	EXPECT_FALSE(exists("secret/new"));
+	// A link is renamed and unlinked itself.
+	EXPECT_EQ(0,
+		  world_->perform({SP_CALL_rename, t("data/out"), 0, 0, AT_FDCWD, t("data/out2")})
+		      .result);
+	EXPECT_EQ(0, world_->perform({SP_CALL_unlink, t("data/out2")}).result);
+	EXPECT_TRUE(exists("secret/file"));
+}
+
+TEST_F(Denial, MissingAndPresentAnswerAlikeOutside)
+{
+	for (enum sp_call_id id : {SP_CALL_open, SP_CALL_stat, SP_CALL_access, SP_CALL_readlink,
+				   SP_CALL_chdir, SP_CALL_mkdir, SP_CALL_unlink, SP_CALL_rmdir})
+		for (const char *name :
+		     {"file", "missing", "missing/below", "file/below", "file/", "missing/"}) {
+			Outcome outcome = world_->perform({id, t(std::string("secret/") + name)});
+			EXPECT_TRUE(outcome.refused_with(kSentinel))
+			    << sp_call_table[id].name << " " << name;
+		}
+	EXPECT_EQ(-ENOENT, open(t("data/missing"), O_RDONLY).result);
+	EXPECT_EQ(-ENOENT, open(t("read/missing"), O_WRONLY).result);
+	EXPECT_FALSE(exists("secret/missing"));
+}
+
+TEST_F(Denial, ReportsTheNameAndTheRule)
+{
+	Outcome outcome = open(t("data/../secret/file"), O_RDONLY);
+
+	EXPECT_EQ(t("secret"), outcome.name);
+	EXPECT_EQ("test:1:1", outcome.rule);
+	outcome = open(t("read/file"), O_WRONLY);
+	EXPECT_EQ(t("read/file"), outcome.name);
+	EXPECT_EQ("no right to write", outcome.detail);
+}
+
+TEST_F(Denial, ForeignBases)
+{
+	// A directory of another mount namespace has no name here, whatever it is called.
+	Fd data(::open(t("data").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+	size_t count = world_->view()->mount_count;
+
+	EXPECT_EQ(0, world_->perform({SP_CALL_openat, "file", O_RDONLY, 0, data.get()}).result);
+	world_->view()->mount_count = 0;
+	EXPECT_EQ(-EACCES,
+		  world_->perform({SP_CALL_openat, "file", O_RDONLY, 0, data.get()}).result);
+	world_->view()->mount_count = count;
+	EXPECT_EQ(-EBADF, world_->perform({SP_CALL_openat, "file", O_RDONLY, 0, 987}).result);
+	EXPECT_EQ(-EBADF, world_->perform({SP_CALL_openat, "file", O_RDONLY, 0, -2}).result);
+}
+
+} // namespace
+} // namespace calls

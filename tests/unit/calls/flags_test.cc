@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flags, modes, kinds of files: what a descriptor can do is never above the policy.
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+#include <random>
+
+#include "tests/unit/calls/calls_test.h"
+
+namespace calls
+{
+namespace
+{
+
+class Flags : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+		for (const char *name : {"all", "read"})
+			ASSERT_EQ(0, mkdir(t(name).c_str(), 0755));
+		for (const char *name : {"all/file", "read/file"})
+			write_file(t(name));
+		std::vector<Rule> rows = tree(t("all"), SP_RIGHT_ALL & ~SP_RIGHT_LINKED);
+		for (const Rule &rule : tree(t("read"), SP_RIGHT_READ))
+			rows.push_back(rule);
+		world_ = std::make_unique<World>(rows);
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+	std::string t(const std::string &name) const
+	{
+		return *scratch_ / name;
+	}
+	mode_t mode_of(const std::string &name) const
+	{
+		struct stat s;
+		return stat(t(name).c_str(), &s) == 0 ? s.st_mode & 07777 : 0;
+	}
+
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+};
+
+TEST_F(Flags, TwentyThousandSetsNeverExceedThePolicy)
+{
+	std::mt19937_64 random(19);
+	int given = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		uint64_t flags = random() & random() & 0x1ffffffff;
+		enum sp_call_id id = i % 2 ? SP_CALL_open : SP_CALL_openat2;
+		Outcome outcome = world_->perform({id, t(i % 3 ? "read/file" : "read"), flags, 0});
+		if (outcome.result < 0)
+			continue;
+		given++;
+		int status = fcntl(outcome.descriptor.get(), F_GETFL);
+		EXPECT_TRUE((status & O_PATH) || (status & O_ACCMODE) == O_RDONLY)
+		    << std::hex << flags;
+		EXPECT_TRUE(fcntl(outcome.descriptor.get(), F_GETFD) & FD_CLOEXEC);
+		EXPECT_EQ(-1, write(outcome.descriptor.get(), "x", 1));
+	}
+	EXPECT_GT(given, 100);
+	EXPECT_EQ("text", read_file(t("read/file")));
+}
+
+TEST_F(Flags, OnlyPermissionBitsSurvive)
+{
+	EXPECT_EQ(
+	    0, world_->perform({SP_CALL_open, t("all/setid"), O_CREAT | O_WRONLY, 06755}).result);
+	EXPECT_EQ(0755u, mode_of("all/setid"));
+	EXPECT_EQ(
+	    0,
+	    world_->perform({SP_CALL_openat2, t("all/setid2"), O_CREAT | O_WRONLY, 07777}).result);
+	EXPECT_EQ(0755u, mode_of("all/setid2"));
+	EXPECT_EQ(0, world_->perform({SP_CALL_mkdir, t("all/sticky"), 0, 01777}).result);
+	EXPECT_EQ(0755u, mode_of("all/sticky"));
+	Call masked = {SP_CALL_open, t("all/masked"), O_CREAT | O_WRONLY, 0666};
+	masked.umask = 077;
+	EXPECT_EQ(0, world_->perform(masked).result);
+	EXPECT_EQ(0600u, mode_of("all/masked"));
+	// The porter's own is as before.
+	mode_t own = umask(022);
+	umask(own);
+	EXPECT_EQ(0, world_->perform(masked).result);
+	EXPECT_EQ(own, umask(own));
+}
+
+TEST_F(Flags, SeveralLinksWantTheirOwnRight)
+{
+	World linked(tree(t("all"), SP_RIGHT_ALL));
+	ASSERT_EQ(0, link(t("read/file").c_str(), t("all/hard").c_str()));
+
+	for (uint64_t flags : {O_WRONLY, O_RDWR, O_WRONLY | O_TRUNC, O_RDONLY | O_TRUNC,
+			       O_CREAT | O_WRONLY | O_TRUNC}) {
+		EXPECT_TRUE(world_->open(t("all/hard"), flags, 0600).refused_with(EACCES)) << flags;
+		EXPECT_EQ("text", read_file(t("read/file")));
+	}
+	EXPECT_EQ(0, world_->open(t("all/hard"), O_RDONLY).result);
+	EXPECT_EQ(0, linked.open(t("all/hard"), O_WRONLY).result);
+	EXPECT_EQ(0, linked.open(t("all/hard"), O_RDONLY | O_TRUNC).result);
+	EXPECT_EQ("", read_file(t("all/hard")));
+}
+
+TEST_F(Flags, SpecialFilesAreRefusedWithoutWaiting)
+{
+	struct sockaddr_un address = {AF_UNIX, {}};
+	Fd here(open(".", O_PATH | O_CLOEXEC)),
+	    listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	ASSERT_EQ(0, mkfifo(t("all/fifo").c_str(), 0600));
+	ASSERT_EQ(0, chdir(t("all").c_str()));
+	strcpy(address.sun_path, "socket");
+	ASSERT_EQ(0, bind(listener.get(), reinterpret_cast<struct sockaddr *>(&address),
+			  sizeof(address)));
+	ASSERT_EQ(0, fchdir(here.get()));
+	for (const char *name : {"all/fifo", "all/socket"})
+		for (uint64_t flags :
+		     {O_RDONLY, O_WRONLY, O_RDWR, O_RDONLY | O_NONBLOCK, O_CREAT | O_WRONLY}) {
+			Outcome outcome = world_->open(t(name), flags, 0600);
+			EXPECT_EQ(-ENXIO, outcome.result) << name << flags;
+		}
+	EXPECT_EQ("is a FIFO", world_->open(t("all/fifo"), O_RDWR).detail);
+	World device({{"/dev/null", SP_RIGHT_READ | SP_RIGHT_WRITE}});
+	EXPECT_EQ("is a device", device.open("/dev/null", O_RDWR).detail);
+	EXPECT_EQ(0, device.perform({SP_CALL_stat, "/dev/null"}).result);
+	EXPECT_EQ(0, world_->open(t("all/fifo"), O_PATH).result);
+	EXPECT_EQ(0, world_->perform({SP_CALL_unlink, t("all/fifo")}).result);
+}
+
+TEST_F(Flags, StatusFlagsAreTheCallers)
+{
+	const int shown = O_APPEND | O_NONBLOCK | O_ACCMODE;
+
+	for (int flags :
+	     {O_RDONLY, O_WRONLY | O_APPEND, O_RDWR | O_NONBLOCK, O_RDWR | O_APPEND | O_NONBLOCK}) {
+		Outcome outcome = world_->open(t("all/file"), static_cast<uint64_t>(flags));
+		ASSERT_EQ(0, outcome.result);
+		EXPECT_EQ(flags, fcntl(outcome.descriptor.get(), F_GETFL) & shown);
+	}
+}
+
+TEST_F(Flags, CachedOnlyAlwaysAnswersTryAgain)
+{
+	Call call = {SP_CALL_openat2, t("all/file"), O_RDONLY};
+	EXPECT_EQ(0, world_->perform(call).result);
+	call.resolve = RESOLVE_CACHED;
+	EXPECT_EQ(-EAGAIN, world_->perform(call).result);
+}
+
+// ETXTBSY, or EACCES where the user may not write the program anyway.
+TEST_F(Flags, ARunningProgramIsBusy)
+{
+	char program[PATH_MAX] = "";
+
+	ASSERT_GT(readlink("/proc/self/exe", program, sizeof(program) - 1), 0);
+	World world({{program, SP_RIGHT_ALL}});
+	Fd native(open(program, O_WRONLY | O_CLOEXEC));
+	int error = errno;
+	ASSERT_LT(native.get(), 0);
+	EXPECT_EQ(-error, world.open(program, O_WRONLY).result);
+	EXPECT_EQ(0, world.open(program, O_RDONLY).result);
+}
+
+TEST_F(Flags, DeepTreesAndLongClimbs)
+{
+	std::string deep = t("all"), climb;
+	for (int i = 0; i < 1000; i++) {
+		deep += "/d";
+		climb += "/..";
+		ASSERT_EQ(0, world_->perform({SP_CALL_mkdir, deep, 0, 0755}).result) << i;
+	}
+	EXPECT_EQ(0, world_->open(deep + climb.substr(0, 3 * 400) + "/d", O_PATH).result);
+	std::string up;
+	for (int i = 0; i < 600; i++)
+		up += "/..";
+	EXPECT_EQ(0, world_->open(deep + up, O_PATH).result);
+}
+
+} // namespace
+} // namespace calls

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// rename moves things, never rights.
+#include "tests/unit/calls/calls_test.h"
+
+namespace calls
+{
+namespace
+{
+
+class Move : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+		for (const char *name :
+		     {"full", "full/dir", "full/twin", "plain", "mixed", "mixed/dir"})
+			ASSERT_EQ(0, mkdir(t(name).c_str(), 0755));
+		for (const char *name :
+		     {"full/file", "full/other", "full/dir/x", "plain/file", "mixed/dir/key"})
+			write_file(t(name), name);
+		std::vector<Rule> rows = tree(t("full"), SP_RIGHT_ALL);
+		for (const Rule &rule :
+		     tree(t("plain"), SP_RIGHT_READ | SP_RIGHT_CREATE | SP_RIGHT_DELETE))
+			rows.push_back(rule);
+		for (const Rule &rule : tree(t("mixed"), SP_RIGHT_ALL))
+			rows.push_back(rule);
+		rows.push_back({t("mixed/*/key"), 0, EBADSLT});
+		world_ = std::make_unique<World>(rows);
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+	std::string t(const std::string &name) const
+	{
+		return *scratch_ / name;
+	}
+	Outcome move(const char *from, const char *to, uint64_t flags = 0)
+	{
+		return world_->perform({SP_CALL_renameat2, t(from), flags, 0, AT_FDCWD, t(to)});
+	}
+
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+};
+
+TEST_F(Move, NeverRaisesTheRightsOfAFile)
+{
+	EXPECT_TRUE(move("plain/file", "full/gained").refused_with(EXDEV));
+	EXPECT_EQ("plain/file", read_file(t("plain/file")));
+	EXPECT_EQ(0, move("full/file", "plain/lowered").result);
+	EXPECT_EQ(0, move("full/other", "full/renamed").result);
+	EXPECT_EQ(0, move("plain/file", "plain/renamed").result);
+}
+
+TEST_F(Move, ExchangeMovesBothWays)
+{
+	EXPECT_TRUE(move("full/file", "plain/file", RENAME_EXCHANGE).refused_with(EXDEV));
+	EXPECT_TRUE(move("plain/file", "full/file", RENAME_EXCHANGE).refused_with(EXDEV));
+	EXPECT_EQ(0, move("full/file", "full/other", RENAME_EXCHANGE).result);
+	EXPECT_EQ("full/file", read_file(t("full/other")));
+}
+
+TEST_F(Move, DirectoriesOnlyWhereNoRuleSplitsThem)
+{
+	EXPECT_EQ(0, move("full/dir", "full/twin").result);
+	EXPECT_EQ(0, move("full/twin", "plain/twin").result);
+	EXPECT_TRUE(move("mixed/dir", "full/open").refused_with(EXDEV));
+	EXPECT_TRUE(move("plain/twin", "mixed/twin").refused_with(EXDEV));
+	EXPECT_EQ("mixed/dir/key", read_file(t("mixed/dir/key")));
+}
+
+TEST_F(Move, WhiteoutsAreDevices)
+{
+	EXPECT_TRUE(move("full/file", "full/white", RENAME_WHITEOUT).refused_with(EPERM));
+	EXPECT_EQ(-EINVAL, move("full/file", "full/white", 64).result);
+	EXPECT_EQ(0, move("full/file", "full/white", RENAME_NOREPLACE).result);
+}
+
+} // namespace
+} // namespace calls

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names below /proc: the caller's own entry under every spelling, nobody else's, and links there followed by name.
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <thread>
+
+#include "tests/unit/calls/calls_test.h"
+
+namespace calls
+{
+namespace
+{
+
+class Proc : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+		write_file(*scratch_ / "file");
+		mkdir((*scratch_ / "hidden").c_str(), 0755);
+		write_file(*scratch_ / "hidden/canary", "canary");
+		world_ = std::make_unique<World>(
+		    std::vector<Rule>{{"/proc/**", SP_RIGHT_READ | SP_RIGHT_WRITE},
+				      {scratch_->path() + "/file", SP_RIGHT_READ}});
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+	Outcome open(const std::string &path, uint64_t flags = O_RDONLY)
+	{
+		return world_->open(path, flags);
+	}
+	Outcome read_link(const std::string &path)
+	{
+		return world_->perform({SP_CALL_readlink, path});
+	}
+	static std::string own(const std::string &name)
+	{
+		return "/proc/" + std::to_string(getpid()) + "/" + name;
+	}
+	static std::string fd_name(int fd)
+	{
+		return "/proc/self/fd/" + std::to_string(fd);
+	}
+
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+};
+
+ino_t inode(int fd)
+{
+	struct stat s;
+	return fstat(fd, &s) == 0 ? s.st_ino : 0;
+}
+
+TEST_F(Proc, SelfIsTheCaller)
+{
+	for (const std::string &path :
+	     {std::string("/proc/self/maps"), own("maps"), std::string("//proc/./self//maps"),
+	      std::string("/proc/self/../self/maps")}) {
+		Outcome outcome = open(path);
+		ASSERT_EQ(0, outcome.result) << path;
+		Fd direct(::open(own("maps").c_str(), O_RDONLY | O_CLOEXEC));
+		EXPECT_EQ(inode(direct.get()), inode(outcome.descriptor.get())) << path;
+	}
+	EXPECT_EQ(std::to_string(getpid()), read_link("/proc/self").out);
+	EXPECT_EQ(std::to_string(getpid()) + "/task/" + std::to_string(gettid()),
+		  read_link("/proc/thread-self").out);
+	EXPECT_EQ(0, open("/proc/self/environ").result);
+	EXPECT_EQ(0, open("/proc/mounts").result);
+	EXPECT_EQ(0, world_->perform({SP_CALL_lstat, "/proc/self"}).result);
+}
+
+TEST_F(Proc, ThreadSelfIsTheCallingThread)
+{
+	std::thread thread([&] {
+		Outcome outcome = open("/proc/thread-self/comm");
+		ASSERT_EQ(0, outcome.result);
+		Fd direct(::open("/proc/thread-self/comm", O_RDONLY | O_CLOEXEC));
+		EXPECT_EQ(inode(direct.get()), inode(outcome.descriptor.get()));
+	});
+	thread.join();
+}
+
+TEST_F(Proc, RulesSpeakOfSelf)
+{
+	World narrow({{"/proc/self/status", SP_RIGHT_READ}});
+
+	EXPECT_EQ(0, narrow.open("/proc/self/status", O_RDONLY).result);
+	EXPECT_EQ(0, narrow.open(own("status"), O_RDONLY).result);
+	Outcome denied = narrow.open(own("environ"), O_RDONLY);
+	EXPECT_TRUE(denied.refused_with(EACCES));
+	EXPECT_EQ("/proc/self/environ", denied.name);
+}
+
+TEST_F(Proc, OtherProcessesAreRefused)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	for (const std::string &pid :
+	     {std::string("1"), std::to_string(child), std::to_string(getppid()),
+	      std::string("999999999"), std::string("0")})
+		for (const char *name :
+		     {"", "/environ", "/fd", "/fd/0", "/cwd", "/root", "/mem", "/task"}) {
+			Outcome outcome = open("/proc/" + pid + name);
+			EXPECT_TRUE(outcome.refused_with(EACCES))
+			    << pid << name << " " << outcome.result;
+		}
+	EXPECT_TRUE(
+	    open("/proc/self/../" + std::to_string(child) + "/environ").refused_with(EACCES));
+	EXPECT_EQ(0, open("/proc/self/environ").result);
+	kill(child, SIGKILL);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+}
+
+TEST_F(Proc, MagicLinksAreFollowedByName)
+{
+	Fd file(::open((*scratch_ / "file").c_str(), O_RDONLY | O_CLOEXEC));
+	Fd canary(::open((*scratch_ / "hidden/canary").c_str(), O_RDONLY | O_CLOEXEC));
+
+	Outcome outcome = open(fd_name(file.get()));
+	ASSERT_EQ(0, outcome.result);
+	EXPECT_EQ(inode(file.get()), inode(outcome.descriptor.get()));
+	EXPECT_EQ(0, open("/proc/../proc/thread-self/fd/" + std::to_string(file.get())).result);
+	// Neither upgraded to writing, nor a way round the policy.
+	EXPECT_TRUE(open(fd_name(file.get()), O_RDWR).refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(canary.get())).refused_with(EACCES));
+	EXPECT_EQ(*scratch_ / "hidden/canary", read_link(fd_name(canary.get())).out);
+	EXPECT_TRUE(open("/proc/self/root" + (*scratch_ / "hidden/canary")).refused_with(EACCES));
+	EXPECT_EQ(0, open("/proc/self/root" + (*scratch_ / "file")).result);
+	EXPECT_TRUE(open("/proc/self/exe").refused_with(EACCES));
+	EXPECT_EQ(-ENOENT, open("/proc/self/fd/987").result);
+}
+
+TEST_F(Proc, CwdIsAName)
+{
+	Fd here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+
+	ASSERT_EQ(0, chdir(scratch_->path().c_str()));
+	EXPECT_EQ(0, open("/proc/self/cwd/file").result);
+	EXPECT_EQ(0, open("file").result);
+	EXPECT_TRUE(open("/proc/self/cwd/hidden/canary").refused_with(EACCES));
+	EXPECT_EQ(scratch_->path(), read_link("/proc/self/cwd").out);
+	ASSERT_EQ(0, chdir("/proc/self"));
+	EXPECT_EQ(0, open("maps").result);
+	EXPECT_EQ(0, open("../self/maps").result);
+	EXPECT_TRUE(open("../1/environ").refused_with(EACCES));
+	ASSERT_EQ(0, fchdir(here.get()));
+}
+
+TEST_F(Proc, NamelessObjectsAndOddLinksAreRefused)
+{
+	int ends[2];
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	Fd in(ends[0]), out(ends[1]), memory(memfd_create("x", MFD_CLOEXEC));
+	EXPECT_TRUE(open(fd_name(in.get())).refused_with(ENXIO));
+	EXPECT_TRUE(open(fd_name(memory.get()), O_RDWR).refused_with(ENXIO));
+	write_file(*scratch_ / "gone");
+	Fd gone(::open((*scratch_ / "gone").c_str(), O_RDONLY | O_CLOEXEC));
+	unlink((*scratch_ / "gone").c_str());
+	EXPECT_TRUE(open(fd_name(gone.get())).refused_with(ENXIO));
+	for (const char *name :
+	     {"/proc/self/ns/net", "/proc/self/task/1/ns/mnt", "/proc/self/map_files/0-1"})
+		EXPECT_LT(open(name).result, 0) << name;
+	EXPECT_TRUE(open("/proc/self/ns/net").refused_with(EACCES));
+}
+
+TEST_F(Proc, ADescriptorSweepFindsOnlyTheCallersOwn)
+{
+	for (int fd = 0; fd < 1024; fd++) {
+		// The caller and the porter are one here, so that the walk's own descriptors show for its time.
+		bool ours = fcntl(fd, F_GETFD) >= 0;
+		Outcome outcome = open(fd_name(fd), O_PATH);
+		if (ours && outcome.result == 0) {
+			EXPECT_EQ(inode(fd), inode(outcome.descriptor.get())) << fd;
+		}
+	}
+}
+
+TEST_F(Proc, WithoutAProcNothingBelowIsFound)
+{
+	Fd own(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	struct sp_view view, kept = *world_->view();
+
+	ASSERT_EQ(0, sp_view_open(-1, own.get(), &view));
+	*world_->view() = view;
+	EXPECT_TRUE(open("/proc/self/maps").refused_with(EACCES));
+	EXPECT_TRUE(open("/proc/1/maps").refused_with(EACCES));
+	EXPECT_EQ(0, open(*scratch_ / "file").result);
+	sp_view_close(&view);
+	*world_->view() = kept;
+}
+
+} // namespace
+} // namespace calls

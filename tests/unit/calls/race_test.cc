@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Somebody swaps what names mean while they are walked: 100,000 opens, not one forbidden object.
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "tests/unit/calls/calls_test.h"
+
+namespace calls
+{
+namespace
+{
+
+constexpr int kOpens = 34000; // in each of three races
+
+class Race : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+		for (const char *name :
+		     {"open", "open/dir", "open/dir/in", "open/other", "secret", "secret/in"})
+			ASSERT_EQ(0, mkdir((*scratch_ / name).c_str(), 0755));
+		for (const char *name :
+		     {"open/file", "open/dir/file", "open/dir/in/file", "open/other/file"})
+			write_file(*scratch_ / name);
+		for (const char *name : {"secret/file", "secret/in/file"})
+			write_file(*scratch_ / name, "canary");
+		ASSERT_EQ(0, symlink("../secret/file", (*scratch_ / "open/swap").c_str()));
+		ASSERT_EQ(0, symlink("../secret", (*scratch_ / "open/dirswap").c_str()));
+		world_ = std::make_unique<World>(tree(*scratch_ / "open", SP_RIGHT_ALL));
+		for (const char *name : {"secret", "secret/in", "secret/file", "secret/in/file"})
+			forbidden_.push_back(identity(*scratch_ / name));
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+	static std::pair<dev_t, ino_t> identity(const std::string &path)
+	{
+		struct stat s;
+		return lstat(path.c_str(), &s) == 0 ? std::make_pair(s.st_dev, s.st_ino)
+						    : std::make_pair<dev_t, ino_t>(0, 0);
+	}
+
+	// Swaps until all opens are done; every descriptor is looked at.
+	void race(const std::function<void()> &swap, const std::vector<std::string> &paths)
+	{
+		const uint64_t flags[] = {O_RDONLY, O_RDWR, O_PATH, O_CREAT | O_RDWR};
+		std::atomic<bool> done(false);
+		std::atomic<long> swaps(0);
+		std::thread thread([&] {
+			while (!done) {
+				swap();
+				swaps++;
+			}
+		});
+		int good = 0;
+		for (int i = 0; i < kOpens; i++)
+			good += open_one(*scratch_ / paths[static_cast<size_t>(i) % paths.size()],
+					 flags[static_cast<size_t>(i / 7) % 4]);
+		done = true;
+		thread.join();
+		EXPECT_GT(good, 0);
+		EXPECT_GT(swaps.load(), 0);
+		EXPECT_EQ("canary", read_file(*scratch_ / "secret/file"));
+	}
+	bool open_one(const std::string &path, uint64_t flags)
+	{
+		Outcome outcome = world_->open(path, flags, 0600);
+		struct stat s;
+
+		if (outcome.result < 0)
+			return false;
+		EXPECT_EQ(0, fstat(outcome.descriptor.get(), &s));
+		for (const auto &object : forbidden_)
+			EXPECT_FALSE(object == std::make_pair(s.st_dev, s.st_ino)) << path;
+		return true;
+	}
+	void exchange(const char *one, const char *other)
+	{
+		renameat2(AT_FDCWD, (*scratch_ / one).c_str(), AT_FDCWD,
+			  (*scratch_ / other).c_str(), RENAME_EXCHANGE);
+	}
+
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+	std::vector<std::pair<dev_t, ino_t>> forbidden_;
+};
+
+TEST_F(Race, FileAgainstLink)
+{
+	race([this] { exchange("open/file", "open/swap"); },
+	     {"open/file", "open/swap", "open/dir/../file", "open/other/../swap"});
+}
+
+TEST_F(Race, DirectoryAgainstLink)
+{
+	race([this] { exchange("open/dir", "open/dirswap"); },
+	     {"open/dir/file", "open/dirswap/in/file", "open/dir/in/../file",
+	      "open/other/../dirswap/in/../file"});
+}
+
+// A parent that moves under the walker's feet must not make ".." climb out of the place it is in.
+TEST_F(Race, ParentsThatMove)
+{
+	const std::string from = *scratch_ / "open/dir/in", to = *scratch_ / "open/other/in";
+	race(
+	    [&] {
+		    rename(from.c_str(), to.c_str());
+		    rename(to.c_str(), from.c_str());
+	    },
+	    {"open/dir/in/../file", "open/dir/in/../../other/file", "open/other/in/../../file",
+	     "open/dir/in/../../../secret/file"});
+}
+
+} // namespace
+} // namespace calls

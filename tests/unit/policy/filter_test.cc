@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiled filters, run instruction by instruction. */
+#include "support.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <random>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <termios.h>
+
+#include "bpf_simulator.h"
+#include "ipc/runtime.h"
+
+namespace
+{
+
+using sallyport::Arguments;
+using sallyport::BpfSimulator;
+using sallyport::Rules;
+using sallyport::rules_of;
+
+constexpr uint32_t kAllow = SECCOMP_RET_ALLOW, kTrap = SECCOMP_RET_TRAP, kLog = SECCOMP_RET_LOG,
+		   kKill = SECCOMP_RET_KILL_PROCESS, kNoSys = SECCOMP_RET_ERRNO | ENOSYS;
+constexpr uint64_t kMark = SP_RUNTIME_MARK, kHalfMark = kMark << 32, kJunk = 0xdeadbeef00000000;
+
+struct Filter {
+	Rules rules;
+	BpfSimulator simulator;
+
+	explicit Filter(const std::string &text)
+	    : rules(rules_of(text)), simulator(sp_rules_filter(rules.get()))
+	{
+	}
+	uint32_t operator()(long nr, const Arguments &arguments = {})
+	{
+		return simulator.run(static_cast<uint32_t>(nr), arguments).value_or(0x12345678);
+	}
+};
+
+class FilterTest : public sallyport::PolicyTest
+{
+};
+
+/* What every filter does, whatever the policy says. */
+void expect_floor(Filter &filter)
+{
+	for (long nr : {__NR_rt_sigreturn, __NR_exit, __NR_exit_group, __NR_restart_syscall, __NR_futex, __NR_rseq,
+			__NR_set_robust_list})
+		EXPECT_EQ(kAllow, filter(nr)) << nr;
+	EXPECT_EQ(kNoSys, filter(__NR_clone3));
+	for (long nr : {__NR_gettid, __NR_getpid, __NR_sched_yield, __NR_fstat, __NR_fchdir, __NR_getcwd})
+		EXPECT_EQ(kAllow, filter(nr)) << nr;
+	EXPECT_EQ(kAllow, filter(__NR_rt_sigprocmask, {0, 1, 0, 8, 0, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_rt_sigaction, {31, 1, 0, 8, 0, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_rt_sigpending, {1, 8, 0, 0, 0, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_rt_sigsuspend, {1, 8, 0, 0, 0, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_ppoll, {1, 1, 0, 1, 8, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_pselect6, {kHalfMark | 5, 0, 0, 0, 0, 1}));
+	EXPECT_EQ(kAllow, filter(__NR_epoll_pwait, {kHalfMark | 5, 0, 0, 0, 1, 8}));
+	EXPECT_EQ(kAllow, filter(__NR_process_vm_readv, {kHalfMark | 7, 0, 0, 0, 0, 0}));
+	EXPECT_EQ(kAllow, filter(__NR_process_vm_writev, {kHalfMark | 7, 0, 0, 0, 0, 0}));
+	EXPECT_EQ(kAllow, filter(__NR_close, {SP_CHANNEL_FD, 0, 0, 0, 0, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_recvmsg, {SP_CHANNEL_FD}));
+	EXPECT_EQ(kAllow, filter(__NR_write, {SP_DOORBELL_FD}));
+	EXPECT_EQ(kAllow, filter(__NR_tgkill, {5, 5, 31}));
+	/* The floor has a ceiling: none of these is ever native. */
+	for (long nr : {__NR_unshare, __NR_setns, __NR_mount, __NR_umount2, __NR_chroot, __NR_pivot_root, __NR_open_tree,
+			__NR_move_mount, __NR_fsopen, __NR_io_uring_setup, __NR_io_uring_enter, __NR_seccomp, __NR_bpf,
+			__NR_open_by_handle_at, __NR_execve, __NR_execveat, __NR_link, __NR_symlinkat, __NR_umask,
+			__NR_chmod, __NR_truncate, __NR_inotify_add_watch, 467 /* open_tree_attr */})
+		EXPECT_NE(kAllow, filter(nr, {1, 1, 1, 1, 1, 1})) << nr;
+	for (size_t i = 0; i < SP_CALL_COUNT; i++)
+		EXPECT_EQ(kTrap, filter(sp_call_table[i].nr)) << sp_call_table[i].name;
+}
+
+TEST_F(FilterTest, ForeignArchitecturesDie)
+{
+	Filter filter("include parser");
+
+	for (uint32_t arch : {uint32_t(AUDIT_ARCH_I386), uint32_t(AUDIT_ARCH_AARCH64), 0u})
+		for (uint32_t nr : {0u, 1u, 60u, 400u})
+			EXPECT_EQ(kKill, filter.simulator.run(nr, {}, arch)) << arch;
+	for (uint32_t nr : {0x40000000u, 0x40000001u, 0x40000000u + 231, 0x7fffffffu})
+		EXPECT_EQ(kKill, filter.simulator.run(nr, {})) << nr;
+}
+
+TEST_F(FilterTest, TheFloorUnderEveryPolicy)
+{
+	for (const char *text :
+	     {"", "include parser", "include pure", "syscalls { default kill }", "limits { processes 1 }",
+	      "syscalls { allow @default, @file-system, @process, @basic-io, @signal, @io-event, @ipc }",
+	      "syscalls { default kill; allow @default, @file-system, @process, @basic-io, @signal, @io-event, @ipc }",
+	      "memory { wx allow }\nsyscalls { allow @default, @process, tgkill, kill }"}) {
+		SCOPED_TRACE(text);
+		Filter filter(text);
+
+		expect_floor(filter);
+	}
+}
+
+TEST_F(FilterTest, UnknownNumbersTakeTheDefault)
+{
+	Filter deny(""), kill("syscalls { default kill }");
+
+	for (long nr : {500L, 511L, 512L, 100000L, 0x3fffffffL}) {
+		EXPECT_EQ(kTrap, deny(nr)) << nr;
+		EXPECT_EQ(kKill, kill(nr)) << nr;
+	}
+	EXPECT_EQ(kTrap, deny(__NR_socket));
+	EXPECT_EQ(kKill, kill(__NR_socket));
+	EXPECT_EQ(kKill, kill(__NR_mount));
+}
+
+TEST_F(FilterTest, Verdicts)
+{
+	Filter filter("syscalls { allow sysinfo; deny ptrace as EACCES; kill add_key; log uname; kill openat }");
+
+	EXPECT_EQ(kAllow, filter(__NR_sysinfo));
+	EXPECT_EQ(kTrap, filter(__NR_ptrace));
+	EXPECT_EQ(kKill, filter(__NR_add_key));
+	EXPECT_EQ(kLog, filter(__NR_uname));
+	EXPECT_EQ(kKill, filter(__NR_openat));
+	EXPECT_EQ(kTrap, filter(__NR_open));
+}
+
+TEST_F(FilterTest, ConditionsIgnoreTheHalfThatTheKernelIgnores)
+{
+	Filter filter("syscalls { allow socket(domain == AF_UNIX), ioctl(request == TCGETS), kill(sig < 3),\n"
+		      "           lseek(offset == 7), getrandom(flags & GRND_NONBLOCK == GRND_NONBLOCK) }");
+
+	EXPECT_EQ(kAllow, filter(__NR_socket, {AF_UNIX}));
+	EXPECT_EQ(kAllow, filter(__NR_socket, {kJunk | AF_UNIX}));
+	EXPECT_EQ(kTrap, filter(__NR_socket, {AF_INET}));
+	EXPECT_EQ(kTrap, filter(__NR_socket, {kJunk | AF_INET}));
+	EXPECT_EQ(kAllow, filter(__NR_ioctl, {0, kJunk | TCGETS}));
+	EXPECT_EQ(kTrap, filter(__NR_ioctl, {0, TIOCSTI}));
+	EXPECT_EQ(kTrap, filter(__NR_ioctl, {0, kJunk | TIOCSTI}));
+	EXPECT_EQ(kAllow, filter(__NR_kill, {1, kJunk | 2}));
+	EXPECT_EQ(kTrap, filter(__NR_kill, {1, 3}));
+	EXPECT_EQ(kTrap, filter(__NR_kill, {1, 0xffffffff}));
+	EXPECT_EQ(kAllow, filter(__NR_lseek, {0, 7}));
+	EXPECT_EQ(kTrap, filter(__NR_lseek, {0, kJunk | 7})); /* an offset is 64 bits wide */
+	EXPECT_EQ(kAllow, filter(__NR_getrandom, {0, 0, 3}));
+	EXPECT_EQ(kTrap, filter(__NR_getrandom, {0, 0, 2}));
+}
+
+TEST_F(FilterTest, AnExceptionBeatsTheRuleWhereverItStands)
+{
+	for (const char *text : {"syscalls { allow ioctl; deny ioctl(request == TIOCSTI); kill ioctl(request == TIOCLINUX) }",
+				 "syscalls { kill ioctl(request == TIOCLINUX); deny ioctl(request == TIOCSTI); allow ioctl }"}) {
+		Filter filter(text);
+
+		EXPECT_EQ(kAllow, filter(__NR_ioctl, {0, TCGETS}));
+		EXPECT_EQ(kTrap, filter(__NR_ioctl, {0, TIOCSTI}));
+		EXPECT_EQ(kKill, filter(__NR_ioctl, {0, TIOCLINUX}));
+	}
+	Filter reverse("syscalls { kill socket; allow socket(domain == AF_UNIX) }");
+
+	EXPECT_EQ(kAllow, reverse(__NR_socket, {AF_UNIX}));
+	EXPECT_EQ(kKill, reverse(__NR_socket, {AF_INET}));
+	Filter strict("syscalls { allow kill(sig == 9); deny kill(pid == 1) }");
+
+	EXPECT_EQ(kAllow, strict(__NR_kill, {2, 9}));
+	EXPECT_EQ(kTrap, strict(__NR_kill, {1, 9}));
+}
+
+TEST_F(FilterTest, ANameBeatsAGroupAndThePolicyItsInclude)
+{
+	Filter filter("include parser\nsyscalls { allow @network-io; deny bind; allow socket(domain == AF_UNIX); kill sysinfo }");
+
+	EXPECT_EQ(kAllow, filter(__NR_socket, {AF_UNIX}));
+	EXPECT_EQ(kAllow, filter(__NR_socket, {AF_INET})); /* our group outranks what the preset denies */
+	EXPECT_EQ(kTrap, filter(__NR_bind));
+	EXPECT_EQ(kAllow, filter(__NR_connect));
+	EXPECT_EQ(kKill, filter(__NR_sysinfo));
+}
+
+TEST_F(FilterTest, WritableMemoryIsNeverExecutable)
+{
+	const std::string calls = "syscalls { allow mmap, mprotect, pkey_mprotect, shmat, personality }\n";
+	Filter deny(calls), allow(calls + "memory { wx allow }"),
+	    kill("syscalls { allow mmap, mprotect; default kill }\nmemory { wx deny }");
+
+	for (Filter *filter : {&deny, &kill}) {
+		EXPECT_EQ(kTrap, (*filter)(__NR_mmap, {0, 1, PROT_READ | PROT_WRITE | PROT_EXEC}));
+		EXPECT_EQ(kTrap, (*filter)(__NR_mmap, {0, 1, PROT_WRITE | PROT_EXEC}));
+		EXPECT_EQ(kAllow, (*filter)(__NR_mmap, {0, 1, PROT_READ | PROT_WRITE}));
+		EXPECT_EQ(kAllow, (*filter)(__NR_mmap, {0, 1, PROT_READ | PROT_EXEC})); /* dlopen */
+		EXPECT_EQ(kTrap, (*filter)(__NR_mprotect, {0, 1, PROT_EXEC}));
+		EXPECT_EQ(kAllow, (*filter)(__NR_mprotect, {0, 1, PROT_READ | PROT_WRITE}));
+	}
+	EXPECT_EQ(kTrap, deny(__NR_pkey_mprotect, {0, 1, PROT_EXEC}));
+	EXPECT_EQ(kTrap, deny(__NR_shmat, {0, 0, SHM_EXEC}));
+	EXPECT_EQ(kAllow, deny(__NR_shmat, {0, 0, 0}));
+	EXPECT_EQ(kTrap, deny(__NR_personality, {0x400000}));
+	EXPECT_EQ(kAllow, deny(__NR_personality, {0}));
+	EXPECT_EQ(kAllow, allow(__NR_mmap, {0, 1, PROT_WRITE | PROT_EXEC}));
+	EXPECT_EQ(kAllow, allow(__NR_mprotect, {0, 1, PROT_EXEC}));
+	EXPECT_EQ(kAllow, allow(__NR_shmat, {0, 0, SHM_EXEC}));
+}
+
+TEST_F(FilterTest, ProcessesAndNamespaces)
+{
+	const uint64_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
+	Filter many("syscalls { allow clone, fork, vfork }"),
+	    one("syscalls { allow clone, fork, vfork }\nlimits { processes 1 }"),
+	    kill("syscalls { allow clone; default kill }\nlimits { processes 1 }");
+
+	EXPECT_EQ(kAllow, many(__NR_clone, {17}));
+	EXPECT_EQ(kAllow, many(__NR_fork));
+	EXPECT_EQ(kTrap, one(__NR_clone, {17}));
+	EXPECT_EQ(kTrap, one(__NR_fork));
+	EXPECT_EQ(kTrap, one(__NR_vfork));
+	EXPECT_EQ(kTrap, kill(__NR_clone, {17}));
+	for (Filter *filter : {&many, &one, &kill}) {
+		EXPECT_EQ(kAllow, (*filter)(__NR_clone, {thread}));
+		EXPECT_EQ(kAllow, (*filter)(__NR_clone, {kJunk | thread}));
+		for (uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
+				      CLONE_NEWNET})
+			EXPECT_EQ(kTrap, (*filter)(__NR_clone, {thread | flag})) << flag;
+	}
+}
+
+TEST_F(FilterTest, TheRuntimesDescriptors)
+{
+	const std::string calls = "allow close, close_range, dup, dup2, dup3, fcntl";
+
+	for (const char *more : {"", "; default kill"}) {
+		Filter filter("syscalls { " + calls + more + " }");
+
+		for (uint64_t fd : {0, 3, SP_RESERVED_FIRST - 1, SP_RESERVED_LAST + 1, 0x7fffffff}) {
+			EXPECT_EQ(kAllow, filter(__NR_close, {fd})) << fd;
+			EXPECT_EQ(kAllow, filter(__NR_dup, {fd})) << fd;
+			EXPECT_EQ(kAllow, filter(__NR_fcntl, {fd, F_GETFD})) << fd;
+			EXPECT_EQ(kAllow, filter(__NR_dup2, {fd, 5})) << fd;
+			EXPECT_EQ(kAllow, filter(__NR_dup2, {5, fd})) << fd;
+		}
+		for (uint64_t fd = SP_RESERVED_FIRST; fd <= SP_RESERVED_LAST; fd++) {
+			EXPECT_EQ(kTrap, filter(__NR_close, {fd})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_dup, {fd})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_fcntl, {fd, F_GETFD})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_dup2, {fd, 5})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_dup2, {5, fd})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_dup3, {5, fd, O_CLOEXEC})) << fd;
+		}
+		EXPECT_EQ(kAllow, filter(__NR_close_range, {3, SP_RESERVED_FIRST - 1}));
+		EXPECT_EQ(kTrap, filter(__NR_close_range, {3, 0xffffffff}));
+		EXPECT_EQ(kTrap, filter(__NR_close_range, {3, SP_RESERVED_LAST}));
+		EXPECT_EQ(kAllow, filter(__NR_close_range, {3, 0xffffffff, 0, 0, 0, kMark}));
+	}
+}
+
+TEST_F(FilterTest, TheRuntimesSignals)
+{
+	for (const char *text : {"syscalls { allow @signal, @io-event }", "syscalls { allow @signal, @io-event; default kill }"}) {
+		Filter filter(text);
+
+		EXPECT_EQ(kTrap, filter(__NR_rt_sigprocmask, {0, 1, 0, 8, 0, 0}));
+		EXPECT_EQ(kTrap, filter(__NR_rt_sigaction, {31, 1, 0, 8, 0, kMark + 1}));
+		EXPECT_EQ(kTrap, filter(__NR_rt_sigaction, {31, 1, 0, 8, 0, kJunk | kMark}));
+		EXPECT_EQ(kTrap, filter(__NR_rt_sigsuspend, {1, 8}));
+		EXPECT_EQ(kAllow, filter(__NR_ppoll, {1, 1, 0, 0, 8, 0}));
+		EXPECT_EQ(kTrap, filter(__NR_ppoll, {1, 1, 0, 1, 8, 0}));
+		EXPECT_EQ(kAllow, filter(__NR_pselect6, {5, 0, 0, 0, 0, 0}));
+		EXPECT_EQ(kTrap, filter(__NR_pselect6, {5, 0, 0, 0, 0, 1}));
+		EXPECT_EQ(kAllow, filter(__NR_epoll_pwait, {5, 0, 0, 0, 0, 8}));
+		EXPECT_EQ(kTrap, filter(__NR_epoll_pwait, {5, 0, 0, 0, 1, 8}));
+		EXPECT_EQ(kTrap, filter(__NR_epoll_pwait2, {5, 0, 0, 0, 1, 8}));
+		EXPECT_EQ(kAllow, filter(__NR_sigaltstack));
+		EXPECT_EQ(kAllow, filter(__NR_poll));
+	}
+}
+
+TEST_F(FilterTest, OptionsThatLoosenTheSandbox)
+{
+	Filter filter("syscalls { allow prctl }");
+
+	EXPECT_EQ(kAllow, filter(__NR_prctl, {PR_SET_NAME}));
+	EXPECT_EQ(kAllow, filter(__NR_prctl, {kJunk | PR_SET_NAME}));
+	for (uint64_t option : {PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_MM, 59 /* PR_SET_SYSCALL_USER_DISPATCH */})
+		for (uint64_t junk : {uint64_t(0), kJunk})
+			EXPECT_EQ(kTrap, filter(__NR_prctl, {junk | option})) << option;
+}
+
+TEST_F(FilterTest, Parser)
+{
+	Filter filter("include parser");
+	sp_call_refusal refusal = {};
+
+	for (long nr : {__NR_read, __NR_write, __NR_brk, __NR_munmap, __NR_madvise, __NR_getrandom, __NR_sysinfo, __NR_uname,
+			__NR_sched_getaffinity, __NR_getdents64, __NR_memfd_create, __NR_timer_create, __NR_poll,
+			__NR_set_tid_address, __NR_fadvise64, __NR_prlimit64, __NR_ftruncate})
+		EXPECT_EQ(kAllow, filter(nr)) << nr;
+	for (long nr : {__NR_socket, __NR_connect, __NR_ptrace, __NR_fork, __NR_kexec_load, __NR_setuid, __NR_fchmod,
+			__NR_flock, __NR_sendto, __NR_keyctl})
+		EXPECT_EQ(kTrap, filter(nr)) << nr;
+	EXPECT_EQ(kAllow, filter(__NR_fcntl, {3, F_GETFL}));
+	EXPECT_EQ(kTrap, filter(__NR_fcntl, {3, F_SETOWN}));
+	EXPECT_EQ(kAllow, filter(__NR_ioctl, {0, TCGETS}));
+	EXPECT_EQ(kTrap, filter(__NR_ioctl, {0, TIOCSTI}));
+	sp_rules_refusal(filter.rules.get(), __NR_socket, &refusal);
+	EXPECT_EQ(EAFNOSUPPORT, refusal.error);
+	EXPECT_EQ(0, std::string(refusal.rule).find("preset parser:"));
+	sp_rules_refusal(filter.rules.get(), 9999, &refusal);
+	EXPECT_EQ(ENOSYS, refusal.error);
+}
+
+TEST_F(FilterTest, Pure)
+{
+	Filter filter("include pure");
+
+	for (long nr : {__NR_read, __NR_write, __NR_mmap, __NR_munmap, __NR_brk, __NR_lseek})
+		EXPECT_EQ(kAllow, filter(nr)) << nr;
+	for (long nr : {__NR_socket, __NR_clone, __NR_kill, __NR_memfd_create, __NR_pipe, __NR_sendmsg})
+		EXPECT_EQ(kTrap, filter(nr)) << nr;
+	EXPECT_EQ(kTrap, filter(__NR_tgkill, {1, 1, 9}));
+}
+
+TEST_F(FilterTest, GroupsLeaveOutWhatNoPolicyMayAllow)
+{
+	Filter filter("syscalls { allow @file-system, @process, @aio, @debug }");
+
+	for (long nr : {__NR_openat, __NR_linkat, __NR_chmod, __NR_execveat, __NR_unshare, __NR_setns, __NR_io_uring_setup})
+		EXPECT_EQ(kTrap, filter(nr)) << nr;
+	for (long nr : {__NR_fchmod, __NR_getdents64, __NR_kill, __NR_io_submit})
+		EXPECT_EQ(kAllow, filter(nr)) << nr;
+}
+
+TEST_F(FilterTest, EveryCallAtEveryEdgeAsTheTextSays)
+{
+	/* One call, ordered rules, a million arguments: the filter against plain evaluation. */
+	Filter filter("syscalls {\n"
+		      "	kill  setpriority(which == 3, who != 5)\n"
+		      "	deny  setpriority(who >= 100)\n"
+		      "	log   setpriority(priority & 6 == 2)\n"
+		      "	allow setpriority(which <= 10, priority < 0x80000001)\n"
+		      "	default kill\n"
+		      "}");
+	auto expected = [](const Arguments &a) {
+		uint32_t which = uint32_t(a[0]), who = uint32_t(a[1]), priority = uint32_t(a[2]);
+
+		if (which == 3 && who != 5)
+			return kKill;
+		if (who >= 100)
+			return kTrap;
+		if ((priority & 6) == 2)
+			return kLog;
+		return which <= 10 && priority < 0x80000001 ? kAllow : kKill;
+	};
+	const uint64_t edges[] = {0,  1,  2,   3,   4,          5,          6,          7,          9,          10,
+				  11, 99, 100, 101, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff};
+
+	for (uint64_t which : edges)
+		for (uint64_t who : edges)
+			for (uint64_t priority : edges)
+				for (uint64_t junk : {uint64_t(0), kJunk}) {
+					Arguments arguments = {which | junk, who | junk, priority | junk};
+
+					ASSERT_EQ(expected(arguments), filter(__NR_setpriority, arguments))
+					    << std::hex << which << " " << who << " " << priority;
+				}
+}
+
+TEST_F(FilterTest, IsShortEnoughForTheKernelAndForTheCaller)
+{
+	for (const char *text : {"include parser", "include pure", "include parser\nsyscalls { allow @network-io, @process }",
+				 "include parser\nsyscalls { default kill }"}) {
+		Filter filter(text);
+		size_t worst = 0;
+
+		EXPECT_LT(filter.simulator.length(), 2000u) << text;
+		for (long nr : {__NR_read, __NR_write, __NR_mmap, __NR_close, __NR_fstat, __NR_openat, __NR_futex}) {
+			filter(nr, {3, 0, 3});
+			worst = std::max(worst, filter.simulator.steps());
+		}
+		EXPECT_LT(worst, 60u) << text;
+	}
+}
+
+TEST_F(FilterTest, ThePortersIsAnAllowList)
+{
+	Rules reading = rules_of("files { read /q/** }"), changing = rules_of("files { read, write, create, delete /q/** }");
+	BpfSimulator narrow(sp_rules_porter_filter(reading.get())), wide(sp_rules_porter_filter(changing.get()));
+
+	for (uint32_t nr : {__NR_openat2, __NR_statx, __NR_recvmsg, __NR_sendmsg, __NR_close, __NR_epoll_wait, __NR_exit_group,
+			    __NR_rt_sigreturn}) {
+		EXPECT_EQ(kAllow, narrow.run(nr, {}));
+		EXPECT_EQ(kAllow, wide.run(nr, {}));
+	}
+	for (uint32_t nr : {__NR_mkdirat, __NR_unlinkat, __NR_renameat2}) {
+		EXPECT_EQ(kKill, narrow.run(nr, {})) << nr;
+		EXPECT_EQ(kAllow, wide.run(nr, {})) << nr;
+	}
+	for (uint32_t nr : {__NR_execve, __NR_clone, __NR_fork, __NR_socket, __NR_ptrace, __NR_mount, __NR_setuid, __NR_linkat,
+			    __NR_symlinkat, __NR_fchmodat, 500})
+		EXPECT_EQ(kKill, wide.run(nr, {})) << nr;
+	EXPECT_EQ(kAllow, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_WRITE}));
+	EXPECT_EQ(kKill, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_EXEC}));
+	EXPECT_EQ(kKill, wide.run(__NR_mprotect, {0, 1, PROT_EXEC}));
+	EXPECT_EQ(kKill, wide.run(0, {}, AUDIT_ARCH_I386));
+}
+
+} // namespace
