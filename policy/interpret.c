@@ -290,7 +290,7 @@ static void set_limit(struct sp_reading *reading, int limit, const struct sp_wor
 static void interpret_limit(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *name = sp_single_word(statement->phrases),
-			     *value = sp_single_word(statement->phrases->next);
+			     *value = sp_single_word(sp_phrase_at(statement, 1));
 	int limit = name ? find_limit(name->text) : -1;
 
 	if (limit < 0) {
@@ -339,7 +339,7 @@ static const char *candidate_optional(size_t index, const void *unused)
 static void interpret_layer(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *name = sp_single_word(statement->phrases),
-			     *optional = sp_single_word(statement->phrases->next);
+			     *optional = sp_single_word(sp_phrase_at(statement, 1));
 	uint32_t layer = name ? find_layer(name->text) : 0;
 
 	if (layer == 0) {
@@ -395,7 +395,7 @@ static const char *candidate_wx(size_t index, const void *unused)
 static void interpret_memory(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *wx = sp_single_word(statement->phrases),
-			     *verdict = sp_single_word(statement->phrases->next);
+			     *verdict = sp_single_word(sp_phrase_at(statement, 1));
 	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
 	bool allow;
 
@@ -443,7 +443,7 @@ static bool valid_name(const char *name)
 
 static void interpret_name(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_word *name = sp_single_word(statement->phrases->next);
+	const struct sp_word *name = sp_single_word(sp_phrase_at(statement, 1));
 
 	if (!name || !valid_name(name->text)) {
 		SP_MISTAKE(reading, name ? name->place : statement->place, NULL,
@@ -466,7 +466,7 @@ static void interpret_name(struct sp_reading *reading, const struct sp_statement
 
 static void interpret_include(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_word *name = sp_single_word(statement->phrases->next);
+	const struct sp_word *name = sp_single_word(sp_phrase_at(statement, 1));
 
 	if (!name || name->text[0] == '\0')
 		SP_MISTAKE(reading, statement->place, NULL, "\"include\" needs one preset or file");

@@ -312,7 +312,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 
 static void interpret_default(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_word *verdict = sp_single_word(statement->phrases->next);
+	const struct sp_word *verdict = sp_single_word(sp_phrase_at(statement, 1));
 	bool deny = verdict && strcmp(verdict->text, "deny") == 0;
 	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
 	struct sp_policy *policy = reading->policy;
@@ -349,7 +349,7 @@ static const struct verb *find_verb(const struct sp_word *word)
 void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *word = sp_single_word(statement->phrases);
-	const struct sp_phrase *items = statement->phrases->next;
+	const struct sp_phrase *items = sp_phrase_at(statement, 1);
 	const struct verb *verb = find_verb(word);
 	struct verdict verdict = {.error = EPERM};
 
