@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -127,7 +126,8 @@ static void channel_ready(evutil_socket_t socket, short what, void *data)
 	if (length == -EAGAIN)
 		return;
 	if (length == -ECONNRESET ||
-	    (length == 0 && has_hung_up(socket))) /* every holder has closed it: only exit is left */
+	    (length == 0 &&
+	     has_hung_up(socket))) /* every holder has closed it: only exit is left */
 		(void)event_del(porter->channel_event);
 	else if (length == 0)
 		sp_porter_violation(porter, "an empty datagram");

@@ -429,8 +429,9 @@ _Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
 
 struct verdict {
 	const struct rule *deny, *grant, *by_right[RIGHT_COUNT];
-	const struct rule *below; /* the most specific grant that matches, or could, below the name */
-	bool grants_below;        /* a grant's literal part leads further down: nothing that denies the
+	const struct rule
+	    *below;        /* the most specific grant that matches, or could, below the name */
+	bool grants_below; /* a grant's literal part leads further down: nothing that denies the
 				   * name is more specific */
 };
 

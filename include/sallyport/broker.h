@@ -39,7 +39,8 @@ struct sp_broker;
 struct sp_sandbox;
 
 struct sp_broker_options {
-	const char *spawner; /* path of sallyport-spawner; NULL: beside the library, else where it was installed */
+	const char *
+	    spawner; /* path of sallyport-spawner; NULL: beside the library, else where it was installed */
 };
 
 /*
@@ -47,7 +48,8 @@ struct sp_broker_options {
  * first launch, and again by the next launch after its death.
  * Returns 0, -EINVAL, -ENOENT (no spawner found), -ENOMEM.
  */
-int sp_broker_new(struct event_base *base, const struct sp_broker_options *options, struct sp_broker **ret_broker);
+int sp_broker_new(struct event_base *base, const struct sp_broker_options *options,
+		  struct sp_broker **ret_broker);
 
 /* Kills and frees every sandbox of the broker, without callbacks, ends the spawner and waits for it. Accepts NULL,
  * returns NULL. May be called from a callback. */
@@ -63,12 +65,12 @@ enum sp_report_kind {
 /* Strings are valid during the callback, NULL where absent, and escaped: no control or non-ASCII byte. */
 struct sp_report {
 	enum sp_report_kind kind;
-	pid_t pid;            /* the sandboxee, in the broker's pid namespace */
-	pid_t tid;            /* its thread, in the sandbox's pid namespace, as the sandboxee claims */
-	const char *call;     /* system call */
+	pid_t pid;        /* the sandboxee, in the broker's pid namespace */
+	pid_t tid;        /* its thread, in the sandbox's pid namespace, as the sandboxee claims */
+	const char *call; /* system call */
 	const char *path, *path2;
-	int error;            /* the errno that the caller got */
-	const char *rule;     /* "file:line:column" of the deciding rule; NULL: no rule speaks of it */
+	int error;        /* the errno that the caller got */
+	const char *rule; /* "file:line:column" of the deciding rule; NULL: no rule speaks of it */
 	const char *detail;   /* what was missing, in words */
 	uint64_t instruction; /* program counter, a claim; 0 where unknown */
 	uint64_t suppressed;  /* earlier reports that the rate limit (100 a second) swallowed */
@@ -82,8 +84,9 @@ enum sp_exit_cause {
 	SP_EXIT_VIOLATION = 4, /* killed for a violation, which was reported */
 	SP_EXIT_WALL = 5,      /* over its wall-clock limit */
 	SP_EXIT_KILLED = 6,    /* by sp_sandbox_kill() */
-	SP_EXIT_FAILED = 7,    /* never ran: status is the errno; `layer` says what could not be built */
-	SP_EXIT_LOST = 8,      /* its porter or init died */
+	SP_EXIT_FAILED =
+	    7,            /* never ran: status is the errno; `layer` says what could not be built */
+	SP_EXIT_LOST = 8, /* its porter or init died */
 };
 
 struct sp_exit {
@@ -96,7 +99,8 @@ struct sp_exit {
 typedef void sp_started_fn(struct sp_sandbox *sandbox, pid_t pid, void *data);
 typedef void sp_locked_fn(struct sp_sandbox *sandbox, void *data);
 typedef void sp_report_fn(struct sp_sandbox *sandbox, const struct sp_report *report, void *data);
-typedef void sp_output_fn(struct sp_sandbox *sandbox, int stream, const void *bytes, size_t length, void *data);
+typedef void sp_output_fn(struct sp_sandbox *sandbox, int stream, const void *bytes, size_t length,
+			  void *data);
 typedef void sp_exit_fn(struct sp_sandbox *sandbox, const struct sp_exit *exit, void *data);
 
 /* A descriptor to pass: it appears as `number` in the sandboxee. Borrowed: duplicated during the call. */
@@ -111,14 +115,15 @@ struct sp_launch {
 	const char *const *argv;        /* required; argv[0] is an absolute path; NULL-terminated */
 	const char *const *environment; /* "NAME=value", NULL-terminated; NULL: empty */
 	const char *directory;          /* working directory; NULL: "/" */
-	const struct sp_pass *pass;     /* descriptors beside 0, 1, 2; those not passed are /dev/null */
+	const struct sp_pass *pass; /* descriptors beside 0, 1, 2; those not passed are /dev/null */
 	size_t pass_count;
-	int spin_us;                    /* busy-waiting cap of porter and callers; 0: default (20), -1: never */
-	sp_started_fn *on_started;      /* each callback may be NULL */
+	int spin_us; /* busy-waiting cap of porter and callers; 0: default (20), -1: never */
+	sp_started_fn *on_started; /* each callback may be NULL */
 	sp_locked_fn *on_locked;
 	sp_report_fn *on_report;
-	sp_output_fn *on_output;        /* given: stdout and stderr (streams 1 and 2) that are not passed are pipes */
-	sp_exit_fn *on_exit;            /* last of all, once; no process of the sandbox is left */
+	sp_output_fn *
+	    on_output; /* given: stdout and stderr (streams 1 and 2) that are not passed are pipes */
+	sp_exit_fn *on_exit; /* last of all, once; no process of the sandbox is left */
 	void *data;
 };
 
@@ -127,7 +132,8 @@ struct sp_launch {
  * Returns 0; -EINVAL (a field is wrong); -E2BIG (argv and environment over 4 MiB); -EMFILE, -ENOMEM; what starting the
  * spawner returned. On error no callback comes.
  */
-int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch, struct sp_sandbox **ret_sandbox);
+int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch,
+		      struct sp_sandbox **ret_sandbox);
 
 /* Kills every process of the sandbox; on_exit follows. Safe to repeat. 0, or -ESRCH when it has ended. */
 int sp_sandbox_kill(struct sp_sandbox *sandbox);

@@ -21,7 +21,10 @@ struct sp_buffer {
 	int descriptor;
 };
 
-#define SP_BUFFER_INIT { .bytes = NULL, .size = 0, .descriptor = -1 }
+#define SP_BUFFER_INIT                                                                             \
+	{                                                                                          \
+		.bytes = NULL, .size = 0, .descriptor = -1                                         \
+	}
 
 /*
  * Makes a zeroed memfd of `size` bytes, sealed with F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL (memfd_create(2)), and maps

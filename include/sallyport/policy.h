@@ -32,7 +32,8 @@ struct sp_diagnostic {
 	unsigned line, column; /* from 1 */
 	const char *severity;  /* "error", "warning" or "note" */
 	const char *message;
-	const char *text;      /* the whole report as a person reads it: message, source line, caret, suggestion */
+	const char *
+	    text; /* the whole report as a person reads it: message, source line, caret, suggestion */
 };
 typedef void sp_diagnostic_fn(const struct sp_diagnostic *diagnostic, void *data);
 
@@ -42,18 +43,20 @@ typedef void sp_diagnostic_fn(const struct sp_diagnostic *diagnostic, void *data
  * Returns 0; -EINVAL (mistakes were reported); -ENOENT, -EACCES, … (the file can't be read; reported too);
  * -E2BIG (over 1 MiB); -ENOMEM.
  */
-int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data, struct sp_policy **ret_policy);
+int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data,
+		   struct sp_policy **ret_policy);
 
 /* The same for text in memory; `file` is what diagnostics and reports call it. */
-int sp_policy_parse(const char *file, const char *text, size_t length, sp_diagnostic_fn *on_diagnostic, void *data,
-		    struct sp_policy **ret_policy);
+int sp_policy_parse(const char *file, const char *text, size_t length,
+		    sp_diagnostic_fn *on_diagnostic, void *data, struct sp_policy **ret_policy);
 
 /*
  * Adds a path rule as if it stood in the policy: `rights` as in the language ("read", "read, write", "create"),
  * `pattern` an absolute path or glob, `source` what reports name as the rule's place ("command line --read").
  * Affects launches made after it. Returns 0, -EINVAL (unknown right, relative or malformed pattern), -ENOMEM.
  */
-int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern, const char *source);
+int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern,
+		    const char *source);
 
 /* The name after the word `policy`. Borrowed. */
 const char *sp_policy_name(const struct sp_policy *policy);

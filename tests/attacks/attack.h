@@ -20,18 +20,18 @@ enum { STATUS_HELD = 0, STATUS_BROKEN = 3, STATUS_NO_SUCH_VARIANT = 77 };
 
 /* Who runs the attack. */
 enum stage {
-	STAGE_PLAIN,     /* the positive control */
-	STAGE_UNLOCKED,  /* launched by a broker; the attack greets the porter itself, if at all */
-	STAGE_LOCKED,    /* below the runtime's lock */
+	STAGE_PLAIN,    /* the positive control */
+	STAGE_UNLOCKED, /* launched by a broker; the attack greets the porter itself, if at all */
+	STAGE_LOCKED,   /* below the runtime's lock */
 };
 
 struct attack_context {
 	const char *directory; /* of the tree: allowed/, readonly/, secret/, outside/ */
 	enum stage stage;
 	unsigned variant;
-	pid_t victim;           /* a process of the harness, as the harness numbers it */
+	pid_t victim;            /* a process of the harness, as the harness numbers it */
 	uintptr_t victim_memory; /* holds a secret there */
-	const char *program;    /* this one */
+	const char *program;     /* this one */
 };
 
 extern struct attack_context context;

@@ -63,9 +63,10 @@ bool EndsAs(const struct sp_exit &exit, int ends)
 // Who swaps what during B09; nobody during the others.
 std::unique_ptr<Swapper> MakeSwapper(const Row &row, unsigned variant, const Tree &tree)
 {
-	static const char *const pairs[][2] = {{"/allowed/race", "/moving/race-link"},
-					       {"/allowed/race-directory", "/moving/race-directory-link"},
-					       {"/allowed/parent/child", "/moving/parent/child"}};
+	static const char *const pairs[][2] = {
+	    {"/allowed/race", "/moving/race-link"},
+	    {"/allowed/race-directory", "/moving/race-directory-link"},
+	    {"/allowed/parent/child", "/moving/parent/child"}};
 
 	if (strcmp(row.id, "B09") != 0 || variant >= std::size(pairs))
 		return nullptr;
@@ -122,7 +123,8 @@ class Attacks : public ::testing::TestWithParam<Row>
 		if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSuchVariant)
 			return false;
 		EXPECT_EQ(output.rfind("ESCAPE ", 0), 0u)
-		    << "variant " << variant << " does not escape even without protection: status " << status << "\n"
+		    << "variant " << variant << " does not escape even without protection: status "
+		    << status << "\n"
 		    << output;
 		return true;
 	}
@@ -176,7 +178,8 @@ class Attacks : public ::testing::TestWithParam<Row>
 		std::string text;
 
 		for (const auto &[path, state] : before)
-			if (auto found = after.find(path); found == after.end() || found->second != state)
+			if (auto found = after.find(path);
+			    found == after.end() || found->second != state)
 				text += path + " changed or went; ";
 		for (const auto &[path, state] : after)
 			if (!before.count(path))

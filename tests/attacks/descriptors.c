@@ -57,7 +57,8 @@ void attack_D01(void)
 	for (int i = 0; i < 1000; i++)
 		for (size_t count = 1; count <= MOST_DESCRIPTORS; count += MOST_DESCRIPTORS - 1)
 			if (send_descriptors(count) >= 0)
-				(void)pause(); /* before Linux 6.16 it arrives, and is a violation */
+				(void)
+				    pause(); /* before Linux 6.16 it arrives, and is a violation */
 			else if (errno != EPERM)
 				broken("the kernel refuses with %s", strerror(errno));
 }
@@ -185,8 +186,8 @@ static void sweep_marked(void)
 
 void attack_D08(void)
 {
-	static attack_fn *const ways[] = {close_politely,  close_all,    replace_politely,
-					  close_channel,   replace_channel, shut_channel,
+	static attack_fn *const ways[] = {close_politely, close_all,       replace_politely,
+					  close_channel,  replace_channel, shut_channel,
 					  sweep_marked};
 
 	variants(SP_ELEMENTS(ways));

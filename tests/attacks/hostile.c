@@ -44,8 +44,7 @@ static Sallyport__Wire__Parcel__Purpose receive_parcel(int *ret_descriptor)
 	uint8_t bytes[64], memory[256] __attribute__((aligned(16)));
 	struct sp_arena arena;
 	ProtobufCMessage *message;
-	ssize_t length =
-	    sp_channel_receive(SP_CHANNEL_FD, bytes, sizeof(bytes), 0, ret_descriptor);
+	ssize_t length = sp_channel_receive(SP_CHANNEL_FD, bytes, sizeof(bytes), 0, ret_descriptor);
 
 	sp_arena_init(&arena, memory, sizeof(memory));
 	if (length <= 0 || *ret_descriptor < 0 ||

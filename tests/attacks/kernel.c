@@ -85,7 +85,8 @@ void prepare_pty(void)
 
 void attack_A05(void)
 {
-	const unsigned long requests[] = {TIOCSTI, TIOCSTI | 1ul << 32, TIOCSTI | 0xfffffffful << 32};
+	const unsigned long requests[] = {TIOCSTI, TIOCSTI | 1ul << 32,
+					  TIOCSTI | 0xfffffffful << 32};
 
 	variants(SP_ELEMENTS(requests));
 	if (syscall(SYS_ioctl, held_fd, requests[context.variant], "x") == 0)
@@ -123,8 +124,9 @@ static void clone_user(void)
 
 static void clone_user_dirty(void)
 {
-	check_child(syscall(SYS_clone, (1ul << 32) | CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL),
-		    "clone with a dirty upper half");
+	check_child(
+	    syscall(SYS_clone, (1ul << 32) | CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL),
+	    "clone with a dirty upper half");
 }
 
 static void clone3_user(void)
@@ -228,8 +230,8 @@ void attack_A11(void)
 static void mount_memory(void)
 {
 	/* Natively it must not stay: a namespace of its own. */
-	if (context.stage == STAGE_PLAIN && (unshare(CLONE_NEWNS) < 0 ||
-					     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+	if (context.stage == STAGE_PLAIN &&
+	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
 		broken("unshare: %s", strerror(errno));
 	if (mount("none", in_tree("allowed/sub"), "tmpfs", 0, NULL) == 0)
 		escape("mount");
@@ -285,7 +287,8 @@ static pid_t target(unsigned which)
 void prepare_pidfd(void)
 {
 	/* Of init where there is a sandbox: its number is the same before the lock. */
-	held_fd = (int)syscall(SYS_pidfd_open, context.stage == STAGE_PLAIN ? context.victim : 1, 0);
+	held_fd =
+	    (int)syscall(SYS_pidfd_open, context.stage == STAGE_PLAIN ? context.victim : 1, 0);
 	if (held_fd < 0)
 		broken("pidfd_open: %s", strerror(errno));
 }
@@ -312,15 +315,14 @@ static void read_memory_marked(void)
 	struct iovec remote = {(void *)context.victim_memory, sizeof(bytes)};
 
 	for (unsigned i = 0; i < TARGETS; i++) {
-		long length = syscall(SYS_process_vm_readv,
-				      0x53505254ul << 32 | (uint32_t)target(i), &local, 1, &remote,
-				      1, 0);
+		long length =
+		    syscall(SYS_process_vm_readv, 0x53505254ul << 32 | (uint32_t)target(i), &local,
+			    1, &remote, 1, 0);
 
 		if (length > 0)
 			escape("process_vm_readv with a forged mark read process %d", target(i));
-		length = syscall(SYS_process_vm_writev,
-				 0x53505254ul << 32 | (uint32_t)target(i), &local, 1, &remote, 1,
-				 0);
+		length = syscall(SYS_process_vm_writev, 0x53505254ul << 32 | (uint32_t)target(i),
+				 &local, 1, &remote, 1, 0);
 		if (length > 0)
 			escape("process_vm_writev with a forged mark wrote process %d", target(i));
 	}
@@ -402,8 +404,7 @@ static void map_writable_code(void)
 
 static void make_code(void)
 {
-	void *memory =
-	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		broken("no memory");

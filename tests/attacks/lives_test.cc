@@ -53,7 +53,8 @@ void KillOnce(Broker &broker, const Tree &tree, const Victim &victim, long after
 	ServeFor(broker, after);
 	ASSERT_EQ(by_broker ? sp_sandbox_kill(sandbox) : kill(outcome.pid, SIGKILL), 0);
 	ASSERT_TRUE(broker.Until([&] { return outcome.over; }));
-	EXPECT_EQ(outcome.exit.cause, by_broker ? SP_EXIT_KILLED : SP_EXIT_SIGNALED) << Describe(outcome);
+	EXPECT_EQ(outcome.exit.cause, by_broker ? SP_EXIT_KILLED : SP_EXIT_SIGNALED)
+	    << Describe(outcome);
 	sp_sandbox_free(sandbox);
 	EXPECT_EQ(Strangers(processes), std::set<pid_t>());
 	EXPECT_EQ(count_descriptors(), descriptors);
@@ -153,8 +154,9 @@ struct Lie {
 
 // The variants of attack LIE; the truth is the kernel's.
 const Lie lies[] = {
-    {0, SP_EXIT_EXITED, 31},  {1, SP_EXIT_EXITED, 128 + SIGKILL}, {2, SP_EXIT_EXITED, 125},
-    {3, SP_EXIT_VIOLATION, 0}, {4, SP_EXIT_EXITED, 0},             {5, SP_EXIT_SIGNALED, SIGILL},
+    {0, SP_EXIT_EXITED, 31},  {1, SP_EXIT_EXITED, 128 + SIGKILL},
+    {2, SP_EXIT_EXITED, 125}, {3, SP_EXIT_VIOLATION, 0},
+    {4, SP_EXIT_EXITED, 0},   {5, SP_EXIT_SIGNALED, SIGILL},
 };
 
 TEST_F(Lives, F15TheCauseOfAnEndIsTheKernels)
@@ -166,7 +168,8 @@ TEST_F(Lives, F15TheCauseOfAnEndIsTheKernels)
 	for (const Lie &lie : lies) {
 		SCOPED_TRACE("variant " + std::to_string(lie.variant));
 		Outcome outcome;
-		struct sp_sandbox *sandbox = broker.Launch({"LIE", lie.variant, &tree, &victim}, -1, &outcome);
+		struct sp_sandbox *sandbox =
+		    broker.Launch({"LIE", lie.variant, &tree, &victim}, -1, &outcome);
 
 		ASSERT_TRUE(broker.Until([&] { return outcome.over; }));
 		EXPECT_EQ(outcome.exit.cause, lie.cause) << Describe(outcome);

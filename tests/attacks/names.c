@@ -114,7 +114,7 @@ void attack_B07(void)
 void attack_B08(void)
 {
 	static const char *const names[] = {
-	    "allowed/directory-link/canary",     "allowed/up/secret/canary",
+	    "allowed/directory-link/canary", "allowed/up/secret/canary",
 	    "allowed/up/allowed/up/secret/canary", "allowed/directory-link/../secret/canary"};
 
 	variants(SP_ELEMENTS(names));
@@ -262,9 +262,8 @@ static int error_of(int (*call)(const char *name), const char *name)
 
 void attack_B28(void)
 {
-	static int (*const calls[])(const char *name) = {do_open,     do_stat,  do_access,
-							 do_readlink, do_mkdir, do_rename,
-							 unlink,      rmdir,    chdir};
+	static int (*const calls[])(const char *name) = {
+	    do_open, do_stat, do_access, do_readlink, do_mkdir, do_rename, unlink, rmdir, chdir};
 	static const char *const pairs[][2] = {{"secret/canary", "secret/missing"},
 					       {"secret", "missing"},
 					       {"secret/canary/x", "secret/missing/x"}};

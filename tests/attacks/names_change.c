@@ -78,10 +78,10 @@ void attack_B17(void)
 #define FLAG_SETS 20000
 
 /* Every flag of the kernel, and two bits that mean nothing. */
-static const int flag_bits[] = {
-    O_WRONLY, O_RDWR,   O_CREAT,     O_EXCL,     O_NOCTTY,  O_TRUNC,    O_APPEND,
-    O_DSYNC,  O_ASYNC,  O_DIRECT,    O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW, O_NOATIME,
-    O_SYNC,   O_PATH,   O_TMPFILE,   1 << 23,    1 << 30};
+static const int flag_bits[] = {O_WRONLY,    O_RDWR,      O_CREAT,    O_EXCL,    O_NOCTTY,
+				O_TRUNC,     O_APPEND,    O_DSYNC,    O_ASYNC,   O_DIRECT,
+				O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW, O_NOATIME, O_SYNC,
+				O_PATH,      O_TMPFILE,   1 << 23,    1 << 30};
 
 static uint32_t next_random(uint32_t *state)
 {
@@ -226,11 +226,19 @@ static void move_out(void)
 
 void attack_B21(void)
 {
-	static attack_fn *const ways[] = {
-	    steal_secret,       replace_secret,          exchange_secret, raise_readonly,
-	    raise_directory,    link_secret,             link_through_symlink,
-	    write_hard_link,    truncate_hard_link,      write_renamed_hard_link,
-	    remove_secret,      make_directory,          move_out};
+	static attack_fn *const ways[] = {steal_secret,
+					  replace_secret,
+					  exchange_secret,
+					  raise_readonly,
+					  raise_directory,
+					  link_secret,
+					  link_through_symlink,
+					  write_hard_link,
+					  truncate_hard_link,
+					  write_renamed_hard_link,
+					  remove_secret,
+					  make_directory,
+					  move_out};
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
@@ -293,8 +301,8 @@ static void change_held_owner(void)
 
 void attack_B36(void)
 {
-	static attack_fn *const ways[] = {truncate_name, change_mode,       change_owner,
-					  change_times,  make_link,         change_held_times,
+	static attack_fn *const ways[] = {truncate_name,       change_mode,      change_owner,
+					  change_times,        make_link,        change_held_times,
 					  change_mode_of_held, change_held_owner};
 
 	variants(SP_ELEMENTS(ways));

@@ -76,8 +76,8 @@ static void open_entry(const char *process, const char *entry)
 
 static void open_entries(const char *process)
 {
-	static const char *const entries[] = {"environ", "maps", "mem", "auxv", "status", "root",
-					      "cwd", "exe", "fd/0", "fd", "task"};
+	static const char *const entries[] = {"environ", "maps", "mem",  "auxv", "status", "root",
+					      "cwd",     "exe",  "fd/0", "fd",   "task"};
 
 	for (size_t i = 0; i < SP_ELEMENTS(entries); i++)
 		open_entry(process, entries[i]);

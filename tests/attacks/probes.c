@@ -24,63 +24,67 @@ static const struct probe {
 	enum probe_pointer pointer;
 	const char *name; /* TREE: below the tree */
 	int number;       /* OPEN: flags; COMPONENT, PATH: length; READLINK: bytes */
-} slashes[] = {
-    {OPEN, TREE, "allowed/file/", O_RDONLY},
-    {OPEN, TREE, "allowed/file/.", O_RDONLY},
-    {OPEN, TREE, "allowed/file/..", O_RDONLY},
-    {OPEN, TREE, "allowed//file", O_RDONLY},
-    {OPEN, TREE, "allowed/./file", O_RDONLY},
-    {OPEN, TREE, "allowed/sub/", O_RDONLY},
-    {OPEN, TREE, "allowed/sub/.", O_RDONLY},
-    {OPEN, TREE, "allowed/sub//", O_RDONLY | O_DIRECTORY},
-    {OPEN, TREE, "allowed/sub/../file", O_RDONLY},
-    {OPEN, TREE, "allowed/missing/../file", O_RDONLY},
-    {OPEN, TREE, "allowed/file/../file", O_RDONLY},
-    {OPEN, TREE, "allowed/new/", O_WRONLY | O_CREAT},
-    {OPEN, TREE, "allowed/sub/", O_WRONLY},
-    {STAT, TREE, "allowed/file/", 0},
-    {STAT, TREE, "allowed/sub/", 0},
-    {STAT, TREE, "allowed/sub/./.", 0},
-    {ACCESS, TREE, "allowed/file/.", 0},
-    {ACCESS, TREE, "allowed//sub//", 0},
-    {READLINK, TREE, "allowed/link", 64},
-    {READLINK, TREE, "allowed/link", 1},
-    {READLINK, TREE, "allowed/file", 64},
-    {CHDIR, TREE, "allowed/file", 0},
-    {CHDIR, TREE, "allowed/sub/..//", 0},
-}, pointers[] = {
-    {OPEN, EMPTY, NULL, O_RDONLY},
-    {OPEN, NOTHING, NULL, O_RDONLY},
-    {OPEN, ONE, NULL, O_RDONLY},
-    {OPEN, KERNEL, NULL, O_RDONLY},
-    {OPEN, ENDLESS, NULL, O_RDONLY},
-    {STAT, EMPTY, NULL, 0},
-    {STAT, NOTHING, NULL, 0},
-    {STAT, KERNEL, NULL, 0},
-    {ACCESS, ENDLESS, NULL, 0},
-    {ACCESS, EMPTY, NULL, 0},
-    {READLINK, NOTHING, NULL, 64},
-    {READLINK, EMPTY, NULL, 64},
-    {READLINK, TREE, "allowed/link", 0},
-    {READLINK, TREE, "allowed/link", -1},
-    {CHDIR, EMPTY, NULL, 0},
-    {CHDIR, ENDLESS, NULL, 0},
-}, limits[] = {
-    {OPEN, COMPONENT, NULL, NAME_MAX - 1},
-    {OPEN, COMPONENT, NULL, NAME_MAX},
-    {OPEN, COMPONENT, NULL, NAME_MAX + 1},
-    {OPEN, PATH, NULL, PATH_MAX - 2},
-    {OPEN, PATH, NULL, PATH_MAX - 1},
-    {OPEN, PATH, NULL, PATH_MAX},
-    {OPEN, PATH, NULL, PATH_MAX + 1},
-    {OPEN, TREE, "readonly/chain39", O_RDONLY},
-    {OPEN, TREE, "readonly/chain40", O_RDONLY},
-    {OPEN, TREE, "readonly/chain41", O_RDONLY},
-    {STAT, TREE, "readonly/chain40", 0},
-    {STAT, TREE, "readonly/loop", 0},
-    {OPEN, TREE, "readonly/loop", O_RDONLY | O_NOFOLLOW},
-    {OPEN, DEEP, NULL, O_RDONLY},
-    {STAT, DEEP, NULL, 0},
+} slashes[] =
+    {
+	{OPEN, TREE, "allowed/file/", O_RDONLY},
+	{OPEN, TREE, "allowed/file/.", O_RDONLY},
+	{OPEN, TREE, "allowed/file/..", O_RDONLY},
+	{OPEN, TREE, "allowed//file", O_RDONLY},
+	{OPEN, TREE, "allowed/./file", O_RDONLY},
+	{OPEN, TREE, "allowed/sub/", O_RDONLY},
+	{OPEN, TREE, "allowed/sub/.", O_RDONLY},
+	{OPEN, TREE, "allowed/sub//", O_RDONLY | O_DIRECTORY},
+	{OPEN, TREE, "allowed/sub/../file", O_RDONLY},
+	{OPEN, TREE, "allowed/missing/../file", O_RDONLY},
+	{OPEN, TREE, "allowed/file/../file", O_RDONLY},
+	{OPEN, TREE, "allowed/new/", O_WRONLY | O_CREAT},
+	{OPEN, TREE, "allowed/sub/", O_WRONLY},
+	{STAT, TREE, "allowed/file/", 0},
+	{STAT, TREE, "allowed/sub/", 0},
+	{STAT, TREE, "allowed/sub/./.", 0},
+	{ACCESS, TREE, "allowed/file/.", 0},
+	{ACCESS, TREE, "allowed//sub//", 0},
+	{READLINK, TREE, "allowed/link", 64},
+	{READLINK, TREE, "allowed/link", 1},
+	{READLINK, TREE, "allowed/file", 64},
+	{CHDIR, TREE, "allowed/file", 0},
+	{CHDIR, TREE, "allowed/sub/..//", 0},
+},
+  pointers[] =
+      {
+	  {OPEN, EMPTY, NULL, O_RDONLY},
+	  {OPEN, NOTHING, NULL, O_RDONLY},
+	  {OPEN, ONE, NULL, O_RDONLY},
+	  {OPEN, KERNEL, NULL, O_RDONLY},
+	  {OPEN, ENDLESS, NULL, O_RDONLY},
+	  {STAT, EMPTY, NULL, 0},
+	  {STAT, NOTHING, NULL, 0},
+	  {STAT, KERNEL, NULL, 0},
+	  {ACCESS, ENDLESS, NULL, 0},
+	  {ACCESS, EMPTY, NULL, 0},
+	  {READLINK, NOTHING, NULL, 64},
+	  {READLINK, EMPTY, NULL, 64},
+	  {READLINK, TREE, "allowed/link", 0},
+	  {READLINK, TREE, "allowed/link", -1},
+	  {CHDIR, EMPTY, NULL, 0},
+	  {CHDIR, ENDLESS, NULL, 0},
+},
+  limits[] = {
+      {OPEN, COMPONENT, NULL, NAME_MAX - 1},
+      {OPEN, COMPONENT, NULL, NAME_MAX},
+      {OPEN, COMPONENT, NULL, NAME_MAX + 1},
+      {OPEN, PATH, NULL, PATH_MAX - 2},
+      {OPEN, PATH, NULL, PATH_MAX - 1},
+      {OPEN, PATH, NULL, PATH_MAX},
+      {OPEN, PATH, NULL, PATH_MAX + 1},
+      {OPEN, TREE, "readonly/chain39", O_RDONLY},
+      {OPEN, TREE, "readonly/chain40", O_RDONLY},
+      {OPEN, TREE, "readonly/chain41", O_RDONLY},
+      {STAT, TREE, "readonly/chain40", 0},
+      {STAT, TREE, "readonly/loop", 0},
+      {OPEN, TREE, "readonly/loop", O_RDONLY | O_NOFOLLOW},
+      {OPEN, DEEP, NULL, O_RDONLY},
+      {STAT, DEEP, NULL, 0},
 };
 
 #define TABLES 3u
@@ -125,8 +129,8 @@ static const char *endless(void)
 /* A name below the tree whose last component, or which as a whole, has `length` bytes. */
 static const char *odd(enum probe_pointer kind, int length)
 {
-	size_t used = (size_t)snprintf(odd_name, sizeof(odd_name), "%s/readonly/",
-				       context.directory);
+	size_t used =
+	    (size_t)snprintf(odd_name, sizeof(odd_name), "%s/readonly/", context.directory);
 	size_t end = kind == COMPONENT ? used + (size_t)length : (size_t)length;
 
 	memset(odd_name + used, 'n', end - used);
@@ -140,8 +144,8 @@ static const char *odd(enum probe_pointer kind, int length)
 /* readonly/deep, then a thousand directories called d. */
 static const char *deep(void)
 {
-	size_t used = (size_t)snprintf(odd_name, sizeof(odd_name), "%s/readonly/deep",
-				       context.directory);
+	size_t used =
+	    (size_t)snprintf(odd_name, sizeof(odd_name), "%s/readonly/deep", context.directory);
 
 	for (int i = 0; i < 1000; i++, used += 2)
 		memcpy(odd_name + used, "/d", 3);

@@ -58,7 +58,8 @@ std::string MakeSecret()
 		Fail("getrandom");
 	used = static_cast<size_t>(snprintf(text, sizeof(text), "CANARY-"));
 	for (unsigned char byte : random)
-		used += static_cast<size_t>(snprintf(text + used, sizeof(text) - used, "%02x", byte));
+		used +=
+		    static_cast<size_t>(snprintf(text + used, sizeof(text) - used, "%02x", byte));
 	return text;
 }
 
@@ -90,7 +91,8 @@ void Link(const std::string &target, const std::string &path)
 Tree::Tree(Depth depth) : secret(MakeSecret())
 {
 	const char *temporary = getenv("TMPDIR");
-	std::string pattern = fs::canonical(temporary ? temporary : "/tmp").string() + "/attack.XXXXXX";
+	std::string pattern =
+	    fs::canonical(temporary ? temporary : "/tmp").string() + "/attack.XXXXXX";
 
 	if (!mkdtemp(pattern.data()))
 		Fail(pattern);
@@ -111,15 +113,16 @@ void Tree::Build(Depth depth)
 
 	// Where races may leave their second name; and "..", of what is moved there, leads to a secret.
 	for (const char *name :
-	     {"allowed", "allowed/sub", "allowed/race-directory", "allowed/parent", "allowed/parent/child",
-	      "allowed-too", "readonly", "readonly/deep", "secret", "outside", "moving", "moving/parent",
-	      "moving/parent/child"})
+	     {"allowed", "allowed/sub", "allowed/race-directory", "allowed/parent",
+	      "allowed/parent/child", "allowed-too", "readonly", "readonly/deep", "secret",
+	      "outside", "moving", "moving/parent", "moving/parent/child"})
 		if (mkdir((d + name).c_str(), 0755) < 0)
 			Fail(name);
 	for (const char *name : {"secret/canary", "allowed-too/canary", "moving/canary"})
 		Write(d + name, secret + "\n", 0600);
-	for (const char *name : {"allowed/file", "allowed/sub/file", "allowed/race", "allowed/canary",
-				 "allowed/other", "allowed/race-directory/canary", "readonly/file", "outside/linked"})
+	for (const char *name :
+	     {"allowed/file", "allowed/sub/file", "allowed/race", "allowed/canary", "allowed/other",
+	      "allowed/race-directory/canary", "readonly/file", "outside/linked"})
 		Write(d + name, "plain\n");
 	Link(d + "secret/canary", d + "allowed/link");
 	Link("../secret/canary", d + "allowed/relative");
@@ -250,8 +253,8 @@ std::string Victim::Look() const
 	process_vm_readv(pid, &here, 1, &there, 1, 0);
 	prlimit(pid, RLIMIT_MEMLOCK, nullptr, &limit);
 	sched_getaffinity(pid, sizeof(cpus), &cpus);
-	text << bytes << "; " << limit.rlim_cur << "; " << getpriority(PRIO_PROCESS, static_cast<id_t>(pid))
-	     << "; " << CPU_COUNT(&cpus);
+	text << bytes << "; " << limit.rlim_cur << "; "
+	     << getpriority(PRIO_PROCESS, static_cast<id_t>(pid)) << "; " << CPU_COUNT(&cpus);
 	return text.str();
 }
 
@@ -259,7 +262,8 @@ std::string Victim::Look() const
 
 Swapper::Swapper(const std::string &one, const std::string &other)
 {
-	void *memory = mmap(nullptr, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(nullptr, sizeof(*count), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		Fail("mmap");
@@ -358,8 +362,9 @@ std::vector<std::string> Words(const Attempt &attempt, bool protect)
 
 	if (!protect)
 		words.push_back("--unprotected");
-	words.insert(words.end(), {attempt.id, std::to_string(attempt.variant), attempt.tree->Directory(),
-				   std::to_string(attempt.victim->Pid()), attempt.victim->Memory()});
+	words.insert(words.end(),
+		     {attempt.id, std::to_string(attempt.variant), attempt.tree->Directory(),
+		      std::to_string(attempt.victim->Pid()), attempt.victim->Memory()});
 	return words;
 }
 
@@ -381,7 +386,8 @@ std::string Drain(int fd)
 	char bytes[4096];
 
 	for (;;) {
-		auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+		auto left =
+		    std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
 		struct pollfd readable = {fd, POLLIN, 0};
 
 		if (left.count() <= 0 || poll(&readable, 1, static_cast<int>(left.count())) <= 0)
@@ -467,13 +473,22 @@ struct sp_policy *LoadPolicy(const std::string &directory, const char *limits)
 	const std::string text = "policy attacked\n"
 				 "include parser\n"
 				 "files {\n"
-				 "\tread " + allowed + "\n"
-				 "\tread, write, create, delete " + allowed + "/**\n"
-				 "\tread " + readonly + "\n"
-				 "\tread " + readonly + "/**\n"
+				 "\tread " +
+				 allowed +
+				 "\n"
+				 "\tread, write, create, delete " +
+				 allowed +
+				 "/**\n"
+				 "\tread " +
+				 readonly +
+				 "\n"
+				 "\tread " +
+				 readonly +
+				 "/**\n"
 				 "\tread /proc/**\n"
 				 "}\n"
-				 "limits { " + limits + " }\n";
+				 "limits { " +
+				 limits + " }\n";
 	struct sp_policy *policy = nullptr;
 	int r = sp_policy_parse("attacked", text.data(), text.size(), Explain, nullptr, &policy);
 

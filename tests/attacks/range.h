@@ -37,8 +37,9 @@ class Tree
 	}
 
 	// Everything that must stay: name → mode, owner, links, time of change of the content, content.
-	using State = std::map<std::string,
-			       std::tuple<mode_t, uid_t, gid_t, nlink_t, int64_t, int64_t, std::string>>;
+	using State =
+	    std::map<std::string,
+		     std::tuple<mode_t, uid_t, gid_t, nlink_t, int64_t, int64_t, std::string>>;
 	State Look() const;
 
 	// What is wrong with allowed/, in words: set-id bits, foreign owners, cores. Empty: nothing.

@@ -66,8 +66,8 @@ static const struct bytes {
     {3, {0x1a, 0x80, 0x00}},
 };
 
-static const uint32_t slot_lengths[] = {0, 1, SP_SLOT_BYTES, SP_SLOT_BYTES + 1, 1u << 31,
-					UINT32_MAX};
+static const uint32_t slot_lengths[] = {0,        1,         SP_SLOT_BYTES, SP_SLOT_BYTES + 1,
+					1u << 31, UINT32_MAX};
 
 static void post_length(uint32_t length)
 {
@@ -330,10 +330,10 @@ static const struct bytes spoilt[] = {
 
 void attack_C06(void)
 {
-	static void (*const spoilers[])(struct hostile_request *request) = {
-	    spoil_id,    spoil_id_far, spoil_umask,     spoil_tid,       spoil_tid_sign,
-	    drop_path,   drop_flags,   add_resolve,     add_second_path, add_size,
-	    hide_nul,    lengthen_path, drop_what,      spoil_arguments, drop_arguments};
+	static void (*const spoilers[])(struct hostile_request * request) = {
+	    spoil_id,  spoil_id_far,  spoil_umask, spoil_tid,       spoil_tid_sign,
+	    drop_path, drop_flags,    add_resolve, add_second_path, add_size,
+	    hide_nul,  lengthen_path, drop_what,   spoil_arguments, drop_arguments};
 	struct hostile_request request;
 	struct text text;
 
@@ -356,17 +356,17 @@ void attack_C06(void)
 void attack_C07(void)
 {
 	static const struct bytes fields[] = {
-	    {2, {0x18, 1}},                                        /* a call as a number */
-	    {9, {0x19, 1, 2, 3, 4, 5, 6, 7, 8}},                   /* as a fixed64 */
-	    {5, {0x1d, 1, 2, 3, 4}},                               /* as a fixed32 */
-	    {2, {0x1b, 0x1c}},                                     /* as a group */
-	    {1, {0x1c}},                                           /* a group's end */
-	    {2, {0x1e, 0}},                                        /* wire types that there are not */
+	    {2, {0x18, 1}},                      /* a call as a number */
+	    {9, {0x19, 1, 2, 3, 4, 5, 6, 7, 8}}, /* as a fixed64 */
+	    {5, {0x1d, 1, 2, 3, 4}},             /* as a fixed32 */
+	    {2, {0x1b, 0x1c}},                   /* as a group */
+	    {1, {0x1c}},                         /* a group's end */
+	    {2, {0x1e, 0}},                      /* wire types that there are not */
 	    {2, {0x1f, 0}},
-	    {2, {0x00, 0}},                                        /* field 0 */
+	    {2, {0x00, 0}}, /* field 0 */
 	    {3, {0x02, 1, 0}},
-	    {6, {0xf8, 0xff, 0xff, 0xff, 0x0f, 0}},                /* field 2^29 - 1 */
-	    {7, {0xf8, 0xff, 0xff, 0xff, 0xff, 0x0f, 0}},          /* beyond it */
+	    {6, {0xf8, 0xff, 0xff, 0xff, 0x0f, 0}},       /* field 2^29 - 1 */
+	    {7, {0xf8, 0xff, 0xff, 0xff, 0xff, 0x0f, 0}}, /* beyond it */
 	    {12, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}},
 	};
 	struct text text;
@@ -431,8 +431,8 @@ static void forge_dirfd(struct hostile *hostile)
 		hostile_ask(hostile, &request, &answer);
 		if (answer.descriptor < 0)
 			continue;
-		if (!own || !look(answer.descriptor, &theirs) ||
-		    ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+		if (!own || !look(answer.descriptor, &theirs) || ours.st_ino != theirs.st_ino ||
+		    ours.st_dev != theirs.st_dev)
 			escape("descriptor %d of the porter was used", number);
 		(void)close(answer.descriptor);
 	}
@@ -453,8 +453,8 @@ void attack_C09(void)
 
 void attack_C10(void)
 {
-	static const uint32_t states[] = {SP_SLOT_FREE, SP_SLOT_CLAIMED, SP_SLOT_SERVING,
-					  SP_SLOT_DONE, 5,               0xdeadbeef};
+	static const uint32_t states[] = {
+	    SP_SLOT_FREE, SP_SLOT_CLAIMED, SP_SLOT_SERVING, SP_SLOT_DONE, 5, 0xdeadbeef};
 	struct hostile hostile;
 	struct sp_slot *slot;
 
@@ -512,8 +512,9 @@ void attack_C10b(void)
 
 void attack_C11(void)
 {
-	static const char *const names[] = {"secret/canary", "secret", "secret/new",
-					    "outside/linked", "allowed/link", "allowed/up/secret/canary"};
+	static const char *const names[] = {"secret/canary", "secret",
+					    "secret/new",    "outside/linked",
+					    "allowed/link",  "allowed/up/secret/canary"};
 	static const uint64_t flags[] = {0, O_WRONLY, O_RDWR | O_CREAT, O_PATH, O_TMPFILE | O_RDWR};
 	struct hostile_request request;
 	struct hostile hostile;
@@ -706,9 +707,14 @@ void attack_C18b(void)
 
 static void fill_random(struct hostile_request *request, uint32_t *state)
 {
-	static const char *const names[] = {"allowed/file", "allowed/link",  "secret/canary",
-					    "readonly/file", "allowed/sub/.", "allowed/../secret",
-					    "", "outside/linked"};
+	static const char *const names[] = {"allowed/file",
+					    "allowed/link",
+					    "secret/canary",
+					    "readonly/file",
+					    "allowed/sub/.",
+					    "allowed/../secret",
+					    "",
+					    "outside/linked"};
 	Sallyport__Wire__Call *call = &request->call;
 	const char *name = names[next_random(state) % SP_ELEMENTS(names)];
 

@@ -60,8 +60,8 @@ static void block_marked(uint64_t mask)
 static void read_secret(void)
 {
 	try_read(in_tree("secret/canary"));
-	check_descriptor("openat", (int)syscall(SYS_openat, AT_FDCWD, in_tree("secret/canary"),
-						O_RDONLY));
+	check_descriptor("openat",
+			 (int)syscall(SYS_openat, AT_FDCWD, in_tree("secret/canary"), O_RDONLY));
 }
 
 /* ---- H01 to H03 ---- */
@@ -207,7 +207,8 @@ static void open_in_handler(int number)
 static void use_altstack(size_t size, bool mapped)
 {
 	const struct sigaction action = {.sa_handler = open_in_handler, .sa_flags = SA_ONSTACK};
-	void *memory = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+	    mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const stack_t stack = {.ss_sp = memory, .ss_size = size};
 
 	if (memory == MAP_FAILED || sigaltstack(&stack, NULL) < 0 ||

@@ -16,11 +16,12 @@ namespace
 {
 class Conformance : public ::testing::TestWithParam<const char *>
 {
-protected:
+      protected:
 	void SetUp() override
 	{
 		const char *temporary = getenv("TMPDIR");
-		std::string pattern = std::string(temporary ? temporary : "/tmp") + "/conformance.XXXXXX";
+		std::string pattern =
+		    std::string(temporary ? temporary : "/tmp") + "/conformance.XXXXXX";
 
 		before = count_descriptors();
 		ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
@@ -45,13 +46,15 @@ protected:
 		       "  read /etc/nsswitch.conf\n  read /etc/passwd\n  read /etc/hosts\n"
 		       "  read /etc/host.conf\n  read /etc/resolv.conf\n  read /etc/gai.conf\n"
 		       "  read /etc/ld.so.cache\n  read /etc/services\n  read /proc/self/**\n"
-		       "  read /proc/thread-self\n}\n" + rest;
+		       "  read /proc/thread-self\n}\n" +
+		       rest;
 	}
 	Heard run(const std::string &body, const std::string &policy_text)
 	{
 		SandboxRunner runner;
 
-		return runner.run(policy_text, {std::string(sp_test_binary_dir()) + "/bin/guest", body, directory});
+		return runner.run(policy_text, {std::string(sp_test_binary_dir()) + "/bin/guest",
+						body, directory});
 	}
 	void expect_success(const Heard &heard)
 	{
@@ -75,11 +78,12 @@ TEST_P(Conformance, Body)
 }
 
 INSTANTIATE_TEST_SUITE_P(Guest, Conformance,
-			 ::testing::Values("threads-open", "thread-churn", "many-threads", "small-stack",
-					   "all-blocked", "timer", "longjmp", "altstack",
-					   "temporary-masks", "own-sigsys", "sweep", "close-on-exec",
-					   "wild-pointers", "descriptor-metadata", "working-directory",
-					   "modes", "self", "libraries", "twice"),
+			 ::testing::Values("threads-open", "thread-churn", "many-threads",
+					   "small-stack", "all-blocked", "timer", "longjmp",
+					   "altstack", "temporary-masks", "own-sigsys", "sweep",
+					   "close-on-exec", "wild-pointers", "descriptor-metadata",
+					   "working-directory", "modes", "self", "libraries",
+					   "twice"),
 			 [](const ::testing::TestParamInfo<const char *> &info) {
 				 std::string name = info.param;
 				 for (char &c : name)
@@ -112,9 +116,10 @@ TEST_F(Conformance, SigsysByDefaultKillsAsItDoesNatively)
 TEST_F(Conformance, AForkedChildGetsEioAndNeverItsParentsView)
 {
 	// Not the preset parser, which allows one process alone.
-	expect_success(run("forked",
-			   "policy forks\nsyscalls {\n  allow @default, @basic-io, @signal, @process\n"
-			   "  default deny as ENOSYS\n}\nfiles { read " + directory + "/** }\n"));
+	expect_success(run(
+	    "forked", "policy forks\nsyscalls {\n  allow @default, @basic-io, @signal, @process\n"
+		      "  default deny as ENOSYS\n}\nfiles { read " +
+			  directory + "/** }\n"));
 }
 
 TEST_F(Conformance, LockingWithThreadsAliveIsRefused)
@@ -127,7 +132,8 @@ TEST_F(Conformance, LockingWithThreadsAliveIsRefused)
 
 TEST_F(Conformance, LockingWithoutABrokerIsRefused)
 {
-	std::string command = std::string(sp_test_binary_dir()) + "/bin/guest without-a-broker " + directory;
+	std::string command =
+	    std::string(sp_test_binary_dir()) + "/bin/guest without-a-broker " + directory;
 
 	EXPECT_EQ(system(command.c_str()), 0);
 }

@@ -49,17 +49,20 @@ std::vector<std::string> lines_of(const std::string &text)
 
 std::string tree_of(const std::string &directory)
 {
-	return output_of("cd '" + directory + "' && chmod u+rwx top/noaccess && "
-			 "find . -printf '%p %M %n %l ' \\( -type f -printf '%s\\n' -o -printf '\\n' \\) | sort");
+	return output_of("cd '" + directory +
+			 "' && chmod u+rwx top/noaccess && "
+			 "find . -printf '%p %M %n %l ' \\( -type f -printf '%s\\n' -o -printf "
+			 "'\\n' \\) | sort");
 }
 
 class Differential : public ::testing::Test
 {
-protected:
+      protected:
 	void SetUp() override
 	{
 		const char *temporary = getenv("TMPDIR");
-		std::string pattern = std::string(temporary ? temporary : "/tmp") + "/differential.XXXXXX";
+		std::string pattern =
+		    std::string(temporary ? temporary : "/tmp") + "/differential.XXXXXX";
 
 		before = count_descriptors();
 		ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
@@ -69,7 +72,8 @@ protected:
 	}
 	void TearDown() override
 	{
-		std::string command = "chmod -R u+rwx '" + directory + "'; rm -rf '" + directory + "'";
+		std::string command =
+		    "chmod -R u+rwx '" + directory + "'; rm -rf '" + directory + "'";
 
 		EXPECT_EQ(system(command.c_str()), 0);
 		EXPECT_EQ(count_descriptors(), before);
@@ -83,9 +87,10 @@ TEST_F(Differential, EveryCallAnswersAsItDoesNatively)
 	std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
 	std::string native = output_of(program + " native '" + directory + "/native'");
 	SandboxRunner runner;
-	Heard heard = runner.run("policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
-				     directory + "/locked/**\n}\n",
-				 {program, "locked", directory + "/locked"});
+	Heard heard = runner.run(
+	    "policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
+		directory + "/locked/**\n}\n",
+	    {program, "locked", directory + "/locked"});
 	std::vector<std::string> expected = lines_of(native), got = lines_of(heard.output);
 	std::map<std::string, int> used;
 	int wrong = 0;
@@ -110,7 +115,8 @@ TEST_F(Differential, EveryCallAnswersAsItDoesNatively)
 	}
 	EXPECT_EQ(wrong, 0) << "of " << expected.size() << " cases";
 	for (const Difference &difference : differences)
-		EXPECT_GT(used[difference.name], 0) << "no case shows it any more: " << difference.name;
+		EXPECT_GT(used[difference.name], 0)
+		    << "no case shows it any more: " << difference.name;
 	RecordProperty("cases", static_cast<int>(expected.size()));
 }
 
@@ -120,9 +126,10 @@ TEST_F(Differential, TheTreesAreEqualAfterwards)
 	SandboxRunner runner;
 
 	output_of(program + " native '" + directory + "/native'");
-	Heard heard = runner.run("policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
-				     directory + "/locked/**\n}\n",
-				 {program, "locked", directory + "/locked"});
+	Heard heard = runner.run(
+	    "policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
+		directory + "/locked/**\n}\n",
+	    {program, "locked", directory + "/locked"});
 	ASSERT_EQ(heard.status, 0) << heard.exit;
 	std::vector<std::string> expected = lines_of(tree_of(directory + "/native"));
 	std::vector<std::string> got = lines_of(tree_of(directory + "/locked"));

@@ -29,7 +29,7 @@ inline std::string described(const struct sp_report *report)
 
 class SandboxRunner
 {
-public:
+      public:
 	SandboxRunner()
 	{
 		base = event_base_new();
@@ -47,15 +47,19 @@ public:
 	static struct sp_policy *policy(const std::string &text)
 	{
 		struct sp_policy *policy = nullptr;
-		auto print = [](const struct sp_diagnostic *d, void *) { ADD_FAILURE() << d->text; };
+		auto print = [](const struct sp_diagnostic *d, void *) {
+			ADD_FAILURE() << d->text;
+		};
 
-		EXPECT_EQ(sp_policy_parse("test.policy", text.data(), text.size(), print, nullptr, &policy),
+		EXPECT_EQ(sp_policy_parse("test.policy", text.data(), text.size(), print, nullptr,
+					  &policy),
 			  0);
 		return policy;
 	}
 
 	Heard run(struct sp_policy *policy, const std::vector<std::string> &argv,
-		  const std::vector<std::string> &environment = {}, const std::string &directory = "/")
+		  const std::vector<std::string> &environment = {},
+		  const std::string &directory = "/")
 	{
 		std::vector<const char *> arguments, variables;
 		struct sp_launch launch = {};
@@ -72,7 +76,9 @@ public:
 		launch.argv = arguments.data();
 		launch.environment = variables.data();
 		launch.directory = directory.c_str();
-		launch.on_locked = [](struct sp_sandbox *, void *data) { self(data)->heard.locked = true; };
+		launch.on_locked = [](struct sp_sandbox *, void *data) {
+			self(data)->heard.locked = true;
+		};
 		launch.on_output = on_output;
 		launch.on_report = on_report;
 		launch.on_exit = on_exit;
@@ -85,7 +91,8 @@ public:
 		return heard;
 	}
 	Heard run(const std::string &policy_text, const std::vector<std::string> &argv,
-		  const std::vector<std::string> &environment = {}, const std::string &directory = "/")
+		  const std::vector<std::string> &environment = {},
+		  const std::string &directory = "/")
 	{
 		struct sp_policy *parsed = policy(policy_text);
 
@@ -96,12 +103,13 @@ public:
 		return heard;
 	}
 
-private:
+      private:
 	static SandboxRunner *self(void *data)
 	{
 		return static_cast<SandboxRunner *>(data);
 	}
-	static void on_output(struct sp_sandbox *, int, const void *bytes, size_t length, void *data)
+	static void on_output(struct sp_sandbox *, int, const void *bytes, size_t length,
+			      void *data)
 	{
 		self(data)->heard.output.append(static_cast<const char *>(bytes), length);
 	}

@@ -14,11 +14,12 @@
 namespace
 {
 const std::set<std::string> name_taking = {
-    "open",	 "openat",     "openat2",  "creat",  "access", "faccessat", "faccessat2", "stat",
-    "lstat",	 "newfstatat", "statx",	   "chdir",  "mkdir",  "mkdirat",   "unlink",	  "unlinkat",
-    "rmdir",	 "rename",     "renameat", "renameat2", "readlink", "readlinkat", "execve", "execveat",
-    "chroot",	 "chmod",      "fchmodat", "chown",  "lchown", "fchownat",  "link",	  "linkat",
-    "symlink",	 "symlinkat",  "truncate", "mknod",  "mknodat", "statfs",   "utimensat",  "mount",
+    "open",       "openat",   "openat2",    "creat",     "access",   "faccessat", "faccessat2",
+    "stat",       "lstat",    "newfstatat", "statx",     "chdir",    "mkdir",     "mkdirat",
+    "unlink",     "unlinkat", "rmdir",      "rename",    "renameat", "renameat2", "readlink",
+    "readlinkat", "execve",   "execveat",   "chroot",    "chmod",    "fchmodat",  "chown",
+    "lchown",     "fchownat", "link",       "linkat",    "symlink",  "symlinkat", "truncate",
+    "mknod",      "mknodat",  "statfs",     "utimensat", "mount",
 };
 
 struct Process {
@@ -28,7 +29,7 @@ struct Process {
 
 class Trace
 {
-public:
+      public:
 	explicit Trace(const std::string &file)
 	{
 		std::ifstream lines(file);
@@ -39,10 +40,11 @@ public:
 	}
 	int trapped = 0, locked_processes = 0;
 
-private:
+      private:
 	void read(const std::string &line)
 	{
-		static const std::regex shape("^([0-9]+) +(<\\.\\.\\. )?([a-z0-9_]+|---|\\+\\+\\+)(.*)$");
+		static const std::regex shape(
+		    "^([0-9]+) +(<\\.\\.\\. )?([a-z0-9_]+|---|\\+\\+\\+)(.*)$");
 		std::smatch match;
 
 		if (!std::regex_match(line, match, shape))
@@ -51,8 +53,10 @@ private:
 		const std::string what = match[3], rest = match[4];
 
 		if (!process.awaiting.empty() && what == "---") {
-			EXPECT_NE(rest.find("SIGSYS {si_signo=SIGSYS, si_code=SYS_SECCOMP"), std::string::npos)
-			    << process.awaiting << "\n" << line;
+			EXPECT_NE(rest.find("SIGSYS {si_signo=SIGSYS, si_code=SYS_SECCOMP"),
+				  std::string::npos)
+			    << process.awaiting << "\n"
+			    << line;
 			process.awaiting.clear();
 			trapped++;
 			return;
@@ -62,8 +66,9 @@ private:
 			return;
 		EXPECT_EQ(process.awaiting, "") << "no SIGSYS before: " << line;
 		process.awaiting.clear();
-		if (what == "seccomp" && rest.find("SECCOMP_SET_MODE_FILTER") != std::string::npos &&
-		    !process.locked && is_worker.count(match[1])) {
+		if (what == "seccomp" &&
+		    rest.find("SECCOMP_SET_MODE_FILTER") != std::string::npos && !process.locked &&
+		    is_worker.count(match[1])) {
 			process.locked = true;
 			locked_processes++;
 		} else if (what == "execve" && rest.find("--worker") != std::string::npos) {
@@ -85,10 +90,11 @@ TEST(Trace, EveryNameTakingCallOfALockedProcessIsTrapped)
 
 	ASSERT_NE(mkdtemp(&directory[0]), nullptr);
 	ASSERT_EQ(system((bin + "make-png " + directory + " >/dev/null").c_str()), 0);
-	ASSERT_EQ(system(("strace -f -o " + directory + "/trace " + bin + "decode-png -o " + directory + " " +
-			  directory + "/good-000.png " + directory + "/good-001.png")
-			     .c_str()),
-		  0);
+	ASSERT_EQ(
+	    system(("strace -f -o " + directory + "/trace " + bin + "decode-png -o " + directory +
+		    " " + directory + "/good-000.png " + directory + "/good-001.png")
+		       .c_str()),
+	    0);
 	Trace trace(directory + "/trace");
 	EXPECT_EQ(trace.locked_processes, 2);
 	EXPECT_GE(trace.trapped, 2) << "each worker opens its file by name";

@@ -15,7 +15,7 @@ namespace
 {
 class Channel : public ::testing::Test
 {
-protected:
+      protected:
 	void SetUp() override
 	{
 		before = count_descriptors();
@@ -45,8 +45,8 @@ protected:
 		header->cmsg_type = SCM_RIGHTS;
 		header->cmsg_len = CMSG_LEN(sizeof(int) * static_cast<size_t>(count));
 		for (int i = 0; i < count; i++)
-			memcpy(CMSG_DATA(header) + sizeof(int) * static_cast<size_t>(i), &sockets[0],
-			       sizeof(int));
+			memcpy(CMSG_DATA(header) + sizeof(int) * static_cast<size_t>(i),
+			       &sockets[0], sizeof(int));
 		ASSERT_EQ(sendmsg(sockets[0], &message, 0), 1) << strerror(errno);
 	}
 	int sockets[2] = {-1, -1};

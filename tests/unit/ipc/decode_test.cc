@@ -59,8 +59,9 @@ TEST(Decode, C02TruncationAtEveryByte)
 		Bytes whole = request_of(static_cast<sp_call_id>(id));
 
 		for (size_t length = 0; length < whole.size(); length++)
-			EXPECT_EQ(decode(Bytes(whole.begin(), whole.begin() + static_cast<long>(length))),
-				  -EBADMSG)
+			EXPECT_EQ(
+			    decode(Bytes(whole.begin(), whole.begin() + static_cast<long>(length))),
+			    -EBADMSG)
 			    << sp_call_table[id].name << " cut at " << length;
 	}
 }
@@ -146,10 +147,11 @@ TEST(Decode, C07WrongWireTypesAndFieldNumbers)
 
 TEST(Decode, C01HugeLengthsAndVarints)
 {
-	for (const Bytes &bytes : {Bytes{0x1a, 0xff, 0xff, 0xff, 0xff, 0x0f},
-				   Bytes{0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
-				   Bytes{0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
-				   Bytes{}, Bytes{0x1a, 0x00}})
+	for (const Bytes &bytes :
+	     {Bytes{0x1a, 0xff, 0xff, 0xff, 0xff, 0x0f},
+	      Bytes{0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
+	      Bytes{0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+	      Bytes{}, Bytes{0x1a, 0x00}})
 		EXPECT_EQ(decode(bytes), -EBADMSG);
 }
 
@@ -187,22 +189,33 @@ TEST(Decode, C08UnknownFieldsInsideACall)
 TEST(Decode, C11UnknownCall)
 {
 	for (uint32_t id : {uint32_t(SP_CALL_COUNT), 1000u, UINT32_MAX})
-		EXPECT_EQ(decode_changed(SP_CALL_open, [id](Request &, Call &call) { call.id = id; }),
-			  -EBADMSG);
+		EXPECT_EQ(
+		    decode_changed(SP_CALL_open, [id](Request &, Call &call) { call.id = id; }),
+		    -EBADMSG);
 }
 
 TEST(Decode, FieldsThatTheRowDoesNotHaveOrLacks)
 {
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_dirfd = 1; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_path2 = 1; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_path = 0; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_flags = 0; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_resolve = 1; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_size = 1; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_renameat, [](Request &, Call &c) { c.has_path2 = 0; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_renameat, [](Request &, Call &c) { c.has_dirfd2 = 0; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_openat2, [](Request &, Call &c) { c.has_resolve = 0; }), -EBADMSG);
-	EXPECT_EQ(decode_changed(SP_CALL_readlink, [](Request &, Call &c) { c.has_size = 0; }), -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_dirfd = 1; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_path2 = 1; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_path = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_flags = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_resolve = 1; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.has_size = 1; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_renameat, [](Request &, Call &c) { c.has_path2 = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_renameat, [](Request &, Call &c) { c.has_dirfd2 = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_openat2, [](Request &, Call &c) { c.has_resolve = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_readlink, [](Request &, Call &c) { c.has_size = 0; }),
+		  -EBADMSG);
 }
 
 TEST(Decode, PathsWithNulAndTooLongOnes)
@@ -215,7 +228,8 @@ TEST(Decode, PathsWithNulAndTooLongOnes)
 
 TEST(Decode, NumbersOutOfRange)
 {
-	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.umask = 01000; }), -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &, Call &c) { c.umask = 01000; }),
+		  -EBADMSG);
 	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &r, Call &) { r.tid = 0; }), -EBADMSG);
 	EXPECT_EQ(decode_changed(SP_CALL_open, [](Request &r, Call &) { r.tid = -1; }), -EBADMSG);
 }

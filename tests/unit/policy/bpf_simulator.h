@@ -23,7 +23,8 @@ using Arguments = std::array<uint64_t, 6>;
 class BpfSimulator
 {
       public:
-	explicit BpfSimulator(const sock_fprog &program) : code_(program.filter, program.filter + program.len)
+	explicit BpfSimulator(const sock_fprog &program)
+	    : code_(program.filter, program.filter + program.len)
 	{
 	}
 
@@ -39,7 +40,8 @@ class BpfSimulator
 	}
 
 	/* SECCOMP_RET_* with its data. */
-	std::optional<uint32_t> run(uint32_t nr, const Arguments &arguments, uint32_t arch = AUDIT_ARCH_X86_64)
+	std::optional<uint32_t> run(uint32_t nr, const Arguments &arguments,
+				    uint32_t arch = AUDIT_ARCH_X86_64)
 	{
 		seccomp_data data = {};
 

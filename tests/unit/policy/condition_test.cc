@@ -66,9 +66,19 @@ bool compare(sp_relation relation, uint64_t left, uint64_t right)
 	}
 }
 
-const uint64_t kEdges[] = {0,          1,          2,          3,          7,
-			   0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0x100000000,
-			   0x100000003, 0xfffffffffffffffe, 0xffffffffffffffff};
+const uint64_t kEdges[] = {0,
+			   1,
+			   2,
+			   3,
+			   7,
+			   0x7fffffff,
+			   0x80000000,
+			   0xfffffffe,
+			   0xffffffff,
+			   0x100000000,
+			   0x100000003,
+			   0xfffffffffffffffe,
+			   0xffffffffffffffff};
 const sp_relation kRelations[] = {SP_EQ, SP_NE, SP_LT, SP_LE, SP_GT, SP_GE};
 
 TEST(ConditionTest, ComparisonsOf32BitsIgnoreTheUpperHalf)
@@ -80,8 +90,9 @@ TEST(ConditionTest, ComparisonsOf32BitsIgnoreTheUpperHalf)
 
 			ASSERT_EQ(0, sp_condition_compare(&comparison, &condition.value));
 			for (uint64_t argument : kEdges)
-				EXPECT_EQ(compare(relation, argument & 0xffffffff, value & 0xffffffff),
-					  holds(condition.value, {0, 0, argument, 0, 0, 0}))
+				EXPECT_EQ(
+				    compare(relation, argument & 0xffffffff, value & 0xffffffff),
+				    holds(condition.value, {0, 0, argument, 0, 0, 0}))
 				    << relation << " " << value << " " << argument;
 		}
 }
@@ -137,7 +148,8 @@ TEST(ConditionTest, AndAndNotMeanWhatTheySay)
 
 				ASSERT_EQ(holds(a.value, arguments) && holds(b.value, arguments),
 					  holds(both.value, arguments));
-				ASSERT_NE(holds(a.value, arguments), holds(neither.value, arguments));
+				ASSERT_NE(holds(a.value, arguments),
+					  holds(neither.value, arguments));
 			}
 	}
 }

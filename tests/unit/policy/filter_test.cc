@@ -50,11 +50,12 @@ class FilterTest : public sallyport::PolicyTest
 /* What every filter does, whatever the policy says. */
 void expect_floor(Filter &filter)
 {
-	for (long nr : {__NR_rt_sigreturn, __NR_exit, __NR_exit_group, __NR_restart_syscall, __NR_futex, __NR_rseq,
-			__NR_set_robust_list})
+	for (long nr : {__NR_rt_sigreturn, __NR_exit, __NR_exit_group, __NR_restart_syscall,
+			__NR_futex, __NR_rseq, __NR_set_robust_list})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
 	EXPECT_EQ(kNoSys, filter(__NR_clone3));
-	for (long nr : {__NR_gettid, __NR_getpid, __NR_sched_yield, __NR_fstat, __NR_fchdir, __NR_getcwd})
+	for (long nr :
+	     {__NR_gettid, __NR_getpid, __NR_sched_yield, __NR_fstat, __NR_fchdir, __NR_getcwd})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
 	EXPECT_EQ(kAllow, filter(__NR_rt_sigprocmask, {0, 1, 0, 8, 0, kMark}));
 	EXPECT_EQ(kAllow, filter(__NR_rt_sigaction, {31, 1, 0, 8, 0, kMark}));
@@ -70,10 +71,29 @@ void expect_floor(Filter &filter)
 	EXPECT_EQ(kAllow, filter(__NR_write, {SP_DOORBELL_FD}));
 	EXPECT_EQ(kAllow, filter(__NR_tgkill, {5, 5, 31}));
 	/* The floor has a ceiling: none of these is ever native. */
-	for (long nr : {__NR_unshare, __NR_setns, __NR_mount, __NR_umount2, __NR_chroot, __NR_pivot_root, __NR_open_tree,
-			__NR_move_mount, __NR_fsopen, __NR_io_uring_setup, __NR_io_uring_enter, __NR_seccomp, __NR_bpf,
-			__NR_open_by_handle_at, __NR_execve, __NR_execveat, __NR_link, __NR_symlinkat, __NR_umask,
-			__NR_chmod, __NR_truncate, __NR_inotify_add_watch, 467 /* open_tree_attr */})
+	for (long nr : {__NR_unshare,
+			__NR_setns,
+			__NR_mount,
+			__NR_umount2,
+			__NR_chroot,
+			__NR_pivot_root,
+			__NR_open_tree,
+			__NR_move_mount,
+			__NR_fsopen,
+			__NR_io_uring_setup,
+			__NR_io_uring_enter,
+			__NR_seccomp,
+			__NR_bpf,
+			__NR_open_by_handle_at,
+			__NR_execve,
+			__NR_execveat,
+			__NR_link,
+			__NR_symlinkat,
+			__NR_umask,
+			__NR_chmod,
+			__NR_truncate,
+			__NR_inotify_add_watch,
+			467 /* open_tree_attr */})
 		EXPECT_NE(kAllow, filter(nr, {1, 1, 1, 1, 1, 1})) << nr;
 	for (size_t i = 0; i < SP_CALL_COUNT; i++)
 		EXPECT_EQ(kTrap, filter(sp_call_table[i].nr)) << sp_call_table[i].name;
@@ -93,9 +113,12 @@ TEST_F(FilterTest, ForeignArchitecturesDie)
 TEST_F(FilterTest, TheFloorUnderEveryPolicy)
 {
 	for (const char *text :
-	     {"", "include parser", "include pure", "syscalls { default kill }", "limits { processes 1 }",
-	      "syscalls { allow @default, @file-system, @process, @basic-io, @signal, @io-event, @ipc }",
-	      "syscalls { default kill; allow @default, @file-system, @process, @basic-io, @signal, @io-event, @ipc }",
+	     {"", "include parser", "include pure", "syscalls { default kill }",
+	      "limits { processes 1 }",
+	      "syscalls { allow @default, @file-system, @process, @basic-io, @signal, @io-event, "
+	      "@ipc }",
+	      "syscalls { default kill; allow @default, @file-system, @process, @basic-io, "
+	      "@signal, @io-event, @ipc }",
 	      "memory { wx allow }\nsyscalls { allow @default, @process, tgkill, kill }"}) {
 		SCOPED_TRACE(text);
 		Filter filter(text);
@@ -119,7 +142,8 @@ TEST_F(FilterTest, UnknownNumbersTakeTheDefault)
 
 TEST_F(FilterTest, Verdicts)
 {
-	Filter filter("syscalls { allow sysinfo; deny ptrace as EACCES; kill add_key; log uname; kill openat }");
+	Filter filter("syscalls { allow sysinfo; deny ptrace as EACCES; kill add_key; log uname; "
+		      "kill openat }");
 
 	EXPECT_EQ(kAllow, filter(__NR_sysinfo));
 	EXPECT_EQ(kTrap, filter(__NR_ptrace));
@@ -131,8 +155,9 @@ TEST_F(FilterTest, Verdicts)
 
 TEST_F(FilterTest, ConditionsIgnoreTheHalfThatTheKernelIgnores)
 {
-	Filter filter("syscalls { allow socket(domain == AF_UNIX), ioctl(request == TCGETS), kill(sig < 3),\n"
-		      "           lseek(offset == 7), getrandom(flags & GRND_NONBLOCK == GRND_NONBLOCK) }");
+	Filter filter(
+	    "syscalls { allow socket(domain == AF_UNIX), ioctl(request == TCGETS), kill(sig < 3),\n"
+	    "           lseek(offset == 7), getrandom(flags & GRND_NONBLOCK == GRND_NONBLOCK) }");
 
 	EXPECT_EQ(kAllow, filter(__NR_socket, {AF_UNIX}));
 	EXPECT_EQ(kAllow, filter(__NR_socket, {kJunk | AF_UNIX}));
@@ -152,8 +177,10 @@ TEST_F(FilterTest, ConditionsIgnoreTheHalfThatTheKernelIgnores)
 
 TEST_F(FilterTest, AnExceptionBeatsTheRuleWhereverItStands)
 {
-	for (const char *text : {"syscalls { allow ioctl; deny ioctl(request == TIOCSTI); kill ioctl(request == TIOCLINUX) }",
-				 "syscalls { kill ioctl(request == TIOCLINUX); deny ioctl(request == TIOCSTI); allow ioctl }"}) {
+	for (const char *text : {"syscalls { allow ioctl; deny ioctl(request == TIOCSTI); kill "
+				 "ioctl(request == TIOCLINUX) }",
+				 "syscalls { kill ioctl(request == TIOCLINUX); deny ioctl(request "
+				 "== TIOCSTI); allow ioctl }"}) {
 		Filter filter(text);
 
 		EXPECT_EQ(kAllow, filter(__NR_ioctl, {0, TCGETS}));
@@ -172,10 +199,12 @@ TEST_F(FilterTest, AnExceptionBeatsTheRuleWhereverItStands)
 
 TEST_F(FilterTest, ANameBeatsAGroupAndThePolicyItsInclude)
 {
-	Filter filter("include parser\nsyscalls { allow @network-io; deny bind; allow socket(domain == AF_UNIX); kill sysinfo }");
+	Filter filter("include parser\nsyscalls { allow @network-io; deny bind; allow "
+		      "socket(domain == AF_UNIX); kill sysinfo }");
 
 	EXPECT_EQ(kAllow, filter(__NR_socket, {AF_UNIX}));
-	EXPECT_EQ(kAllow, filter(__NR_socket, {AF_INET})); /* our group outranks what the preset denies */
+	EXPECT_EQ(kAllow,
+		  filter(__NR_socket, {AF_INET})); /* our group outranks what the preset denies */
 	EXPECT_EQ(kTrap, filter(__NR_bind));
 	EXPECT_EQ(kAllow, filter(__NR_connect));
 	EXPECT_EQ(kKill, filter(__NR_sysinfo));
@@ -183,7 +212,8 @@ TEST_F(FilterTest, ANameBeatsAGroupAndThePolicyItsInclude)
 
 TEST_F(FilterTest, WritableMemoryIsNeverExecutable)
 {
-	const std::string calls = "syscalls { allow mmap, mprotect, pkey_mprotect, shmat, personality }\n";
+	const std::string calls =
+	    "syscalls { allow mmap, mprotect, pkey_mprotect, shmat, personality }\n";
 	Filter deny(calls), allow(calls + "memory { wx allow }"),
 	    kill("syscalls { allow mmap, mprotect; default kill }\nmemory { wx deny }");
 
@@ -221,8 +251,8 @@ TEST_F(FilterTest, ProcessesAndNamespaces)
 	for (Filter *filter : {&many, &one, &kill}) {
 		EXPECT_EQ(kAllow, (*filter)(__NR_clone, {thread}));
 		EXPECT_EQ(kAllow, (*filter)(__NR_clone, {kJunk | thread}));
-		for (uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
-				      CLONE_NEWNET})
+		for (uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+				      CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET})
 			EXPECT_EQ(kTrap, (*filter)(__NR_clone, {thread | flag})) << flag;
 	}
 }
@@ -234,7 +264,8 @@ TEST_F(FilterTest, TheRuntimesDescriptors)
 	for (const char *more : {"", "; default kill"}) {
 		Filter filter("syscalls { " + calls + more + " }");
 
-		for (uint64_t fd : {0, 3, SP_RESERVED_FIRST - 1, SP_RESERVED_LAST + 1, 0x7fffffff}) {
+		for (uint64_t fd :
+		     {0, 3, SP_RESERVED_FIRST - 1, SP_RESERVED_LAST + 1, 0x7fffffff}) {
 			EXPECT_EQ(kAllow, filter(__NR_close, {fd})) << fd;
 			EXPECT_EQ(kAllow, filter(__NR_dup, {fd})) << fd;
 			EXPECT_EQ(kAllow, filter(__NR_fcntl, {fd, F_GETFD})) << fd;
@@ -258,7 +289,8 @@ TEST_F(FilterTest, TheRuntimesDescriptors)
 
 TEST_F(FilterTest, TheRuntimesSignals)
 {
-	for (const char *text : {"syscalls { allow @signal, @io-event }", "syscalls { allow @signal, @io-event; default kill }"}) {
+	for (const char *text : {"syscalls { allow @signal, @io-event }",
+				 "syscalls { allow @signal, @io-event; default kill }"}) {
 		Filter filter(text);
 
 		EXPECT_EQ(kTrap, filter(__NR_rt_sigprocmask, {0, 1, 0, 8, 0, 0}));
@@ -283,7 +315,8 @@ TEST_F(FilterTest, OptionsThatLoosenTheSandbox)
 
 	EXPECT_EQ(kAllow, filter(__NR_prctl, {PR_SET_NAME}));
 	EXPECT_EQ(kAllow, filter(__NR_prctl, {kJunk | PR_SET_NAME}));
-	for (uint64_t option : {PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_MM, 59 /* PR_SET_SYSCALL_USER_DISPATCH */})
+	for (uint64_t option :
+	     {PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_MM, 59 /* PR_SET_SYSCALL_USER_DISPATCH */})
 		for (uint64_t junk : {uint64_t(0), kJunk})
 			EXPECT_EQ(kTrap, filter(__NR_prctl, {junk | option})) << option;
 }
@@ -293,12 +326,13 @@ TEST_F(FilterTest, Parser)
 	Filter filter("include parser");
 	sp_call_refusal refusal = {};
 
-	for (long nr : {__NR_read, __NR_write, __NR_brk, __NR_munmap, __NR_madvise, __NR_getrandom, __NR_sysinfo, __NR_uname,
-			__NR_sched_getaffinity, __NR_getdents64, __NR_memfd_create, __NR_timer_create, __NR_poll,
-			__NR_set_tid_address, __NR_fadvise64, __NR_prlimit64, __NR_ftruncate})
+	for (long nr : {__NR_read, __NR_write, __NR_brk, __NR_munmap, __NR_madvise, __NR_getrandom,
+			__NR_sysinfo, __NR_uname, __NR_sched_getaffinity, __NR_getdents64,
+			__NR_memfd_create, __NR_timer_create, __NR_poll, __NR_set_tid_address,
+			__NR_fadvise64, __NR_prlimit64, __NR_ftruncate})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
-	for (long nr : {__NR_socket, __NR_connect, __NR_ptrace, __NR_fork, __NR_kexec_load, __NR_setuid, __NR_fchmod,
-			__NR_flock, __NR_sendto, __NR_keyctl})
+	for (long nr : {__NR_socket, __NR_connect, __NR_ptrace, __NR_fork, __NR_kexec_load,
+			__NR_setuid, __NR_fchmod, __NR_flock, __NR_sendto, __NR_keyctl})
 		EXPECT_EQ(kTrap, filter(nr)) << nr;
 	EXPECT_EQ(kAllow, filter(__NR_fcntl, {3, F_GETFL}));
 	EXPECT_EQ(kTrap, filter(__NR_fcntl, {3, F_SETOWN}));
@@ -317,7 +351,8 @@ TEST_F(FilterTest, Pure)
 
 	for (long nr : {__NR_read, __NR_write, __NR_mmap, __NR_munmap, __NR_brk, __NR_lseek})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
-	for (long nr : {__NR_socket, __NR_clone, __NR_kill, __NR_memfd_create, __NR_pipe, __NR_sendmsg})
+	for (long nr :
+	     {__NR_socket, __NR_clone, __NR_kill, __NR_memfd_create, __NR_pipe, __NR_sendmsg})
 		EXPECT_EQ(kTrap, filter(nr)) << nr;
 	EXPECT_EQ(kTrap, filter(__NR_tgkill, {1, 1, 9}));
 }
@@ -326,7 +361,8 @@ TEST_F(FilterTest, GroupsLeaveOutWhatNoPolicyMayAllow)
 {
 	Filter filter("syscalls { allow @file-system, @process, @aio, @debug }");
 
-	for (long nr : {__NR_openat, __NR_linkat, __NR_chmod, __NR_execveat, __NR_unshare, __NR_setns, __NR_io_uring_setup})
+	for (long nr : {__NR_openat, __NR_linkat, __NR_chmod, __NR_execveat, __NR_unshare,
+			__NR_setns, __NR_io_uring_setup})
 		EXPECT_EQ(kTrap, filter(nr)) << nr;
 	for (long nr : {__NR_fchmod, __NR_getdents64, __NR_kill, __NR_io_submit})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
@@ -353,29 +389,34 @@ TEST_F(FilterTest, EveryCallAtEveryEdgeAsTheTextSays)
 			return kLog;
 		return which <= 10 && priority < 0x80000001 ? kAllow : kKill;
 	};
-	const uint64_t edges[] = {0,  1,  2,   3,   4,          5,          6,          7,          9,          10,
-				  11, 99, 100, 101, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff};
+	const uint64_t edges[] = {
+	    0,  1,  2,   3,   4,          5,          6,          7,          9,         10,
+	    11, 99, 100, 101, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff};
 
 	for (uint64_t which : edges)
 		for (uint64_t who : edges)
 			for (uint64_t priority : edges)
 				for (uint64_t junk : {uint64_t(0), kJunk}) {
-					Arguments arguments = {which | junk, who | junk, priority | junk};
+					Arguments arguments = {which | junk, who | junk,
+							       priority | junk};
 
-					ASSERT_EQ(expected(arguments), filter(__NR_setpriority, arguments))
+					ASSERT_EQ(expected(arguments),
+						  filter(__NR_setpriority, arguments))
 					    << std::hex << which << " " << who << " " << priority;
 				}
 }
 
 TEST_F(FilterTest, IsShortEnoughForTheKernelAndForTheCaller)
 {
-	for (const char *text : {"include parser", "include pure", "include parser\nsyscalls { allow @network-io, @process }",
+	for (const char *text : {"include parser", "include pure",
+				 "include parser\nsyscalls { allow @network-io, @process }",
 				 "include parser\nsyscalls { default kill }"}) {
 		Filter filter(text);
 		size_t worst = 0;
 
 		EXPECT_LT(filter.simulator.length(), 2000u) << text;
-		for (long nr : {__NR_read, __NR_write, __NR_mmap, __NR_close, __NR_fstat, __NR_openat, __NR_futex}) {
+		for (long nr : {__NR_read, __NR_write, __NR_mmap, __NR_close, __NR_fstat,
+				__NR_openat, __NR_futex}) {
 			filter(nr, {3, 0, 3});
 			worst = std::max(worst, filter.simulator.steps());
 		}
@@ -385,11 +426,13 @@ TEST_F(FilterTest, IsShortEnoughForTheKernelAndForTheCaller)
 
 TEST_F(FilterTest, ThePortersIsAnAllowList)
 {
-	Rules reading = rules_of("files { read /q/** }"), changing = rules_of("files { read, write, create, delete /q/** }");
-	BpfSimulator narrow(sp_rules_porter_filter(reading.get())), wide(sp_rules_porter_filter(changing.get()));
+	Rules reading = rules_of("files { read /q/** }"),
+	      changing = rules_of("files { read, write, create, delete /q/** }");
+	BpfSimulator narrow(sp_rules_porter_filter(reading.get())),
+	    wide(sp_rules_porter_filter(changing.get()));
 
-	for (uint32_t nr : {__NR_openat2, __NR_statx, __NR_recvmsg, __NR_sendmsg, __NR_close, __NR_epoll_wait, __NR_exit_group,
-			    __NR_rt_sigreturn}) {
+	for (uint32_t nr : {__NR_openat2, __NR_statx, __NR_recvmsg, __NR_sendmsg, __NR_close,
+			    __NR_epoll_wait, __NR_exit_group, __NR_rt_sigreturn}) {
 		EXPECT_EQ(kAllow, narrow.run(nr, {}));
 		EXPECT_EQ(kAllow, wide.run(nr, {}));
 	}
@@ -397,8 +440,9 @@ TEST_F(FilterTest, ThePortersIsAnAllowList)
 		EXPECT_EQ(kKill, narrow.run(nr, {})) << nr;
 		EXPECT_EQ(kAllow, wide.run(nr, {})) << nr;
 	}
-	for (uint32_t nr : {__NR_execve, __NR_clone, __NR_fork, __NR_socket, __NR_ptrace, __NR_mount, __NR_setuid, __NR_linkat,
-			    __NR_symlinkat, __NR_fchmodat, 500})
+	for (uint32_t nr :
+	     {__NR_execve, __NR_clone, __NR_fork, __NR_socket, __NR_ptrace, __NR_mount, __NR_setuid,
+	      __NR_linkat, __NR_symlinkat, __NR_fchmodat, 500})
 		EXPECT_EQ(kKill, wide.run(nr, {})) << nr;
 	EXPECT_EQ(kAllow, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_WRITE}));
 	EXPECT_EQ(kKill, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_EXEC}));

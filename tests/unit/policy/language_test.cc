@@ -111,7 +111,8 @@ TEST_F(LanguageTest, Presets)
 		std::string diagnostics;
 		sp_policy *policy = nullptr;
 
-		ASSERT_EQ(0, sp_policy_load(name, append_diagnostic, &diagnostics, &policy)) << diagnostics;
+		ASSERT_EQ(0, sp_policy_load(name, append_diagnostic, &diagnostics, &policy))
+		    << diagnostics;
 		Policy owned(policy);
 		EXPECT_STREQ(name, sp_policy_name(policy));
 		EXPECT_EQ("", diagnostics);
@@ -127,9 +128,11 @@ TEST_F(LanguageTest, UnknownPresetsAndMissingFiles)
 	sp_policy *policy = nullptr;
 
 	EXPECT_EQ(-ENOENT, sp_policy_load("parsr", append_diagnostic, &diagnostics, &policy));
-	EXPECT_EQ("parsr:1:1: error: there is no such preset\n  did you mean \"parser\"?\n", diagnostics);
+	EXPECT_EQ("parsr:1:1: error: there is no such preset\n  did you mean \"parser\"?\n",
+		  diagnostics);
 	diagnostics.clear();
-	EXPECT_EQ(-ENOENT, sp_policy_load("/nonexistent/p", append_diagnostic, &diagnostics, &policy));
+	EXPECT_EQ(-ENOENT,
+		  sp_policy_load("/nonexistent/p", append_diagnostic, &diagnostics, &policy));
 	EXPECT_EQ("/nonexistent/p:1:1: error: No such file or directory\n", diagnostics);
 	EXPECT_EQ(-EISDIR, sp_policy_load("/", nullptr, nullptr, &policy));
 	EXPECT_EQ(-EACCES, sp_policy_load("/dev/null", nullptr, nullptr, &policy));
@@ -150,25 +153,26 @@ TEST_F(LanguageTest, TooLongATextIsRefusedUnread)
 
 TEST_F(LanguageTest, EverythingThatTheLanguageHas)
 {
-	Policy policy = parse("# a comment\n"
-			      "policy everything; include pure   # another\n"
-			      "syscalls {\n"
-			      "	allow socket(domain == AF_UNIX, type & 0xf == SOCK_STREAM),\n"
-			      "	      mmap(prot & PROT_EXEC == 0), kill(sig != SIGKILL), lseek(offset >= 0x10)\n"
-			      "	allow ioctl(\n"
-			      "		request == TCGETS\n"
-			      "	); deny ptrace as EACCES; kill add_key; log sysinfo; broker openat\n"
-			      "	deny bpf\n"
-			      "	default kill\n"
-			      "}\n"
-			      "memory { wx allow }\n"
-			      "files {\n"
-			      "	read, write \"/srv/with blank/**\", /srv/b\n"
-			      "	linked /srv/c; create, delete /srv/[a-z]*/?\n"
-			      "	deny /srv/d as ENOENT\n"
-			      "}\n"
-			      "limits { memory 1K; cpu 1h; wall 5ms; files 1; processes 2; file-size 3B }\n"
-			      "isolate { user; pid; mount optional; landlock optional }\n");
+	Policy policy = parse(
+	    "# a comment\n"
+	    "policy everything; include pure   # another\n"
+	    "syscalls {\n"
+	    "	allow socket(domain == AF_UNIX, type & 0xf == SOCK_STREAM),\n"
+	    "	      mmap(prot & PROT_EXEC == 0), kill(sig != SIGKILL), lseek(offset >= 0x10)\n"
+	    "	allow ioctl(\n"
+	    "		request == TCGETS\n"
+	    "	); deny ptrace as EACCES; kill add_key; log sysinfo; broker openat\n"
+	    "	deny bpf\n"
+	    "	default kill\n"
+	    "}\n"
+	    "memory { wx allow }\n"
+	    "files {\n"
+	    "	read, write \"/srv/with blank/**\", /srv/b\n"
+	    "	linked /srv/c; create, delete /srv/[a-z]*/?\n"
+	    "	deny /srv/d as ENOENT\n"
+	    "}\n"
+	    "limits { memory 1K; cpu 1h; wall 5ms; files 1; processes 2; file-size 3B }\n"
+	    "isolate { user; pid; mount optional; landlock optional }\n");
 	Rules rules = load(compile(policy.get()));
 
 	EXPECT_STREQ("everything", sp_policy_name(policy.get()));
@@ -195,16 +199,20 @@ TEST_F(LanguageTest, ForeignCallsAreAWarning)
 {
 	int r = -1;
 
-	EXPECT_EQ("a:2:18: warning: this architecture has no call \"mmap2\": the rule has no effect\n"
-		  "  syscalls { allow mmap2 }\n"
-		  "                   ^~~~~\n",
-		  mistakes("a", "policy a\nsyscalls { allow mmap2 }\n", &r));
+	EXPECT_EQ(
+	    "a:2:18: warning: this architecture has no call \"mmap2\": the rule has no effect\n"
+	    "  syscalls { allow mmap2 }\n"
+	    "                   ^~~~~\n",
+	    mistakes("a", "policy a\nsyscalls { allow mmap2 }\n", &r));
 	EXPECT_EQ(0, r);
 }
 
 TEST_F(LanguageTest, CallsNewerThanLibseccompHaveNames)
 {
-	EXPECT_EQ("", mistakes("a", "policy a\nsyscalls { allow mseal, cachestat, futex_wake; deny uretprobe }\n"));
+	EXPECT_EQ(
+	    "", mistakes(
+		    "a",
+		    "policy a\nsyscalls { allow mseal, cachestat, futex_wake; deny uretprobe }\n"));
 }
 
 TEST_F(LanguageTest, ManyMistakesAreCapped)
@@ -248,7 +256,8 @@ class IncludeTest : public LanguageTest
 	int load_policy(const std::string &name)
 	{
 		sp_policy *policy = nullptr;
-		int r = sp_policy_load((directory_ + "/" + name).c_str(), append_diagnostic, &diagnostics_, &policy);
+		int r = sp_policy_load((directory_ + "/" + name).c_str(), append_diagnostic,
+				       &diagnostics_, &policy);
 
 		policy_.reset(policy);
 		for (size_t at; (at = diagnostics_.find(directory_ + "/")) != std::string::npos;)
@@ -263,8 +272,10 @@ class IncludeTest : public LanguageTest
 
 TEST_F(IncludeTest, IsAUnionFromTheIncludingFilesFolder)
 {
-	write("main.policy", "policy main\ninclude sub/a.policy\nfiles { read /main }\nlimits { files 20 }\n");
-	write("sub/a.policy", "policy a\ninclude b.policy\nfiles { read /a }\nlimits { files 10; cpu 3s }\n");
+	write("main.policy",
+	      "policy main\ninclude sub/a.policy\nfiles { read /main }\nlimits { files 20 }\n");
+	write("sub/a.policy",
+	      "policy a\ninclude b.policy\nfiles { read /a }\nlimits { files 10; cpu 3s }\n");
 	write("sub/b.policy", "policy b\nfiles { read /b }\nlimits { cpu 1s; wall 1s }\n");
 	ASSERT_EQ(0, load_policy("main.policy")) << diagnostics_;
 	Rules rules = load(compile(policy_.get()));
@@ -283,7 +294,8 @@ TEST_F(IncludeTest, IsAUnionFromTheIncludingFilesFolder)
 
 TEST_F(IncludeTest, TheIncludingPolicyWins)
 {
-	write("main.policy", "policy main\ninclude a.policy\nsyscalls { deny sysinfo as EPERM; default deny as ENOENT }\n");
+	write("main.policy", "policy main\ninclude a.policy\nsyscalls { deny sysinfo as EPERM; "
+			     "default deny as ENOENT }\n");
 	write("a.policy", "policy a\nsyscalls { deny sysinfo as EACCES; default kill }\n");
 	ASSERT_EQ(0, load_policy("main.policy")) << diagnostics_;
 	Rules rules = load(compile(policy_.get()));
@@ -301,7 +313,8 @@ TEST_F(IncludeTest, EqualsThatDisagreeAreAMistake)
 	write("a.policy", "policy a\nsyscalls { allow sysinfo }\n");
 	write("b.policy", "policy b\nsyscalls { kill sysinfo }\n");
 	EXPECT_EQ(-EINVAL, load_policy("main.policy"));
-	EXPECT_EQ("b.policy:2:17: error: conflicting rules: \"sysinfo\" is killed here and allowed at a.policy:2:18\n"
+	EXPECT_EQ("b.policy:2:17: error: conflicting rules: \"sysinfo\" is killed here and allowed "
+		  "at a.policy:2:18\n"
 		  "  syscalls { kill sysinfo }\n"
 		  "                  ^~~~~~~\n",
 		  diagnostics_);
@@ -331,7 +344,8 @@ TEST_F(IncludeTest, DepthAndNumberAreBounded)
 	for (int i = 0; i < 7; i++) { /* each twice: 2^7 texts */
 		std::string next = "w" + std::to_string(i + 1) + ".policy\n";
 
-		write("w" + std::to_string(i) + ".policy", "policy w\ninclude " + next + "include " + next);
+		write("w" + std::to_string(i) + ".policy",
+		      "policy w\ninclude " + next + "include " + next);
 	}
 	write("w7.policy", "policy w\n");
 	EXPECT_EQ(-EINVAL, load_policy("w0.policy"));
@@ -354,7 +368,8 @@ TEST_F(IncludeTest, ARuleThatNamesALinkCoversWhatItPointsTo)
 	files_.push_back(directory_ + "/link");
 	ASSERT_EQ(0, symlink("/", (directory_ + "/rootlink").c_str()));
 	files_.push_back(directory_ + "/rootlink");
-	Rules rules = rules_of("files { read " + directory_ + "/link/*; write " + directory_ + "/rootlink/q/** }");
+	Rules rules = rules_of("files { read " + directory_ + "/link/*; write " + directory_ +
+			       "/rootlink/q/** }");
 	auto granted = [&](const std::string &name) {
 		sp_path_decision decision = {};
 
@@ -381,7 +396,8 @@ TEST_F(LanguageTest, Grant)
 		EXPECT_EQ(-EINVAL, sp_policy_grant(p, rights, "/q/d", "x")) << rights;
 	for (const char *pattern : {"", "q", "/q/", "/q/../x", "/q/a**", "/q/[a", "/q/\n"})
 		EXPECT_EQ(-EINVAL, sp_policy_grant(p, "read", pattern, "x")) << pattern;
-	EXPECT_EQ(-EINVAL, sp_policy_grant(p, "read", ("/" + std::string(PATH_MAX, 'a')).c_str(), "x"));
+	EXPECT_EQ(-EINVAL,
+		  sp_policy_grant(p, "read", ("/" + std::string(PATH_MAX, 'a')).c_str(), "x"));
 
 	Rules rules = load(compile(p));
 	sp_path_decision decision = {};

@@ -52,7 +52,8 @@ TEST_F(RulesTest, AnExactNameAndNothingElse)
 
 	EXPECT_EQ(SP_RIGHT_READ, rights(rules, "/q/data/file"));
 	EXPECT_EQ(SP_STANDING_INSIDE, standing(rules, "/q/data/file"));
-	for (const char *name : {"/q/data/fil", "/q/data/file2", "/q/data/file/below", "/q/data/other"}) {
+	for (const char *name :
+	     {"/q/data/fil", "/q/data/file2", "/q/data/file/below", "/q/data/other"}) {
 		EXPECT_EQ(0u, rights(rules, name)) << name;
 		EXPECT_EQ(SP_STANDING_OUTSIDE, standing(rules, name)) << name;
 		EXPECT_EQ(EACCES, decide(rules, name).error) << name;
@@ -147,7 +148,8 @@ TEST(GlobTest, Table)
 	};
 
 	for (const GlobCase &c : cases)
-		EXPECT_EQ(c.reach, sp_glob_reach({c.pattern, strlen(c.pattern)}, {c.name, strlen(c.name)}))
+		EXPECT_EQ(c.reach,
+			  sp_glob_reach({c.pattern, strlen(c.pattern)}, {c.name, strlen(c.name)}))
 		    << c.pattern << " " << c.name;
 }
 
@@ -162,15 +164,17 @@ bool naive_component(const char *p, const char *p_end, const char *n, const char
 	return n != n_end && (*p == '?' || *p == *n) && naive_component(p + 1, p_end, n + 1, n_end);
 }
 
-bool naive(const std::vector<std::string> &pattern, size_t p, const std::vector<std::string> &name, size_t n)
+bool naive(const std::vector<std::string> &pattern, size_t p, const std::vector<std::string> &name,
+	   size_t n)
 {
 	if (p == pattern.size())
 		return n == name.size();
 	if (pattern[p] == "**")
-		return naive(pattern, p + 1, name, n) || (n < name.size() && naive(pattern, p, name, n + 1));
+		return naive(pattern, p + 1, name, n) ||
+		       (n < name.size() && naive(pattern, p, name, n + 1));
 	return n < name.size() &&
-	       naive_component(pattern[p].data(), pattern[p].data() + pattern[p].size(), name[n].data(),
-			       name[n].data() + name[n].size()) &&
+	       naive_component(pattern[p].data(), pattern[p].data() + pattern[p].size(),
+			       name[n].data(), name[n].data() + name[n].size()) &&
 	       naive(pattern, p + 1, name, n + 1);
 }
 
@@ -199,7 +203,8 @@ TEST(GlobTest, AgreesWithTheDefinition)
 		std::string p = join(pattern), n = join(name);
 
 		ASSERT_EQ(naive(pattern, 0, name, 0),
-			  (sp_glob_reach({p.data(), p.size()}, {n.data(), n.size()}) & SP_GLOB_MATCHES) != 0)
+			  (sp_glob_reach({p.data(), p.size()}, {n.data(), n.size()}) &
+			   SP_GLOB_MATCHES) != 0)
 		    << p << " " << n;
 	}
 }
@@ -224,7 +229,8 @@ TEST_F(RulesTest, TheLongestLiteralPrefixWinsThenLiteralsThenDeny)
 	EXPECT_EQ(0u, rights(rules, "/q/plain")); /* the tree has no more literals: deny wins */
 	EXPECT_EQ(ENOENT, decide(rules, "/q/plain").error);
 	EXPECT_EQ(SP_RIGHT_READ, rights(rules, "/q/a.key")); /* a name without wildcard beats all */
-	EXPECT_EQ(ENOTNAM, decide(rules, "/q/a.key").error); /* what is missing there, is missing by deny */
+	EXPECT_EQ(ENOTNAM,
+		  decide(rules, "/q/a.key").error); /* what is missing there, is missing by deny */
 }
 
 TEST_F(RulesTest, AnExactDenialCutsTheRootOfATree)
@@ -238,7 +244,8 @@ TEST_F(RulesTest, AnExactDenialCutsTheRootOfATree)
 
 TEST_F(RulesTest, EachRightIsDecidedByTheRulesThatMentionIt)
 {
-	Rules rules = rules_of("files { read /q/**; write /q/out/**; create, delete /q/out/new/* }");
+	Rules rules =
+	    rules_of("files { read /q/**; write /q/out/**; create, delete /q/out/new/* }");
 
 	EXPECT_EQ(SP_RIGHT_READ, rights(rules, "/q/x"));
 	EXPECT_EQ(SP_RIGHT_READ | SP_RIGHT_WRITE, rights(rules, "/q/out/x"));
@@ -282,7 +289,8 @@ TEST_F(RulesTest, ADenialAloneGivesNoStanding)
 
 TEST_F(RulesTest, UniformBelow)
 {
-	Rules rules = rules_of("files { read /q/**; write /q/out/**; deny /q/out/keep as ENOTNAM; read /w/*/z }");
+	Rules rules = rules_of(
+	    "files { read /q/**; write /q/out/**; deny /q/out/keep as ENOTNAM; read /w/*/z }");
 
 	EXPECT_TRUE(uniform(rules, "/q/plain"));
 	EXPECT_TRUE(uniform(rules, "/elsewhere"));
@@ -298,7 +306,7 @@ TEST_F(RulesTest, UniformBelow)
 int collect_grant(const char *prefix, uint32_t granted, void *data)
 {
 	static_cast<std::vector<std::string> *>(data)->push_back(std::string(prefix) + " " +
-								  std::to_string(granted));
+								 std::to_string(granted));
 	return 0;
 }
 
@@ -310,7 +318,8 @@ int stop_at_once(const char *, uint32_t, void *data)
 
 TEST_F(RulesTest, EachGrantByItsLiteralDirectory)
 {
-	Rules rules = rules_of("files { read /q/file; read /q/tree/**; write /q/dir/a*.tmp; read /**/z; deny /q/no as EPERM }");
+	Rules rules = rules_of("files { read /q/file; read /q/tree/**; write /q/dir/a*.tmp; read "
+			       "/**/z; deny /q/no as EPERM }");
 	std::vector<std::string> grants;
 	int calls = 0;
 
@@ -323,7 +332,8 @@ TEST_F(RulesTest, EachGrantByItsLiteralDirectory)
 
 TEST_F(RulesTest, RefusalsOfCalls)
 {
-	Rules rules = rules_of("syscalls {\n\tdeny ptrace as ENOTNAM\n\tdefault deny as ENOMEDIUM\n}");
+	Rules rules =
+	    rules_of("syscalls {\n\tdeny ptrace as ENOTNAM\n\tdefault deny as ENOMEDIUM\n}");
 	sp_call_refusal refusal = {};
 
 	sp_rules_refusal(rules.get(), 101 /* ptrace */, &refusal);
@@ -340,8 +350,9 @@ TEST_F(RulesTest, RefusalsOfCalls)
 
 TEST_F(RulesTest, ScalarsArriveUnchanged)
 {
-	Rules rules = rules_of("limits { memory 256M; cpu 2m; wall 1500ms; files 64; processes 3; file-size 1G }\n"
-			       "isolate { user; pid; network optional }");
+	Rules rules = rules_of(
+	    "limits { memory 256M; cpu 2m; wall 1500ms; files 64; processes 3; file-size 1G }\n"
+	    "isolate { user; pid; network optional }");
 	const sp_limits *limits = sp_rules_limits(rules.get());
 
 	EXPECT_STREQ("test", sp_rules_name(rules.get()));
@@ -351,7 +362,8 @@ TEST_F(RulesTest, ScalarsArriveUnchanged)
 	EXPECT_EQ(64u, limits->files);
 	EXPECT_EQ(3u, limits->processes);
 	EXPECT_EQ(1u << 30, limits->file_size);
-	EXPECT_EQ(uint32_t(SP_ISOLATE_USER | SP_ISOLATE_PID | SP_ISOLATE_NETWORK), sp_rules_isolate(rules.get()));
+	EXPECT_EQ(uint32_t(SP_ISOLATE_USER | SP_ISOLATE_PID | SP_ISOLATE_NETWORK),
+		  sp_rules_isolate(rules.get()));
 	EXPECT_EQ(uint32_t(SP_ISOLATE_NETWORK), sp_rules_optional_layers(rules.get()));
 }
 
@@ -427,9 +439,11 @@ TEST_F(RulesTest, TenThousandRulesDecideAsOneWould)
 	Policy policy = parse("policy test");
 
 	for (int i = 0; i < 10000; i++)
-		ASSERT_EQ(0, sp_policy_grant(policy.get(), i % 2 ? "read" : "read, write",
-					     ("/q/" + std::to_string(i % 100) + "/f" + std::to_string(i)).c_str(),
-					     ("rule " + std::to_string(i)).c_str()));
+		ASSERT_EQ(0,
+			  sp_policy_grant(
+			      policy.get(), i % 2 ? "read" : "read, write",
+			      ("/q/" + std::to_string(i % 100) + "/f" + std::to_string(i)).c_str(),
+			      ("rule " + std::to_string(i)).c_str()));
 	Rules rules = load(compile(policy.get()));
 
 	EXPECT_EQ(SP_RIGHT_READ, rights(rules, "/q/77/f9877"));

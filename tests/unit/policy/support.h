@@ -40,12 +40,13 @@ inline void append_diagnostic(const sp_diagnostic *diagnostic, void *data)
 }
 
 /* What went wrong, and nothing if nothing did. */
-inline std::string mistakes(const std::string &file, const std::string &text, int *ret_result = nullptr)
+inline std::string mistakes(const std::string &file, const std::string &text,
+			    int *ret_result = nullptr)
 {
 	std::string diagnostics;
 	sp_policy *policy = nullptr;
-	int r = sp_policy_parse(file.c_str(), text.data(), text.size(), append_diagnostic, &diagnostics,
-				&policy);
+	int r = sp_policy_parse(file.c_str(), text.data(), text.size(), append_diagnostic,
+				&diagnostics, &policy);
 
 	Policy owned(policy);
 	if (ret_result)
