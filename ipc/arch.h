@@ -16,6 +16,8 @@
 #if defined(__x86_64__)
 
 #define SP_AUDIT_ARCH AUDIT_ARCH_X86_64
+/* Numbers from here on belong to another ABI of the same audit name (x32). */
+#define SP_NR_FOREIGN 0x40000000u
 
 /* Indices into mcontext_t.gregs, by role: REG_* of <sys/ucontext.h>, spelt out so that this header
  * needs no feature macro. The order is that of struct sigcontext, which is kernel ABI. */

@@ -123,8 +123,8 @@ static const struct sp_call_rule *find_denial(const struct sp_policy *policy, in
 
 		if (rule->nr != nr || rule->action != SP_ACTION_DENY)
 			continue;
-		if (!best || (best->conditional && !rule->conditional) ||
-		    (best->conditional == rule->conditional && rule->rank < best->rank))
+		if (!best || (best->condition && !rule->condition) ||
+		    (!best->condition == !rule->condition && rule->rank < best->rank))
 			best = rule;
 	}
 	return best;
@@ -164,7 +164,7 @@ static const char *part_source(const struct sp_policy *policy, enum part part)
 static bool is_allowed(const struct sp_policy *policy, int nr)
 {
 	for (size_t i = 0; i < policy->call_count; i++)
-		if (policy->calls[i].nr == nr && !policy->calls[i].conditional &&
+		if (policy->calls[i].nr == nr && !policy->calls[i].condition &&
 		    policy->calls[i].action != SP_ACTION_DENY)
 			return true;
 	return false;

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Conditions on the six arguments of a system call, in the one form that libseccomp can take: an
- * "or" of rules, each an "and" of at most one comparison an argument. "And" and "not" of such
- * conditions are computed here, so that a filter can give every call an ordered list of verdicts
- * though libseccomp itself knows no order.
- */
+/* Conditions on the six arguments of a system call, as expressions: tests, joined by and, or, not. */
 #ifndef SALLYPORT_POLICY_CONDITION_H
 #define SALLYPORT_POLICY_CONDITION_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -19,25 +13,23 @@ extern "C" {
 #define SP_ARGUMENTS 6
 
 enum sp_test_kind {
-	SP_TEST_ANY,
 	SP_TEST_MASKED, /* (argument & mask) == value */
-	SP_TEST_BELOW,  /* argument < value, unsigned 64 bits */
-	SP_TEST_FROM,   /* argument >= value */
+	SP_TEST_BELOW,  /* argument < value, unsigned */
 };
 
 struct sp_test {
 	enum sp_test_kind kind;
+	unsigned argument;
+	bool wide; /* the kernel looks at 64 bits; else the upper half is ignored */
 	uint64_t mask, value;
 };
 
-struct sp_conjunct {
-	struct sp_test argument[SP_ARGUMENTS];
-};
+enum sp_condition_kind { SP_CONDITION_TEST, SP_CONDITION_NOT, SP_CONDITION_AND, SP_CONDITION_OR };
 
-/* True where any conjunct is; none: false. Zero-initialise; free with sp_condition_clear(). */
 struct sp_condition {
-	struct sp_conjunct *conjuncts;
-	size_t count;
+	enum sp_condition_kind kind;
+	struct sp_test test;
+	struct sp_condition *left, *right; /* owned; `right` of AND and OR alone */
 };
 
 enum sp_relation { SP_EQ, SP_NE, SP_LT, SP_LE, SP_GT, SP_GE };
@@ -50,20 +42,29 @@ struct sp_comparison {
 	uint64_t mask, value;
 };
 
-/* All return 0, -ENOMEM, or -E2BIG where the result would not fit into a filter. */
-int sp_condition_add(struct sp_condition *condition, const struct sp_conjunct *conjunct);
-int sp_condition_add_all(struct sp_condition *condition, const struct sp_condition *more);
-int sp_condition_always(struct sp_condition *ret);
-int sp_condition_compare(const struct sp_comparison *comparison, struct sp_condition *ret);
-int sp_condition_and(const struct sp_condition *a, const struct sp_condition *b,
-		     struct sp_condition *ret);
-int sp_condition_not(const struct sp_condition *a, struct sp_condition *ret);
-void sp_condition_clear(struct sp_condition *condition);
+/*
+ * All of these return a new condition, or NULL where there is no memory. They own what they were
+ * given, which they free on failure; a NULL among it is a failure that has happened before.
+ */
+struct sp_condition *sp_condition_test(const struct sp_test *test);
+struct sp_condition *sp_condition_compare(const struct sp_comparison *comparison);
+struct sp_condition *sp_condition_not_take(struct sp_condition *condition);
+struct sp_condition *sp_condition_join_take(enum sp_condition_kind kind, struct sp_condition *left,
+					    struct sp_condition *right);
+struct sp_condition *sp_condition_copy(const struct sp_condition *condition);
 
-/* *condition &= more. */
-int sp_condition_narrow(struct sp_condition *condition, const struct sp_condition *more);
+void sp_condition_free(struct sp_condition *condition); /* accepts NULL */
 
-#define _cleanup_condition_ __attribute__((cleanup(sp_condition_clear)))
+/* What it says of these arguments. */
+bool sp_condition_holds(const struct sp_condition *condition,
+			const uint64_t argument[SP_ARGUMENTS]);
+
+static inline void sp_condition_free_pointer(struct sp_condition **condition)
+{
+	sp_condition_free(*condition);
+}
+
+#define _cleanup_condition_ __attribute__((cleanup(sp_condition_free_pointer)))
 
 #ifdef __cplusplus
 }

@@ -1,104 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the rules about calls to BPF. Every call gets an ordered list of verdicts: what the runtime needs first, then the policy's
- * rules by rank, each narrowed by the guards that no policy can lift. libseccomp knows no order, so each verdict is given the
- * condition that no earlier one applies.
+ * From the rules about calls to BPF. Every call gets an ordered list of decisions: what the runtime
+ * needs first, then the policy's rules by rank, each held back by the guards that no policy can lift.
  */
 #include "policy/filter.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "ipc/runtime.h"
 #include "ipc/util.h"
+#include "policy/bpf.h"
 #include "policy/names.h"
-
-#define LOW_HALF 0xffffffffull
-#define UPPER_HALF (LOW_HALF << 32)
-#define UPPER_MARK ((uint64_t)SP_RUNTIME_MARK << 32)
-#define WHOLE (~0ull)
 
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET | 0x80ul /* CLONE_NEWTIME */)
 
-/* ---- conditions that are not the policy's ------------------------------------------------------------ */
+/* ---- conditions that are not the policy's ---- */
 
-enum { ANY_ARGUMENT = -1 };
-
-struct fixed {
+/* One row: both tests must hold, or fail where `not` says so; an unused one is zero. */
+struct row {
 	int nr;
 	struct {
-		int argument; /* ANY_ARGUMENT: none */
+		bool used, not ;
 		struct sp_test test;
 	} part[2];
 };
 
-#define ALWAYS(nr)                                                                                 \
+#define USED(...)                                                                                  \
 	{                                                                                          \
-		nr,                                                                                \
+		true, false,                                                                       \
 		{                                                                                  \
-			{ANY_ARGUMENT, {0}},                                                       \
-			{                                                                          \
-				ANY_ARGUMENT,                                                      \
-				{                                                                  \
-					0                                                          \
-				}                                                                  \
-			}                                                                          \
+			__VA_ARGS__                                                                \
 		}                                                                                  \
 	}
-#define ONE(nr, a, ...)                                                                            \
+#define NOT(...)                                                                                   \
 	{                                                                                          \
-		nr,                                                                                \
+		true, true,                                                                        \
 		{                                                                                  \
-			{a, {__VA_ARGS__}},                                                        \
-			{                                                                          \
-				ANY_ARGUMENT,                                                      \
-				{                                                                  \
-					0                                                          \
-				}                                                                  \
-			}                                                                          \
+			__VA_ARGS__                                                                \
 		}                                                                                  \
 	}
-#define EQUAL(value) SP_TEST_MASKED, WHOLE, value
-#define MASKED(mask, value) SP_TEST_MASKED, mask, value
-#define MARKED(nr, a) ONE(nr, a, EQUAL(SP_RUNTIME_MARK))
-#define HALF_MARKED(nr) ONE(nr, 0, MASKED(UPPER_HALF, UPPER_MARK))
+/* Tests, by the argument's index. */
+#define INT_IS(a, value) SP_TEST_MASKED, a, false, 0xffffffffu, value
+#define INT_MASKED(a, mask, value) SP_TEST_MASKED, a, false, mask, value
+#define INT_BELOW(a, value) SP_TEST_BELOW, a, false, 0, value
+#define LONG_IS(a, value) SP_TEST_MASKED, a, true, ~0ull, value
+#define LONG_MASKED(a, mask, value) SP_TEST_MASKED, a, true, mask, value
+#define MARKED(a) LONG_IS(a, SP_RUNTIME_MARK)
+#define HALF_MARKED LONG_MASKED(0, 0xffffffffull << 32, (uint64_t)SP_RUNTIME_MARK << 32)
+/* The reserved descriptors: two neighbours that differ in their lowest bit. */
+#define RESERVED(a) INT_MASKED(a, 0xfffffffeu, SP_RESERVED_FIRST)
+_Static_assert(SP_RESERVED_FIRST % 2 == 0 && SP_RESERVED_LAST == SP_RESERVED_FIRST + 1,
+	       "RESERVED compares more, or fewer");
 
 /* What the runtime's own calls look like: always let through, in the handler a trap would be fatal. */
-static const struct fixed needs[] = {
-    ALWAYS(__NR_fstat),
-    ALWAYS(__NR_fchdir),
-    ALWAYS(__NR_getcwd),
-    ALWAYS(__NR_gettid),
-    ALWAYS(__NR_getpid),
-    ALWAYS(__NR_sched_yield),
-    MARKED(__NR_rt_sigprocmask, 5),
-    MARKED(__NR_rt_sigaction, 5),
-    MARKED(__NR_rt_sigpending, 5),
-    MARKED(__NR_rt_sigsuspend, 5),
-    MARKED(__NR_ppoll, 5),
-    HALF_MARKED(__NR_pselect6),
-    HALF_MARKED(__NR_epoll_pwait),
-    HALF_MARKED(__NR_epoll_pwait2),
-    MARKED(__NR_close, 5),
-    MARKED(__NR_close_range, 5),
-    HALF_MARKED(__NR_process_vm_readv),
-    HALF_MARKED(__NR_process_vm_writev),
-    ONE(__NR_recvmsg, 0, EQUAL(SP_CHANNEL_FD)),
-    ONE(__NR_write, 0, EQUAL(SP_DOORBELL_FD)),
-    ONE(__NR_tgkill, 2, EQUAL(SIGSYS)),
-    {__NR_fcntl, {{1, {EQUAL(F_SETFD)}}, {5, {EQUAL(SP_RUNTIME_MARK)}}}},
+static const struct row needs[] = {
+    {__NR_fstat, {}},
+    {__NR_fchdir, {}},
+    {__NR_getcwd, {}},
+    {__NR_gettid, {}},
+    {__NR_getpid, {}},
+    {__NR_sched_yield, {}},
+    {__NR_rt_sigprocmask, {USED(MARKED(5))}},
+    {__NR_rt_sigaction, {USED(MARKED(5))}},
+    {__NR_rt_sigpending, {USED(MARKED(5))}},
+    {__NR_rt_sigsuspend, {USED(MARKED(5))}},
+    {__NR_ppoll, {USED(MARKED(5))}},
+    {__NR_pselect6, {USED(HALF_MARKED)}},
+    {__NR_epoll_pwait, {USED(HALF_MARKED)}},
+    {__NR_epoll_pwait2, {USED(HALF_MARKED)}},
+    {__NR_close, {USED(MARKED(5))}},
+    {__NR_close_range, {USED(MARKED(5))}},
+    {__NR_process_vm_readv, {USED(HALF_MARKED)}},
+    {__NR_process_vm_writev, {USED(HALF_MARKED)}},
+    {__NR_recvmsg, {USED(INT_IS(0, SP_CHANNEL_FD))}},
+    {__NR_write, {USED(INT_IS(0, SP_DOORBELL_FD))}},
+    {__NR_tgkill, {USED(INT_IS(2, SIGSYS))}},
+    {__NR_fcntl, {USED(INT_IS(1, F_SETFD)), USED(MARKED(5))}},
 };
 
 /* Calls that the runtime answers by itself: native in no other form than the runtime's. */
@@ -106,45 +94,31 @@ static const int mediated[] = {__NR_rt_sigprocmask, __NR_rt_sigaction, __NR_rt_s
 			       __NR_rt_sigsuspend, __NR_umask};
 
 /*
- * Guards: an allowing rule holds only where one of the rows for its call does. Calls without a row have no guard. The reserved
- * descriptors, and masks for the duration of a call, are the runtime's business.
+ * Guards: an allowing rule holds only where one of the rows for its call does. Calls without a row
+ * have no guard. The reserved descriptors, and masks for the duration of a call, are the runtime's
+ * business.
  */
-static const struct fixed guards[] = {
-    ONE(__NR_close, 0, SP_TEST_BELOW, 0, SP_RESERVED_FIRST),
-    ONE(__NR_close, 0, SP_TEST_FROM, 0, SP_RESERVED_LAST + 1),
-    ONE(__NR_dup, 0, SP_TEST_BELOW, 0, SP_RESERVED_FIRST),
-    ONE(__NR_dup, 0, SP_TEST_FROM, 0, SP_RESERVED_LAST + 1),
-    ONE(__NR_fcntl, 0, SP_TEST_BELOW, 0, SP_RESERVED_FIRST),
-    ONE(__NR_fcntl, 0, SP_TEST_FROM, 0, SP_RESERVED_LAST + 1),
-#define PAIR(nr, ka, va, kb, vb)                                                                   \
+static const struct row guards[] = {
+    {__NR_close, {NOT(RESERVED(0))}},
+    {__NR_dup, {NOT(RESERVED(0))}},
+    {__NR_fcntl, {NOT(RESERVED(0))}},
+    {__NR_dup2, {NOT(RESERVED(0)), NOT(RESERVED(1))}},
+    {__NR_dup3, {NOT(RESERVED(0)), NOT(RESERVED(1))}},
+    {__NR_close_range, {USED(INT_BELOW(1, SP_RESERVED_FIRST))}},
+    {__NR_close_range, {NOT(INT_BELOW(0, SP_RESERVED_LAST + 1))}},
+    {__NR_ppoll, {USED(LONG_IS(3, 0))}},
+    {__NR_pselect6, {USED(LONG_IS(5, 0))}},
+    {__NR_epoll_pwait, {USED(LONG_IS(4, 0))}},
+    {__NR_epoll_pwait2, {USED(LONG_IS(4, 0))}},
+    {__NR_clone, {USED(LONG_MASKED(0, NAMESPACES, 0))}},
+/* Any other option could loosen what holds the process, or hide it from its porter. */
+#define OPTION(value)                                                                              \
 	{                                                                                          \
-		nr,                                                                                \
+		__NR_prctl,                                                                        \
 		{                                                                                  \
-			{0, {ka, 0, va}},                                                          \
-			{                                                                          \
-				1,                                                                 \
-				{                                                                  \
-					kb, 0, vb                                                  \
-				}                                                                  \
-			}                                                                          \
+			USED(INT_IS(0, value))                                                     \
 		}                                                                                  \
 	}
-#define PAIRS(nr)                                                                                  \
-	PAIR(nr, SP_TEST_BELOW, SP_RESERVED_FIRST, SP_TEST_BELOW, SP_RESERVED_FIRST),              \
-	    PAIR(nr, SP_TEST_BELOW, SP_RESERVED_FIRST, SP_TEST_FROM, SP_RESERVED_LAST + 1),        \
-	    PAIR(nr, SP_TEST_FROM, SP_RESERVED_LAST + 1, SP_TEST_BELOW, SP_RESERVED_FIRST),        \
-	    PAIR(nr, SP_TEST_FROM, SP_RESERVED_LAST + 1, SP_TEST_FROM, SP_RESERVED_LAST + 1)
-    PAIRS(__NR_dup2),
-    PAIRS(__NR_dup3),
-    ONE(__NR_close_range, 1, SP_TEST_BELOW, 0, SP_RESERVED_FIRST),
-    ONE(__NR_close_range, 0, SP_TEST_FROM, 0, SP_RESERVED_LAST + 1),
-    ONE(__NR_ppoll, 3, EQUAL(0)),
-    ONE(__NR_pselect6, 5, EQUAL(0)),
-    ONE(__NR_epoll_pwait, 4, EQUAL(0)),
-    ONE(__NR_epoll_pwait2, 4, EQUAL(0)),
-    ONE(__NR_clone, 0, MASKED(NAMESPACES, 0)),
-/* Any other option could loosen what holds the process, or hide it from its porter. */
-#define OPTION(value) ONE(__NR_prctl, 0, MASKED(LOW_HALF, value))
     OPTION(PR_SET_NAME),
     OPTION(PR_GET_NAME),
     OPTION(PR_GET_DUMPABLE),
@@ -160,172 +134,148 @@ static const struct fixed guards[] = {
     OPTION(PR_SET_VMA),
 };
 
-static const struct fixed one_process[] = {
-    ONE(__NR_clone, 0, MASKED(NAMESPACES | CLONE_THREAD, CLONE_THREAD)),
+/* The same where the policy allows one process alone. */
+static const struct row one_process[] = {
+    {__NR_clone, {USED(LONG_MASKED(0, CLONE_THREAD, CLONE_THREAD))}},
 };
 
 /* `memory { wx deny }`: rows under which the call would make memory writable and executable. */
-static const struct fixed writable_code[] = {
-    ONE(__NR_mmap, 2, MASKED(PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC)),
-    ONE(__NR_mprotect, 2, MASKED(PROT_EXEC, PROT_EXEC)),
-    ONE(__NR_pkey_mprotect, 2, MASKED(PROT_EXEC, PROT_EXEC)),
-    ONE(__NR_shmat, 2, MASKED(SHM_EXEC, SHM_EXEC)),
-    ONE(__NR_personality, 0, MASKED(0x0400000 /* READ_IMPLIES_EXEC */, 0x0400000)),
+static const struct row writable_code[] = {
+    {__NR_mmap, {USED(LONG_MASKED(2, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC))}},
+    {__NR_mprotect, {USED(LONG_MASKED(2, PROT_EXEC, PROT_EXEC))}},
+    {__NR_pkey_mprotect, {USED(LONG_MASKED(2, PROT_EXEC, PROT_EXEC))}},
+    {__NR_shmat, {USED(INT_MASKED(2, SHM_EXEC, SHM_EXEC))}},
+    {__NR_personality, {USED(INT_MASKED(0, 0x0400000, 0x0400000))}}, /* READ_IMPLIES_EXEC */
 };
 
-static int add_fixed(struct sp_condition *condition, const struct fixed *fixed)
-{
-	struct sp_conjunct conjunct = {0};
+/* ---- one call ---- */
 
-	for (size_t i = 0; i < SP_ELEMENTS(fixed->part); i++)
-		if (fixed->part[i].argument != ANY_ARGUMENT)
-			conjunct.argument[fixed->part[i].argument] = fixed->part[i].test;
-	return sp_condition_add(condition, &conjunct);
-}
-
-/* The rows for a call; *ret_any: there are some. */
-static int collect(const struct fixed *rows, size_t count, int nr,
-		   struct sp_condition *ret_condition, bool *ret_any)
-{
-	*ret_any = false;
-	for (size_t i = 0; i < count; i++) {
-		int r;
-
-		if (rows[i].nr != nr)
-			continue;
-		*ret_any = true;
-		r = add_fixed(ret_condition, &rows[i]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* ---- one call ------------------------------------------------------------------------------------------ */
-
-/* What happens where the condition holds and that of no earlier verdict does. */
-struct verdict {
+/* What happens where the condition (NULL: always) holds and that of no earlier decision does. An
+ * action that is guarded becomes a trap where the guard does not hold. */
+struct decision {
 	uint32_t action;
-	struct sp_condition where;
+	struct sp_condition *where, *guard; /* owned */
 };
 
-struct compilation {
-	scmp_filter_ctx context;
-	const struct sp_policy *policy;
-	uint32_t fallback; /* the action of what no rule speaks of */
-	int nr;            /* the call in hand, and its verdicts in order */
-	struct verdict *verdicts;
+struct decisions {
+	struct decision *list;
 	size_t count;
 };
 
-static int add_verdict(struct compilation *c, uint32_t action, const struct sp_condition *where)
-{
-	struct verdict *grown = reallocarray(c->verdicts, c->count + 1, sizeof(*grown));
+struct compilation {
+	const struct sp_policy *policy;
+	uint32_t fallback; /* the action of what no rule speaks of */
+	int nr;            /* the call in hand */
+	struct decisions *decisions;
+};
 
-	if (!grown)
+/* Takes both conditions. */
+static int decide(struct compilation *c, uint32_t action, struct sp_condition *where,
+		  struct sp_condition *guard)
+{
+	struct decisions *decisions = c->decisions;
+	struct decision *grown =
+	    reallocarray(decisions->list, decisions->count + 1, sizeof(*grown));
+
+	if (!grown) {
+		sp_condition_free(where);
+		sp_condition_free(guard);
 		return -ENOMEM;
-	c->verdicts = grown;
-	grown[c->count++] = (struct verdict){.action = action};
-	return sp_condition_add_all(&grown[c->count - 1].where, where);
-}
-
-static void clear_verdicts(struct compilation *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		sp_condition_clear(&c->verdicts[i].where);
-	free(c->verdicts);
-	c->verdicts = NULL;
-	c->count = 0;
-}
-
-static int add_fixed_verdict(struct compilation *c, uint32_t action, const struct fixed *rows,
-			     size_t count)
-{
-	_cleanup_condition_ struct sp_condition where = {0};
-	bool any;
-	int r = collect(rows, count, c->nr, &where, &any);
-
-	return r < 0 || !any ? r : add_verdict(c, action, &where);
-}
-
-static int add_final_verdict(struct compilation *c, uint32_t action)
-{
-	_cleanup_condition_ struct sp_condition always = {0};
-	int r = sp_condition_always(&always);
-
-	return r < 0 ? r : add_verdict(c, action, &always);
-}
-
-static struct scmp_arg_cmp comparison(unsigned argument, const struct sp_test *test)
-{
-	if (test->kind == SP_TEST_MASKED && test->mask == WHOLE)
-		return SCMP_CMP(argument, SCMP_CMP_EQ, test->value);
-	if (test->kind == SP_TEST_MASKED)
-		return SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, test->mask, test->value);
-	if (test->kind == SP_TEST_BELOW)
-		return SCMP_CMP(argument, SCMP_CMP_LT, test->value);
-	return SCMP_CMP(argument, SCMP_CMP_GE, test->value);
-}
-
-static int emit_conjunct(struct compilation *c, uint32_t action, const struct sp_conjunct *conjunct)
-{
-	struct scmp_arg_cmp compare[SP_ARGUMENTS];
-	unsigned count = 0;
-	int r;
-
-	for (unsigned i = 0; i < SP_ARGUMENTS; i++)
-		if (conjunct->argument[i].kind != SP_TEST_ANY)
-			compare[count++] = comparison(i, &conjunct->argument[i]);
-	r = seccomp_rule_add_array(c->context, action, c->nr, count, compare);
-	/* The same rule twice, or one that a wider one covers. */
-	return r == -EEXIST ? 0 : r;
-}
-
-/* Only verdicts of another action need to be kept out: where two of one action overlap, it does not
- * matter which of them decides. This keeps the common calls at one or two comparisons. */
-static int emit_verdict(struct compilation *c, size_t index)
-{
-	const struct verdict *verdict = &c->verdicts[index];
-	_cleanup_condition_ struct sp_condition rest = {0};
-	int r;
-
-	if (verdict->action == c->fallback)
-		return 0;
-	r = sp_condition_add_all(&rest, &verdict->where);
-	for (size_t i = 0; i < index && r == 0; i++) {
-		_cleanup_condition_ struct sp_condition open = {0};
-
-		if (c->verdicts[i].action == verdict->action)
-			continue;
-		r = sp_condition_not(&c->verdicts[i].where, &open);
-		if (r == 0)
-			r = sp_condition_narrow(&rest, &open);
 	}
-	for (size_t i = 0; r == 0 && i < rest.count; i++)
-		r = emit_conjunct(c, verdict->action, &rest.conjuncts[i]);
+	decisions->list = grown;
+	grown[decisions->count++] = (struct decision){action, where, guard};
+	return 0;
+}
+
+static void clear_decisions(struct decisions *decisions)
+{
+	for (size_t i = 0; i < decisions->count; i++) {
+		sp_condition_free(decisions->list[i].where);
+		sp_condition_free(decisions->list[i].guard);
+	}
+	free(decisions->list);
+}
+
+/* 0, and *ret_condition NULL where the row has no test: it holds always. */
+static int condition_of(const struct row *row, struct sp_condition **ret_condition)
+{
+	struct sp_condition *whole = NULL;
+
+	for (size_t i = 0; i < SP_ELEMENTS(row->part) && row->part[i].used; i++) {
+		struct sp_condition *part = sp_condition_test(&row->part[i].test);
+
+		if (row->part[i].not )
+			part = sp_condition_not_take(part);
+		whole = i == 0 ? part : sp_condition_join_take(SP_CONDITION_AND, whole, part);
+		if (!whole)
+			return -ENOMEM;
+	}
+	*ret_condition = whole;
+	return 0;
+}
+
+/* The rows of a table that speak of the call, one after the other. */
+static const struct row *next_row(const struct row *rows, size_t count, int nr,
+				  const struct row *last)
+{
+	for (const struct row *row = last ? last + 1 : rows; row < rows + count; row++)
+		if (row->nr == nr)
+			return row;
+	return NULL;
+}
+
+static int decide_rows(struct compilation *c, uint32_t action, const struct row *rows, size_t count)
+{
+	const struct row *row = NULL;
+	int r = 0;
+
+	while (r == 0 && (row = next_row(rows, count, c->nr, row))) {
+		struct sp_condition *where = NULL;
+
+		r = condition_of(row, &where);
+		if (r == 0)
+			r = decide(c, action, where, NULL);
+	}
 	return r;
 }
 
-static int narrow(struct sp_condition *where, const struct fixed *rows, size_t count, int nr)
+/* *guard &= one of the rows; NULL stands for "always". */
+static int guard_by(const struct row *rows, size_t count, int nr, struct sp_condition **guard)
 {
-	_cleanup_condition_ struct sp_condition guard = {0};
-	bool any;
-	int r = collect(rows, count, nr, &guard, &any);
+	const struct row *row = NULL;
+	struct sp_condition *any = NULL;
 
-	return r < 0 || !any ? r : sp_condition_narrow(where, &guard);
+	while ((row = next_row(rows, count, nr, row))) {
+		struct sp_condition *one = NULL;
+		int r = condition_of(row, &one);
+
+		if (r == 0)
+			any = any ? sp_condition_join_take(SP_CONDITION_OR, any, one) : one;
+		if (r < 0 || !any) {
+			if (r < 0)
+				sp_condition_free(any);
+			return -ENOMEM;
+		}
+	}
+	if (any && *guard)
+		any = sp_condition_join_take(SP_CONDITION_AND, TAKE_POINTER(*guard), any);
+	else if (!any)
+		return 0;
+	*guard = any;
+	return any ? 0 : -ENOMEM;
 }
 
 static uint32_t action_of(const struct sp_call_rule *rule)
 {
 	switch (rule->action) {
 	case SP_ACTION_ALLOW:
-		return SCMP_ACT_ALLOW;
+		return SECCOMP_RET_ALLOW;
 	case SP_ACTION_LOG:
-		return SCMP_ACT_LOG;
+		return SECCOMP_RET_LOG;
 	case SP_ACTION_KILL:
-		return SCMP_ACT_KILL_PROCESS;
+		return SECCOMP_RET_KILL_PROCESS;
 	default:
-		return SCMP_ACT_TRAP;
+		return SECCOMP_RET_TRAP;
 	}
 }
 
@@ -337,32 +287,37 @@ static bool is_single(const struct sp_policy *policy)
 
 /* What a guard keeps from being allowed is trapped, also under `default kill`: the runtime answers
  * for its descriptors, and a program that sweeps them must not die of it. */
-static int add_allowed(struct compilation *c, uint32_t action, const struct sp_condition *where)
+static int make_guard(const struct compilation *c, struct sp_condition **ret_guard)
 {
-	_cleanup_condition_ struct sp_condition guarded = {0};
-	int r = sp_condition_add_all(&guarded, where);
+	struct sp_condition *guard = NULL;
+	int r = guard_by(guards, SP_ELEMENTS(guards), c->nr, &guard);
 
-	if (r == 0)
-		r = narrow(&guarded, guards, SP_ELEMENTS(guards), c->nr);
 	if (r == 0 && is_single(c->policy))
-		r = narrow(&guarded, one_process, SP_ELEMENTS(one_process), c->nr);
-	if (r == 0)
-		r = add_verdict(c, action, &guarded);
-	return r < 0 ? r : add_verdict(c, SCMP_ACT_TRAP, where);
+		r = guard_by(one_process, SP_ELEMENTS(one_process), c->nr, &guard);
+	if (r < 0)
+		sp_condition_free(guard);
+	else
+		*ret_guard = guard;
+	return r;
 }
 
 static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
 {
-	_cleanup_condition_ struct sp_condition where = {0};
+	_cleanup_condition_ struct sp_condition *where = NULL, *guard = NULL;
 	uint32_t action = action_of(rule);
-	int r = rule->conditional ? sp_condition_add_all(&where, &rule->condition)
-				  : sp_condition_always(&where);
 
-	if (r < 0)
-		return r;
-	if (action == SCMP_ACT_ALLOW || action == SCMP_ACT_LOG)
-		return add_allowed(c, action, &where);
-	return add_verdict(c, action, &where);
+	if (rule->condition) {
+		where = sp_condition_copy(rule->condition);
+		if (!where)
+			return -ENOMEM;
+	}
+	if (action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG) {
+		int r = make_guard(c, &guard);
+
+		if (r < 0)
+			return r;
+	}
+	return decide(c, action, TAKE_POINTER(where), TAKE_POINTER(guard));
 }
 
 /* Lower ranks first; in one rank a rule with conditions before the one without, which it is an
@@ -374,8 +329,8 @@ static int compare_rules(const void *left, const void *right)
 
 	if (a->rank != b->rank)
 		return a->rank < b->rank ? -1 : 1;
-	if (a->conditional != b->conditional)
-		return a->conditional ? -1 : 1;
+	if (!a->condition != !b->condition)
+		return a->condition ? -1 : 1;
 	return (a->action < b->action) - (a->action > b->action);
 }
 
@@ -417,36 +372,37 @@ static int add_refusal(struct compilation *c, uint32_t otherwise)
 	for (size_t i = 0; i < c->policy->call_count; i++) {
 		const struct sp_call_rule *rule = &c->policy->calls[i];
 
-		if (rule->nr == c->nr && !rule->conditional && rule->action != SP_ACTION_BROKER)
-			return add_final_verdict(c, rule->action == SP_ACTION_KILL
-							? SCMP_ACT_KILL_PROCESS
-							: SCMP_ACT_TRAP);
+		if (rule->nr == c->nr && !rule->condition && rule->action != SP_ACTION_BROKER)
+			return decide(c,
+				      rule->action == SP_ACTION_KILL ? SECCOMP_RET_KILL_PROCESS
+								     : SECCOMP_RET_TRAP,
+				      NULL, NULL);
 	}
-	return add_final_verdict(c, otherwise);
+	return decide(c, otherwise, NULL, NULL);
 }
 
 static int add_ordinary(struct compilation *c)
 {
-	int r = add_fixed_verdict(c, SCMP_ACT_ALLOW, needs, SP_ELEMENTS(needs));
+	int r = decide_rows(c, SECCOMP_RET_ALLOW, needs, SP_ELEMENTS(needs));
 
 	if (r == 0 && !(c->policy->wx.set && c->policy->wx.value))
-		r = add_fixed_verdict(c, SCMP_ACT_TRAP, writable_code, SP_ELEMENTS(writable_code));
+		r = decide_rows(c, SECCOMP_RET_TRAP, writable_code, SP_ELEMENTS(writable_code));
 	if (r < 0)
 		return r;
 	if (is_mediated(c->nr) || (makes_process(c->nr) && is_single(c->policy)))
-		return add_refusal(c, SCMP_ACT_TRAP);
+		return add_refusal(c, SECCOMP_RET_TRAP);
 	return add_rules(c);
 }
 
-static int add_verdicts(struct compilation *c)
+static int decide_call(struct compilation *c)
 {
 	switch (sp_call_class(c->nr)) {
 	case SP_CLASS_ALWAYS:
-		return add_final_verdict(c, SCMP_ACT_ALLOW);
+		return decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
 	case SP_CLASS_CLONE3:
-		return add_final_verdict(c, SCMP_ACT_ERRNO(ENOSYS));
+		return decide(c, SECCOMP_RET_ERRNO | ENOSYS, NULL, NULL);
 	case SP_CLASS_BROKERED:
-		return add_refusal(c, SCMP_ACT_TRAP);
+		return add_refusal(c, SECCOMP_RET_TRAP);
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
 		return add_refusal(c, c->fallback);
@@ -456,85 +412,111 @@ static int add_verdicts(struct compilation *c)
 	}
 }
 
-static int compile_call(struct compilation *c)
+/* ---- the program ---- */
+
+/* A call's decisions, last first; the last word is that nothing was said. */
+static struct sp_label write_decisions(struct sp_assembly *assembly, const struct sp_leaf *leaf)
 {
-	int r = add_verdicts(c);
+	const struct decisions *decisions = leaf->data;
+	struct sp_label label = {.word = SP_BPF_NO_WORD};
 
-	for (size_t i = 0; i < c->count && r == 0; i++)
-		r = emit_verdict(c, i);
-	clear_verdicts(c);
-	return r;
-}
+	for (size_t i = decisions->count; i-- > 0;) {
+		const struct decision *decision = &decisions->list[i];
+		struct sp_label yes = sp_bpf_return(assembly, decision->action);
 
-/* ---- the program ------------------------------------------------------------------------------------------ */
-
-static int read_program(int memory, struct sp_program *ret_program)
-{
-	struct stat status;
-	uint8_t *bytes;
-
-	if (fstat(memory, &status) < 0)
-		return -errno;
-	bytes = malloc((size_t)status.st_size);
-	if (!bytes)
-		return -ENOMEM;
-	if (pread(memory, bytes, (size_t)status.st_size, 0) != status.st_size) {
-		free(bytes);
-		return -EIO;
+		if (decision->guard)
+			yes = sp_bpf_condition(assembly, decision->guard, yes,
+					       sp_bpf_return(assembly, SECCOMP_RET_TRAP));
+		label =
+		    decision->where ? sp_bpf_condition(assembly, decision->where, yes, label) : yes;
 	}
-	*ret_program = (struct sp_program){bytes, (size_t)status.st_size};
-	return 0;
+	return label;
 }
 
-static int export(scmp_filter_ctx context, struct sp_program *ret_program)
+/* What follows an unconditional decision is never reached; behind conditions stands the fallback. */
+static int close_decisions(struct compilation *c)
 {
-	_cleanup_close_ int memory = memfd_create("sallyport-filter", MFD_CLOEXEC);
-	int r;
+	struct decisions *decisions = c->decisions;
 
-	if (memory < 0)
-		return -errno;
-	r = seccomp_export_bpf(context, memory);
-	return r < 0 ? r : read_program(memory, ret_program);
+	for (size_t i = 0; i < decisions->count; i++)
+		if (!decisions->list[i].where) {
+			for (size_t j = i + 1; j < decisions->count; j++) {
+				sp_condition_free(decisions->list[j].where);
+				sp_condition_free(decisions->list[j].guard);
+			}
+			decisions->count = i + 1;
+			return 0;
+		}
+	return decide(c, c->fallback, NULL, NULL);
 }
 
-static int compile_calls(struct compilation *c)
+/* Leaves of one kind are joined: calls without a condition go by their action, others stand alone. */
+static uint64_t kind_of(const struct decisions *decisions, int nr)
+{
+	bool plain = decisions->count == 1 && !decisions->list[0].guard;
+
+	return plain ? decisions->list[0].action : UINT64_C(1) << 32 | (uint64_t)nr;
+}
+
+static void set_leaf(const struct compilation *c, struct sp_leaf *leaves)
+{
+	leaves[c->nr] = (struct sp_leaf){
+	    .first = (uint32_t)c->nr,
+	    .kind = kind_of(c->decisions, c->nr),
+	    .write = write_decisions,
+	    .data = c->decisions,
+	};
+}
+
+/* All numbers with a name, and one leaf more for what lies beyond: 0 or -errno. */
+static int decide_calls(struct compilation *c, struct decisions *all, struct sp_leaf *leaves)
 {
 	char buffer[SP_CALL_NAME_MAX];
 
-	for (c->nr = 0; c->nr < SP_NUMBERS; c->nr++) {
-		int r = sp_call_name(c->nr, buffer) ? compile_call(c) : 0;
+	for (c->nr = 0; c->nr <= SP_NUMBERS; c->nr++) {
+		int r = 0;
 
+		c->decisions = &all[c->nr];
+		if (c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer))
+			r = decide_call(c);
+		if (r == 0)
+			r = close_decisions(c);
 		if (r < 0)
 			return r;
+		set_leaf(c, leaves);
 	}
 	return 0;
 }
 
-static int set_attributes(scmp_filter_ctx context)
+static int write_program(const struct sp_leaf *leaves, size_t count, struct sp_program *ret_program)
 {
-	int r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	_cleanup_(sp_bpf_clear) struct sp_assembly assembly = {0};
+	struct sock_filter *code;
+	size_t length;
+	int r;
 
-	/* A binary tree: the hundredth call costs as little as the first. */
-	return r < 0 ? r : seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	sp_bpf_numbers(&assembly, leaves, count, SECCOMP_RET_KILL_PROCESS);
+	r = sp_bpf_finish(&assembly, &code, &length);
+	if (r == 0)
+		*ret_program = (struct sp_program){(uint8_t *)code, length * sizeof(*code)};
+	return r;
 }
 
 int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
 {
+	struct decisions all[SP_NUMBERS + 1] = {0};
+	struct sp_leaf leaves[SP_NUMBERS + 1];
 	struct compilation c = {.policy = policy};
 	int r;
 
 	c.fallback = policy->default_action.set && policy->default_action.value == SP_ACTION_KILL
-			 ? SCMP_ACT_KILL_PROCESS
-			 : SCMP_ACT_TRAP;
-	c.context = seccomp_init(c.fallback);
-	if (!c.context)
-		return -ENOMEM;
-	r = set_attributes(c.context);
+			 ? SECCOMP_RET_KILL_PROCESS
+			 : SECCOMP_RET_TRAP;
+	r = decide_calls(&c, all, leaves);
 	if (r == 0)
-		r = compile_calls(&c);
-	if (r == 0)
-		r = export(c.context, ret_program);
-	seccomp_release(c.context);
+		r = write_program(leaves, SP_ELEMENTS(leaves), ret_program);
+	for (size_t i = 0; i < SP_ELEMENTS(all); i++)
+		clear_decisions(&all[i]);
 	return r;
 }
 
@@ -597,35 +579,59 @@ static const struct {
     {__NR_sigaltstack, 0},
 };
 
-static int compile_porter(scmp_filter_ctx context, uint32_t granted)
-{
-	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	int r = set_attributes(context);
+/* No memory of the porter's is ever executable. */
+static const struct row porter_memory[] = {
+    {__NR_mmap, {USED(LONG_MASKED(2, PROT_EXEC, 0))}},
+    {__NR_mprotect, {USED(LONG_MASKED(2, PROT_EXEC, 0))}},
+};
 
-	for (size_t i = 0; r == 0 && i < SP_ELEMENTS(porter_calls); i++)
-		if (!porter_calls[i].right || (granted & porter_calls[i].right))
-			r = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, porter_calls[i].nr, 0,
-						   NULL);
-	if (r == 0)
-		r = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, __NR_mmap, 1, &no_code);
-	if (r == 0)
-		r = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, __NR_mprotect, 1, &no_code);
-	return r;
+static bool porter_needs(int nr, uint32_t granted)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(porter_calls); i++)
+		if (porter_calls[i].nr == nr &&
+		    (!porter_calls[i].right || (granted & porter_calls[i].right)))
+			return true;
+	return false;
+}
+
+static int decide_porter_calls(struct compilation *c, uint32_t granted, struct decisions *all,
+			       struct sp_leaf *leaves)
+{
+	for (c->nr = 0; c->nr <= SP_NUMBERS; c->nr++) {
+		int r;
+
+		c->decisions = &all[c->nr];
+		r = porter_needs(c->nr, granted) ? decide(c, SECCOMP_RET_ALLOW, NULL, NULL)
+						 : decide_rows(c, SECCOMP_RET_ALLOW, porter_memory,
+							       SP_ELEMENTS(porter_memory));
+		if (r == 0)
+			r = close_decisions(c);
+		if (r < 0)
+			return r;
+		set_leaf(c, leaves);
+	}
+	return 0;
+}
+
+static uint32_t all_granted(const struct sp_policy *policy)
+{
+	uint32_t granted = 0;
+
+	for (size_t i = 0; i < policy->path_count; i++)
+		granted |= policy->paths[i].rights;
+	return granted;
 }
 
 int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program)
 {
-	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	uint32_t granted = 0;
-	int r;
+	struct decisions all[SP_NUMBERS + 1] = {0};
+	struct sp_leaf leaves[SP_NUMBERS + 1];
+	struct compilation c = {.policy = policy, .fallback = SECCOMP_RET_KILL_PROCESS};
+	int r = decide_porter_calls(&c, all_granted(policy), all, leaves);
 
-	if (!context)
-		return -ENOMEM;
-	for (size_t i = 0; i < policy->path_count; i++)
-		granted |= policy->paths[i].rights;
-	r = compile_porter(context, granted);
 	if (r == 0)
-		r = export(context, ret_program);
-	seccomp_release(context);
+		r = write_program(leaves, SP_ELEMENTS(leaves), ret_program);
+	for (size_t i = 0; i < SP_ELEMENTS(all); i++)
+		clear_decisions(&all[i]);
 	return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BPF programs of a policy. Both return 0, -ENOMEM, -E2BIG, or what libseccomp returned. */
+/* BPF programs of a policy. Both return 0, -ENOMEM, or -E2BIG: too many rules. */
 #ifndef SALLYPORT_POLICY_FILTER_H
 #define SALLYPORT_POLICY_FILTER_H
 

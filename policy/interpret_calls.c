@@ -118,55 +118,64 @@ static bool read_mask(struct sp_reading *reading, const struct sp_clause *clause
 	return read_value(reading, clause->mask, comparison->bits, &comparison->mask);
 }
 
-static bool read_clause(struct sp_reading *reading, const struct sp_word *call, int nr,
-			const struct sp_clause *clause, struct sp_condition *condition,
-			uint32_t *seen)
+static struct sp_condition *read_clause(struct sp_reading *reading, const struct sp_word *call,
+					int nr, const struct sp_clause *clause)
 {
 	struct sp_comparison comparison = {.relation = clause->relation};
-	_cleanup_condition_ struct sp_condition one = {0};
-	int r;
+	struct sp_condition *condition;
 
 	if (!read_argument(reading, call, nr, clause->argument, &comparison) ||
 	    !read_mask(reading, clause, &comparison) ||
 	    !read_value(reading, clause->value, comparison.bits, &comparison.value))
-		return false;
+		return NULL;
 	if (clause->mask && (comparison.value & ~comparison.mask)) {
 		SP_MISTAKE(reading, clause->value->place, NULL,
 			   "the comparison never holds or always does: the value has bits outside "
 			   "its mask");
-		return false;
+		return NULL;
 	}
-	if (*seen & (1u << comparison.argument)) {
-		SP_MISTAKE(
-		    reading, clause->argument->place, NULL,
-		    "\"%s\" is compared twice; join the conditions with a mask, or write two rules",
-		    clause->argument->text);
-		return false;
-	}
-	*seen |= 1u << comparison.argument;
-	r = sp_condition_compare(&comparison, &one);
-	if (r == 0)
-		r = sp_condition_narrow(condition, &one);
-	if (r == -E2BIG)
-		SP_MISTAKE(reading, clause->argument->place, NULL,
-			   "the condition is too complicated");
-	else
-		sp_note_error(reading, r);
-	return r == 0;
+	condition = sp_condition_compare(&comparison);
+	if (!condition)
+		sp_note_error(reading, -ENOMEM);
+	return condition;
 }
 
-static bool read_condition(struct sp_reading *reading, const struct sp_term *term, int nr,
-			   struct sp_condition *ret)
+/* Two values at once: the rule would never apply, which nobody means. */
+static bool contradicts(struct sp_reading *reading, const struct sp_term *term,
+			const struct sp_clause *clause)
 {
-	uint32_t seen = 0;
-	int r = sp_condition_always(ret);
+	for (const struct sp_clause *c = term->clauses; c != clause; c = c->next)
+		if (c->relation == SP_EQ && clause->relation == SP_EQ && !c->mask &&
+		    !clause->mask && strcmp(c->argument->text, clause->argument->text) == 0) {
+			SP_MISTAKE(reading, clause->argument->place, NULL,
+				   "\"%s\" can't have two values at once; write two rules",
+				   clause->argument->text);
+			return true;
+		}
+	return false;
+}
 
-	sp_note_error(reading, r);
-	for (const struct sp_clause *clause = term->clauses; clause && r == 0;
-	     clause = clause->next)
-		if (!read_clause(reading, term->word, nr, clause, ret, &seen))
-			return false;
-	return r == 0;
+/* All clauses joined; NULL after a mistake or without memory, which is told. */
+static struct sp_condition *read_condition(struct sp_reading *reading, const struct sp_term *term,
+					   int nr)
+{
+	struct sp_condition *condition = NULL;
+
+	for (const struct sp_clause *clause = term->clauses; clause; clause = clause->next) {
+		struct sp_condition *one = contradicts(reading, term, clause)
+					       ? NULL
+					       : read_clause(reading, term->word, nr, clause);
+
+		if (condition)
+			condition = sp_condition_join_take(SP_CONDITION_AND, condition, one);
+		else
+			condition = one;
+		if (one && !condition)
+			sp_note_error(reading, -ENOMEM);
+		if (!condition)
+			return NULL;
+	}
+	return condition;
 }
 
 /* ---- rules --------------------------------------------------------------------------------------
@@ -236,20 +245,23 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 		     struct verdict verdict, bool group, const char *call)
 {
 	_cleanup_free_ char *source = sp_source_of(reading, term->word->place);
-	_cleanup_condition_ struct sp_condition condition = {0};
+	_cleanup_condition_ struct sp_condition *condition = NULL;
 	struct sp_call_rule rule = {
 	    .nr = nr,
 	    .action = verdict.action,
 	    .error = verdict.action == SP_ACTION_DENY ? verdict.error : 0,
-	    .conditional = term->clauses != NULL,
 	    .rank = reading->source->depth * 2 + group,
 	    .source = source,
 	};
 
-	if (!source || (rule.conditional && !read_condition(reading, term, nr, &condition)))
+	if (!source)
 		return;
-	rule.condition = condition;
-	if (rule.conditional || settle(reading, term->word->place, &rule, call))
+	if (term->clauses) {
+		rule.condition = condition = read_condition(reading, term, nr);
+		if (!condition)
+			return;
+	}
+	if (condition || settle(reading, term->word->place, &rule, call))
 		sp_note_error(reading, sp_model_add_call(reading->policy, &rule));
 }
 

@@ -47,21 +47,16 @@ static int grow(void **array, size_t count, size_t size)
 
 int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
 {
-	_cleanup_condition_ struct sp_condition condition = {0};
+	_cleanup_condition_ struct sp_condition *condition =
+	    rule->condition ? sp_condition_copy(rule->condition) : NULL;
 	_cleanup_free_ char *source = strdup(rule->source);
 	struct sp_call_rule copy = *rule;
-	int r;
+	int r = grow((void **)&policy->calls, policy->call_count, sizeof(*policy->calls));
 
-	if (!source)
+	if (r < 0 || !source || (rule->condition && !condition))
 		return -ENOMEM;
-	r = sp_condition_add_all(&condition, &rule->condition);
-	if (r == 0)
-		r = grow((void **)&policy->calls, policy->call_count, sizeof(*policy->calls));
-	if (r < 0)
-		return r;
 	copy.source = TAKE_POINTER(source);
-	copy.condition = condition;
-	condition = (struct sp_condition){0};
+	copy.condition = TAKE_POINTER(condition);
 	policy->calls[policy->call_count++] = copy;
 	return 0;
 }
@@ -97,7 +92,7 @@ int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, con
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr)
 {
 	for (size_t i = 0; i < policy->call_count; i++)
-		if (policy->calls[i].nr == nr && !policy->calls[i].conditional)
+		if (policy->calls[i].nr == nr && !policy->calls[i].condition)
 			return &policy->calls[i];
 	return NULL;
 }
@@ -125,7 +120,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 		return NULL;
 	for (size_t i = 0; i < policy->call_count; i++) {
 		free(policy->calls[i].source);
-		sp_condition_clear(&policy->calls[i].condition);
+		sp_condition_free(policy->calls[i].condition);
 	}
 	for (size_t i = 0; i < policy->path_count; i++) {
 		free(policy->paths[i].pattern);

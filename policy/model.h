@@ -28,9 +28,8 @@ enum sp_action {
 struct sp_call_rule {
 	int nr;
 	enum sp_action action;
-	int error; /* of SP_ACTION_DENY */
-	bool conditional;
-	struct sp_condition condition;
+	int error;                      /* of SP_ACTION_DENY */
+	struct sp_condition *condition; /* owned; NULL: always */
 	unsigned rank;
 	char *source; /* owned */
 };

@@ -274,6 +274,8 @@ TEST_F(FilterTest, TheRuntimesDescriptors)
 		}
 		for (uint64_t fd = SP_RESERVED_FIRST; fd <= SP_RESERVED_LAST; fd++) {
 			EXPECT_EQ(kTrap, filter(__NR_close, {fd})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_close, {kJunk | fd})) << fd;
+			EXPECT_EQ(kTrap, filter(__NR_dup2, {5, kJunk | fd})) << fd;
 			EXPECT_EQ(kTrap, filter(__NR_dup, {fd})) << fd;
 			EXPECT_EQ(kTrap, filter(__NR_fcntl, {fd, F_GETFD})) << fd;
 			EXPECT_EQ(kTrap, filter(__NR_dup2, {fd, 5})) << fd;

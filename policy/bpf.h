@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes seccomp filters: classic BPF over struct seccomp_data. A program is written from its end,
+ * so that the targets of a jump, which only leads forward, stand already when it is written. Errors
+ * stick: check once, in sp_bpf_finish().
+ *
+ * Why not libseccomp, which gives every other part its names and numbers: it knows no order among
+ * rules and one comparison an argument, so that "the first rule that applies" becomes a disjunction
+ * of all the ways in which the others do not; two ordered rules on two ranges are thousands of rules
+ * there, and three ifs here.
+ */
+#ifndef SALLYPORT_POLICY_BPF_H
+#define SALLYPORT_POLICY_BPF_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/condition.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A place in the program, and the word of seccomp_data that must be in the accumulator there. */
+struct sp_label {
+	size_t at; /* counted from the end */
+	int word;  /* its offset, or SP_BPF_NO_WORD */
+};
+
+#define SP_BPF_NO_WORD (-1)
+
+/* SECCOMP_RET_* actions with their data that one program can have. */
+#define SP_BPF_RETURNS 64
+
+struct sp_assembly {
+	struct sock_filter *code; /* from the end; owned */
+	size_t count, room;
+	int error;
+	struct {
+		uint32_t action;
+		size_t at;
+	} returns[SP_BPF_RETURNS]; /* the latest of each */
+	size_t return_count;
+};
+
+/* Zero-initialise. */
+void sp_bpf_clear(struct sp_assembly *assembly);
+
+struct sp_label sp_bpf_return(struct sp_assembly *assembly, uint32_t action);
+
+/* Goes to `yes` where the condition holds, else to `no`. */
+struct sp_label sp_bpf_condition(struct sp_assembly *assembly, const struct sp_condition *condition,
+				 struct sp_label yes, struct sp_label no);
+
+/*
+ * What happens to the numbers from `first` up to the next leaf's. `write` writes the code, when its
+ * turn comes; leaves of one `kind` do the same, and are written as one where they are neighbours.
+ */
+struct sp_leaf {
+	uint32_t first;
+	uint64_t kind;
+	struct sp_label (*write)(struct sp_assembly *assembly, const struct sp_leaf *leaf);
+	const void *data;
+};
+
+/*
+ * The whole filter: foreign architectures, and the x32 numbers of x86_64, get `foreign`; the others
+ * are found in a binary tree. The leaves are sorted, and the first one's `first` is 0.
+ */
+void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
+		    uint32_t foreign);
+
+/* The program in its order, to be freed. 0, -ENOMEM, or -E2BIG: more than the kernel takes. */
+int sp_bpf_finish(const struct sp_assembly *assembly, struct sock_filter **ret_code,
+		  size_t *ret_count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
