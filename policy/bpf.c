@@ -100,7 +100,7 @@ static size_t enter_near(struct sp_assembly *assembly, struct sp_label label, in
 	if (assembly->count - at < NEAR)
 		return at;
 	if (BPF_CLASS(assembly->code[at].code) == BPF_RET)
-		return write_instruction(assembly, assembly->code[at]);
+		return sp_bpf_return(assembly, assembly->code[at].k).at;
 	return write_jump(assembly, at);
 }
 
