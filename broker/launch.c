@@ -253,12 +253,14 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .network = launch->isolate & SP_ISOLATE_NETWORK,
 	    .network_optional = launch->optional & SP_ISOLATE_NETWORK,
 	    .own_user_namespace = launch->isolate & SP_ISOLATE_USER,
+	    .program = copy_text(plan->has_program ? &plan->program : &plan->argument[0]),
 	    .directory = plan->has_directory ? copy_text(&plan->directory) : "/",
+	    .keep_session = plan->keep_session,
 	};
 
 	launch->argv = copy_vector(plan->argument, plan->n_argument);
 	launch->environment = copy_vector(plan->environment, plan->n_environment);
-	if (!start.directory || !launch->argv || !launch->environment)
+	if (!start.program || !start.directory || !launch->argv || !launch->environment)
 		return -ENOMEM;
 	start.argv = launch->argv;
 	start.environment = launch->environment;

@@ -45,7 +45,11 @@ static int make_vector(const char *const *strings, size_t *size, ProtobufCBinary
 
 static int check(const struct sp_launch *launch)
 {
-	if (!launch->policy || !launch->argv || !launch->argv[0] || launch->argv[0][0] != '/')
+	if (!launch->policy || !launch->argv || !launch->argv[0])
+		return -EINVAL;
+	if ((launch->program ? launch->program : launch->argv[0])[0] != '/')
+		return -EINVAL;
+	if (launch->interception > SP_INTERCEPTION_NOTIFY)
 		return -EINVAL;
 	if (launch->directory && launch->directory[0] != '/')
 		return -EINVAL;
@@ -118,6 +122,15 @@ static void add_scalars(const struct sp_launch *launch, Sallyport__Wire__LaunchP
 		plan->has_directory = true;
 		plan->directory = bytes_of(launch->directory);
 	}
+	if (launch->program) {
+		plan->has_program = true;
+		plan->program = bytes_of(launch->program);
+	}
+	if (launch->interception) {
+		plan->has_interception = true;
+		plan->interception = launch->interception;
+	}
+	plan->has_keep_session = plan->keep_session = launch->keep_session;
 	if (launch->spin_us != 0) {
 		plan->has_spin = true;
 		plan->spin = launch->spin_us < 0 ? 0 : (uint32_t)launch->spin_us;

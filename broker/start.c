@@ -24,7 +24,8 @@ struct steps {
 
 static int step_session(struct steps *steps)
 {
-	(void)steps;
+	if (steps->start->keep_session)
+		return 0;
 	return setsid() < 0 ? -errno : 0;
 }
 
@@ -48,7 +49,7 @@ static int step_program(struct steps *steps)
 {
 	struct stat status;
 
-	steps->program = open(steps->start->argv[0], O_PATH | O_CLOEXEC);
+	steps->program = open(steps->start->program, O_PATH | O_CLOEXEC);
 	if (steps->program < 0 || fstat(steps->program, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
@@ -129,7 +130,7 @@ static int step_exec(struct steps *steps)
 	/* A script's interpreter would have to open a descriptor that is closed by then. By name
 	 * there is no harm in a race: with no_new_privs, set-id bits do nothing. */
 	if (errno == ENOENT)
-		(void)execve(start->argv[0], argv, environment);
+		(void)execve(start->program, argv, environment);
 	return -errno;
 }
 

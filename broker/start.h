@@ -23,7 +23,8 @@ struct place {
 /* Everything borrowed. */
 struct start {
 	const char **argv, **environment; /* NULL-terminated */
-	const char *directory;
+	const char *program, *directory;
+	bool keep_session;
 	struct place *places;
 	size_t place_count;
 	const struct sp_limits *limits;

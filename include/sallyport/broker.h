@@ -103,6 +103,16 @@ typedef void sp_output_fn(struct sp_sandbox *sandbox, int stream, const void *by
 			  void *data);
 typedef void sp_exit_fn(struct sp_sandbox *sandbox, const struct sp_exit *exit, void *data);
 
+/* How the calls of a program come before the policy. */
+enum sp_interception {
+	/* The program links libsallyport-sandboxee, is trusted until it calls sp_sandboxee_enter(), and is
+	 * held by a TRAP filter from there on. */
+	SP_INTERCEPTION_COOPERATIVE = 0,
+	/* Any program. A floor stands before its first instruction: a filter that no act of the program
+	 * can lift sends every name-taking call to the porter by user notification (Linux 5.19). */
+	SP_INTERCEPTION_NOTIFY = 1,
+};
+
 /* A descriptor to pass: it appears as `number` in the sandboxee. Borrowed: duplicated during the call. */
 struct sp_pass {
 	int descriptor;
@@ -111,8 +121,12 @@ struct sp_pass {
 
 /* What to launch. Zero-initialise; everything is copied or duplicated during the call. */
 struct sp_launch {
-	struct sp_policy *policy;       /* required */
-	const char *const *argv;        /* required; argv[0] is an absolute path; NULL-terminated */
+	struct sp_policy *policy; /* required */
+	const char *const *argv;  /* required; NULL-terminated */
+	const char *program; /* absolute path of what to run; NULL: argv[0], which then is one */
+	enum sp_interception interception;
+	bool
+	    keep_session; /* stays in the broker's session and process group: terminals, job control */
 	const char *const *environment; /* "NAME=value", NULL-terminated; NULL: empty */
 	const char *directory;          /* working directory; NULL: "/" */
 	const struct sp_pass *pass; /* descriptors beside 0, 1, 2; those not passed are /dev/null */
