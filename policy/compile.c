@@ -263,20 +263,29 @@ static void clear(Message *message)
 	free(message->call);
 	free(message->filter.data);
 	free(message->porter_filter.data);
+	free(message->floor.data);
 }
 
 static int fill_filters(Message *message, const struct sp_policy *policy)
 {
-	struct sp_program program;
-	int r = sp_filter_compile(policy, &program);
+	const struct {
+		int (*compile)(const struct sp_policy *policy, struct sp_program *ret_program);
+		ProtobufCBinaryData *field;
+	} filters[] = {
+	    {sp_filter_compile, &message->filter},
+	    {sp_filter_compile_floor, &message->floor},
+	    {sp_filter_compile_porter, &message->porter_filter},
+	};
 
-	if (r < 0)
-		return r;
-	message->filter = (ProtobufCBinaryData){program.length, program.bytes};
-	r = sp_filter_compile_porter(policy, &program);
-	if (r == 0)
-		message->porter_filter = (ProtobufCBinaryData){program.length, program.bytes};
-	return r;
+	for (size_t i = 0; i < SP_ELEMENTS(filters); i++) {
+		struct sp_program program;
+		int r = filters[i].compile(policy, &program);
+
+		if (r < 0)
+			return r;
+		*filters[i].field = (ProtobufCBinaryData){program.length, program.bytes};
+	}
+	return 0;
 }
 
 static int encode(const Message *message, uint8_t **ret_bytes, size_t *ret_length)

@@ -63,14 +63,14 @@ struct row {
 _Static_assert(SP_RESERVED_FIRST % 2 == 0 && SP_RESERVED_LAST == SP_RESERVED_FIRST + 1,
 	       "RESERVED compares more, or fewer");
 
+/* Always let through: they tell a process of itself, or act on what it holds. */
+static const struct row harmless[] = {
+    {__NR_fstat, {}},  {__NR_fchdir, {}}, {__NR_getcwd, {}},
+    {__NR_gettid, {}}, {__NR_getpid, {}}, {__NR_sched_yield, {}},
+};
+
 /* What the runtime's own calls look like: always let through, in the handler a trap would be fatal. */
 static const struct row needs[] = {
-    {__NR_fstat, {}},
-    {__NR_fchdir, {}},
-    {__NR_getcwd, {}},
-    {__NR_gettid, {}},
-    {__NR_getpid, {}},
-    {__NR_sched_yield, {}},
     {__NR_rt_sigprocmask, {USED(MARKED(5))}},
     {__NR_rt_sigaction, {USED(MARKED(5))}},
     {__NR_rt_sigpending, {USED(MARKED(5))}},
@@ -89,16 +89,17 @@ static const struct row needs[] = {
     {__NR_fcntl, {USED(INT_IS(1, F_SETFD)), USED(MARKED(5))}},
 };
 
-/* Calls that the runtime answers by itself: native in no other form than the runtime's. */
+/* Calls that the runtime answers by itself, native in no other form than the runtime's; without a
+ * runtime they are native, whatever the policy says, so that both interceptions look alike. */
 static const int mediated[] = {__NR_rt_sigprocmask, __NR_rt_sigaction, __NR_rt_sigpending,
 			       __NR_rt_sigsuspend, __NR_umask};
 
 /*
  * Guards: an allowing rule holds only where one of the rows for its call does. Calls without a row
- * have no guard. The reserved descriptors, and masks for the duration of a call, are the runtime's
- * business.
+ * have no guard. These stand where there is a runtime: the reserved descriptors, and masks for the
+ * duration of a call, are its business.
  */
-static const struct row guards[] = {
+static const struct row runtime_guards[] = {
     {__NR_close, {NOT(RESERVED(0))}},
     {__NR_dup, {NOT(RESERVED(0))}},
     {__NR_fcntl, {NOT(RESERVED(0))}},
@@ -110,6 +111,10 @@ static const struct row guards[] = {
     {__NR_pselect6, {USED(LONG_IS(5, 0))}},
     {__NR_epoll_pwait, {USED(LONG_IS(4, 0))}},
     {__NR_epoll_pwait2, {USED(LONG_IS(4, 0))}},
+};
+
+/* And these everywhere. */
+static const struct row guards[] = {
     {__NR_clone, {USED(LONG_MASKED(0, NAMESPACES, 0))}},
 /* Any other option could loosen what holds the process, or hide it from its porter. */
 #define OPTION(value)                                                                              \
@@ -150,10 +155,10 @@ static const struct row writable_code[] = {
 
 /* ---- one call ---- */
 
-/* What happens where the condition (NULL: always) holds and that of no earlier decision does. An
- * action that is guarded becomes a trap where the guard does not hold. */
+/* What happens where the condition (NULL: always) holds and that of no earlier decision does. Where
+ * there is a guard that does not hold, `otherwise` happens in its place. */
 struct decision {
-	uint32_t action;
+	uint32_t action, otherwise;
 	struct sp_condition *where, *guard; /* owned */
 };
 
@@ -162,10 +167,20 @@ struct decisions {
 	size_t count;
 };
 
+/* What the program is for. */
+enum purpose {
+	PURPOSE_LOCK,  /* a runtime answers its traps */
+	PURPOSE_FLOOR, /* the porter answers its notifications */
+	PURPOSE_PORTER,
+};
+
 struct compilation {
 	const struct sp_policy *policy;
-	uint32_t fallback; /* the action of what no rule speaks of */
-	int nr;            /* the call in hand */
+	enum purpose purpose;
+	uint32_t intercept; /* the action that brings a call before the porter */
+	uint32_t fallback;  /* the action of what no rule speaks of */
+	uint32_t granted;   /* of PURPOSE_PORTER: all rights that the policy grants on any name */
+	int nr;             /* the call in hand */
 	struct decisions *decisions;
 };
 
@@ -183,7 +198,7 @@ static int decide(struct compilation *c, uint32_t action, struct sp_condition *w
 		return -ENOMEM;
 	}
 	decisions->list = grown;
-	grown[decisions->count++] = (struct decision){action, where, guard};
+	grown[decisions->count++] = (struct decision){action, c->intercept, where, guard};
 	return 0;
 }
 
@@ -265,7 +280,7 @@ static int guard_by(const struct row *rows, size_t count, int nr, struct sp_cond
 	return any ? 0 : -ENOMEM;
 }
 
-static uint32_t action_of(const struct sp_call_rule *rule)
+static uint32_t action_of(const struct compilation *c, const struct sp_call_rule *rule)
 {
 	switch (rule->action) {
 	case SP_ACTION_ALLOW:
@@ -275,7 +290,7 @@ static uint32_t action_of(const struct sp_call_rule *rule)
 	case SP_ACTION_KILL:
 		return SECCOMP_RET_KILL_PROCESS;
 	default:
-		return SECCOMP_RET_TRAP;
+		return c->intercept;
 	}
 }
 
@@ -285,13 +300,15 @@ static bool is_single(const struct sp_policy *policy)
 	       policy->limits[SP_LIMIT_PROCESSES].value == 1;
 }
 
-/* What a guard keeps from being allowed is trapped, also under `default kill`: the runtime answers
+/* What a guard keeps from being allowed is intercepted, also under `default kill`: the runtime answers
  * for its descriptors, and a program that sweeps them must not die of it. */
 static int make_guard(const struct compilation *c, struct sp_condition **ret_guard)
 {
 	struct sp_condition *guard = NULL;
 	int r = guard_by(guards, SP_ELEMENTS(guards), c->nr, &guard);
 
+	if (r == 0 && c->purpose == PURPOSE_LOCK)
+		r = guard_by(runtime_guards, SP_ELEMENTS(runtime_guards), c->nr, &guard);
 	if (r == 0 && is_single(c->policy))
 		r = guard_by(one_process, SP_ELEMENTS(one_process), c->nr, &guard);
 	if (r < 0)
@@ -304,7 +321,7 @@ static int make_guard(const struct compilation *c, struct sp_condition **ret_gua
 static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
 {
 	_cleanup_condition_ struct sp_condition *where = NULL, *guard = NULL;
-	uint32_t action = action_of(rule);
+	uint32_t action = action_of(c, rule);
 
 	if (rule->condition) {
 		where = sp_condition_copy(rule->condition);
@@ -375,7 +392,7 @@ static int add_refusal(struct compilation *c, uint32_t otherwise)
 		if (rule->nr == c->nr && !rule->condition && rule->action != SP_ACTION_BROKER)
 			return decide(c,
 				      rule->action == SP_ACTION_KILL ? SECCOMP_RET_KILL_PROCESS
-								     : SECCOMP_RET_TRAP,
+								     : c->intercept,
 				      NULL, NULL);
 	}
 	return decide(c, otherwise, NULL, NULL);
@@ -383,14 +400,19 @@ static int add_refusal(struct compilation *c, uint32_t otherwise)
 
 static int add_ordinary(struct compilation *c)
 {
-	int r = decide_rows(c, SECCOMP_RET_ALLOW, needs, SP_ELEMENTS(needs));
+	int r = decide_rows(c, SECCOMP_RET_ALLOW, harmless, SP_ELEMENTS(harmless));
 
+	if (r == 0 && c->purpose == PURPOSE_LOCK)
+		r = decide_rows(c, SECCOMP_RET_ALLOW, needs, SP_ELEMENTS(needs));
 	if (r == 0 && !(c->policy->wx.set && c->policy->wx.value))
-		r = decide_rows(c, SECCOMP_RET_TRAP, writable_code, SP_ELEMENTS(writable_code));
+		r = decide_rows(c, c->intercept, writable_code, SP_ELEMENTS(writable_code));
 	if (r < 0)
 		return r;
-	if (is_mediated(c->nr) || (makes_process(c->nr) && is_single(c->policy)))
-		return add_refusal(c, SECCOMP_RET_TRAP);
+	if (is_mediated(c->nr))
+		return c->purpose == PURPOSE_LOCK ? add_refusal(c, c->intercept)
+						  : decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
+	if (makes_process(c->nr) && is_single(c->policy))
+		return add_refusal(c, c->intercept);
 	return add_rules(c);
 }
 
@@ -402,7 +424,7 @@ static int decide_call(struct compilation *c)
 	case SP_CLASS_CLONE3:
 		return decide(c, SECCOMP_RET_ERRNO | ENOSYS, NULL, NULL);
 	case SP_CLASS_BROKERED:
-		return add_refusal(c, SECCOMP_RET_TRAP);
+		return add_refusal(c, c->intercept);
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
 		return add_refusal(c, c->fallback);
@@ -410,114 +432,6 @@ static int decide_call(struct compilation *c)
 	default:
 		return add_ordinary(c);
 	}
-}
-
-/* ---- the program ---- */
-
-/* A call's decisions, last first; the last word is that nothing was said. */
-static struct sp_label write_decisions(struct sp_assembly *assembly, const struct sp_leaf *leaf)
-{
-	const struct decisions *decisions = leaf->data;
-	struct sp_label label = {.word = SP_BPF_NO_WORD};
-
-	for (size_t i = decisions->count; i-- > 0;) {
-		const struct decision *decision = &decisions->list[i];
-		struct sp_label yes = sp_bpf_return(assembly, decision->action);
-
-		if (decision->guard)
-			yes = sp_bpf_condition(assembly, decision->guard, yes,
-					       sp_bpf_return(assembly, SECCOMP_RET_TRAP));
-		label =
-		    decision->where ? sp_bpf_condition(assembly, decision->where, yes, label) : yes;
-	}
-	return label;
-}
-
-/* What follows an unconditional decision is never reached; behind conditions stands the fallback. */
-static int close_decisions(struct compilation *c)
-{
-	struct decisions *decisions = c->decisions;
-
-	for (size_t i = 0; i < decisions->count; i++)
-		if (!decisions->list[i].where) {
-			for (size_t j = i + 1; j < decisions->count; j++) {
-				sp_condition_free(decisions->list[j].where);
-				sp_condition_free(decisions->list[j].guard);
-			}
-			decisions->count = i + 1;
-			return 0;
-		}
-	return decide(c, c->fallback, NULL, NULL);
-}
-
-/* Leaves of one kind are joined: calls without a condition go by their action, others stand alone. */
-static uint64_t kind_of(const struct decisions *decisions, int nr)
-{
-	bool plain = decisions->count == 1 && !decisions->list[0].guard;
-
-	return plain ? decisions->list[0].action : UINT64_C(1) << 32 | (uint64_t)nr;
-}
-
-static void set_leaf(const struct compilation *c, struct sp_leaf *leaves)
-{
-	leaves[c->nr] = (struct sp_leaf){
-	    .first = (uint32_t)c->nr,
-	    .kind = kind_of(c->decisions, c->nr),
-	    .write = write_decisions,
-	    .data = c->decisions,
-	};
-}
-
-/* All numbers with a name, and one leaf more for what lies beyond: 0 or -errno. */
-static int decide_calls(struct compilation *c, struct decisions *all, struct sp_leaf *leaves)
-{
-	char buffer[SP_CALL_NAME_MAX];
-
-	for (c->nr = 0; c->nr <= SP_NUMBERS; c->nr++) {
-		int r = 0;
-
-		c->decisions = &all[c->nr];
-		if (c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer))
-			r = decide_call(c);
-		if (r == 0)
-			r = close_decisions(c);
-		if (r < 0)
-			return r;
-		set_leaf(c, leaves);
-	}
-	return 0;
-}
-
-static int write_program(const struct sp_leaf *leaves, size_t count, struct sp_program *ret_program)
-{
-	_cleanup_(sp_bpf_clear) struct sp_assembly assembly = {0};
-	struct sock_filter *code;
-	size_t length;
-	int r;
-
-	sp_bpf_numbers(&assembly, leaves, count, SECCOMP_RET_KILL_PROCESS);
-	r = sp_bpf_finish(&assembly, &code, &length);
-	if (r == 0)
-		*ret_program = (struct sp_program){(uint8_t *)code, length * sizeof(*code)};
-	return r;
-}
-
-int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
-{
-	struct decisions all[SP_NUMBERS + 1] = {0};
-	struct sp_leaf leaves[SP_NUMBERS + 1];
-	struct compilation c = {.policy = policy};
-	int r;
-
-	c.fallback = policy->default_action.set && policy->default_action.value == SP_ACTION_KILL
-			 ? SECCOMP_RET_KILL_PROCESS
-			 : SECCOMP_RET_TRAP;
-	r = decide_calls(&c, all, leaves);
-	if (r == 0)
-		r = write_program(leaves, SP_ELEMENTS(leaves), ret_program);
-	for (size_t i = 0; i < SP_ELEMENTS(all); i++)
-		clear_decisions(&all[i]);
-	return r;
 }
 
 /* ---- the porter's ------------------------------------------------------------------------------------------- */
@@ -594,16 +508,82 @@ static bool porter_needs(int nr, uint32_t granted)
 	return false;
 }
 
-static int decide_porter_calls(struct compilation *c, uint32_t granted, struct decisions *all,
-			       struct sp_leaf *leaves)
+static int decide_porter_call(struct compilation *c)
 {
+	if (porter_needs(c->nr, c->granted))
+		return decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
+	return decide_rows(c, SECCOMP_RET_ALLOW, porter_memory, SP_ELEMENTS(porter_memory));
+}
+
+/* ---- the program ---- */
+
+/* A call's decisions, last first; the last word is that nothing was said. */
+static struct sp_label write_decisions(struct sp_assembly *assembly, const struct sp_leaf *leaf)
+{
+	const struct decisions *decisions = leaf->data;
+	struct sp_label label = {.word = SP_BPF_NO_WORD};
+
+	for (size_t i = decisions->count; i-- > 0;) {
+		const struct decision *decision = &decisions->list[i];
+		struct sp_label yes = sp_bpf_return(assembly, decision->action);
+
+		if (decision->guard)
+			yes = sp_bpf_condition(assembly, decision->guard, yes,
+					       sp_bpf_return(assembly, decision->otherwise));
+		label =
+		    decision->where ? sp_bpf_condition(assembly, decision->where, yes, label) : yes;
+	}
+	return label;
+}
+
+/* What follows an unconditional decision is never reached; behind conditions stands the fallback. */
+static int close_decisions(struct compilation *c)
+{
+	struct decisions *decisions = c->decisions;
+
+	for (size_t i = 0; i < decisions->count; i++)
+		if (!decisions->list[i].where) {
+			for (size_t j = i + 1; j < decisions->count; j++) {
+				sp_condition_free(decisions->list[j].where);
+				sp_condition_free(decisions->list[j].guard);
+			}
+			decisions->count = i + 1;
+			return 0;
+		}
+	return decide(c, c->fallback, NULL, NULL);
+}
+
+/* Leaves of one kind are joined: calls without a condition go by their action, others stand alone. */
+static uint64_t kind_of(const struct decisions *decisions, int nr)
+{
+	bool plain = decisions->count == 1 && !decisions->list[0].guard;
+
+	return plain ? decisions->list[0].action : UINT64_C(1) << 32 | (uint64_t)nr;
+}
+
+static void set_leaf(const struct compilation *c, struct sp_leaf *leaves)
+{
+	leaves[c->nr] = (struct sp_leaf){
+	    .first = (uint32_t)c->nr,
+	    .kind = kind_of(c->decisions, c->nr),
+	    .write = write_decisions,
+	    .data = c->decisions,
+	};
+}
+
+/* All numbers with a name, and one leaf more for what lies beyond: 0 or -errno. */
+static int decide_calls(struct compilation *c, struct decisions *all, struct sp_leaf *leaves)
+{
+	char buffer[SP_CALL_NAME_MAX];
+
 	for (c->nr = 0; c->nr <= SP_NUMBERS; c->nr++) {
-		int r;
+		int r = 0;
 
 		c->decisions = &all[c->nr];
-		r = porter_needs(c->nr, granted) ? decide(c, SECCOMP_RET_ALLOW, NULL, NULL)
-						 : decide_rows(c, SECCOMP_RET_ALLOW, porter_memory,
-							       SP_ELEMENTS(porter_memory));
+		if (c->purpose == PURPOSE_PORTER)
+			r = decide_porter_call(c);
+		else if (c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer))
+			r = decide_call(c);
 		if (r == 0)
 			r = close_decisions(c);
 		if (r < 0)
@@ -611,6 +591,54 @@ static int decide_porter_calls(struct compilation *c, uint32_t granted, struct d
 		set_leaf(c, leaves);
 	}
 	return 0;
+}
+
+static int write_program(const struct sp_leaf *leaves, size_t count, struct sp_program *ret_program)
+{
+	_cleanup_(sp_bpf_clear) struct sp_assembly assembly = {0};
+	struct sock_filter *code;
+	size_t length;
+	int r;
+
+	sp_bpf_numbers(&assembly, leaves, count, SECCOMP_RET_KILL_PROCESS);
+	r = sp_bpf_finish(&assembly, &code, &length);
+	if (r == 0)
+		*ret_program = (struct sp_program){(uint8_t *)code, length * sizeof(*code)};
+	return r;
+}
+
+static int compile(struct compilation *c, struct sp_program *ret_program)
+{
+	struct decisions all[SP_NUMBERS + 1] = {0};
+	struct sp_leaf leaves[SP_NUMBERS + 1];
+	int r = decide_calls(c, all, leaves);
+
+	if (r == 0)
+		r = write_program(leaves, SP_ELEMENTS(leaves), ret_program);
+	for (size_t i = 0; i < SP_ELEMENTS(all); i++)
+		clear_decisions(&all[i]);
+	return r;
+}
+
+static int compile_sandboxee(const struct sp_policy *policy, enum purpose purpose,
+			     uint32_t intercept, struct sp_program *ret_program)
+{
+	struct compilation c = {.policy = policy, .purpose = purpose, .intercept = intercept};
+
+	c.fallback = policy->default_action.set && policy->default_action.value == SP_ACTION_KILL
+			 ? SECCOMP_RET_KILL_PROCESS
+			 : intercept;
+	return compile(&c, ret_program);
+}
+
+int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_sandboxee(policy, PURPOSE_LOCK, SECCOMP_RET_TRAP, ret_program);
+}
+
+int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_sandboxee(policy, PURPOSE_FLOOR, SECCOMP_RET_USER_NOTIF, ret_program);
 }
 
 static uint32_t all_granted(const struct sp_policy *policy)
@@ -624,14 +652,12 @@ static uint32_t all_granted(const struct sp_policy *policy)
 
 int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program)
 {
-	struct decisions all[SP_NUMBERS + 1] = {0};
-	struct sp_leaf leaves[SP_NUMBERS + 1];
-	struct compilation c = {.policy = policy, .fallback = SECCOMP_RET_KILL_PROCESS};
-	int r = decide_porter_calls(&c, all_granted(policy), all, leaves);
+	struct compilation c = {
+	    .policy = policy,
+	    .purpose = PURPOSE_PORTER,
+	    .fallback = SECCOMP_RET_KILL_PROCESS,
+	    .granted = all_granted(policy),
+	};
 
-	if (r == 0)
-		r = write_program(leaves, SP_ELEMENTS(leaves), ret_program);
-	for (size_t i = 0; i < SP_ELEMENTS(all); i++)
-		clear_decisions(&all[i]);
-	return r;
+	return compile(&c, ret_program);
 }

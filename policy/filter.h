@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BPF programs of a policy. Both return 0, -ENOMEM, or -E2BIG: too many rules. */
+/* BPF programs of a policy. All return 0, -ENOMEM, or -E2BIG: too many rules. */
 #ifndef SALLYPORT_POLICY_FILTER_H
 #define SALLYPORT_POLICY_FILTER_H
 
@@ -13,6 +13,10 @@ struct sp_program {
 
 /* The filter that locks a sandboxee. */
 int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program);
+
+/* The floor under a program that has no runtime: what is not allowed comes to the porter by user
+ * notification. */
+int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program);
 
 /* The filter of its porter: an allow list, deadly otherwise. */
 int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program);

@@ -53,7 +53,7 @@ struct sp_rules {
 	int default_error;
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
-	struct sock_fprog filter, porter_filter;
+	struct sock_fprog filter, porter_filter, floor;
 };
 
 /* FNV-1a, continued from one component to the next. The policy is trusted: no keyed hash needed. */
@@ -328,6 +328,8 @@ static int load_message(struct sp_rules *rules, const Sallyport__Policy__Compile
 		r = load_program(message->filter, &rules->filter);
 	if (r == 0)
 		r = load_program(message->porter_filter, &rules->porter_filter);
+	if (r == 0)
+		r = load_program(message->floor, &rules->floor);
 	return r;
 }
 
@@ -377,6 +379,7 @@ struct sp_rules *sp_rules_free(struct sp_rules *rules)
 	free(rules->buckets);
 	free(rules->filter.filter);
 	free(rules->porter_filter.filter);
+	free(rules->floor.filter);
 	free(rules);
 	return NULL;
 }
@@ -528,6 +531,11 @@ bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size
 			return false;
 	}
 	return true;
+}
+
+struct sock_fprog sp_rules_floor(const struct sp_rules *rules)
+{
+	return rules->floor;
 }
 
 static int compare_call(const void *key, const void *element)

@@ -163,7 +163,7 @@ inline Rules make_rules(const std::vector<Rule> &rows)
 	policy.path = pointers.data();
 	policy.default_error = ENOSYS;
 	policy.default_source = bytes_of(source);
-	policy.filter = policy.porter_filter = bytes_of(program);
+	policy.filter = policy.porter_filter = policy.floor = bytes_of(program);
 	policy.limits = &limits;
 	std::vector<uint8_t> packed(sallyport__policy__compiled_policy__get_packed_size(&policy));
 	sallyport__policy__compiled_policy__pack(&policy, packed.data());

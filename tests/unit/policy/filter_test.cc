@@ -426,6 +426,40 @@ TEST_F(FilterTest, IsShortEnoughForTheKernelAndForTheCaller)
 	}
 }
 
+TEST_F(FilterTest, TheFloorUnderAProgramWithoutRuntime)
+{
+	const uint32_t notify = SECCOMP_RET_USER_NOTIF;
+	Rules rules = rules_of("include parser\nsyscalls { allow fork; deny bind; kill add_key }\n"
+			       "limits { processes 4 }");
+	BpfSimulator floor(sp_rules_floor(rules.get()));
+	auto verdict = [&](long nr, const Arguments &arguments = {}) {
+		return floor.run(static_cast<uint32_t>(nr), arguments).value_or(0x12345678);
+	};
+
+	for (size_t i = 0; i < SP_CALL_COUNT; i++)
+		EXPECT_EQ(notify, verdict(sp_call_table[i].nr)) << sp_call_table[i].name;
+	for (long nr : {__NR_execve, __NR_execveat, __NR_unshare, __NR_mount, __NR_socket,
+			__NR_bind, __NR_seccomp, __NR_ptrace, 500L, 100000L})
+		EXPECT_EQ(notify, verdict(nr)) << nr;
+	for (long nr : {__NR_read, __NR_rt_sigprocmask, __NR_rt_sigaction, __NR_umask, __NR_fchdir,
+			__NR_exit_group, __NR_futex, __NR_fork})
+		EXPECT_EQ(kAllow, verdict(nr)) << nr;
+	EXPECT_EQ(kKill, verdict(__NR_add_key));
+	EXPECT_EQ(kNoSys, verdict(__NR_clone3));
+	EXPECT_EQ(notify, verdict(__NR_clone, {17 | CLONE_NEWUSER}));
+	EXPECT_EQ(kAllow, verdict(__NR_clone, {17}));
+	EXPECT_EQ(notify, verdict(__NR_prctl, {PR_SET_DUMPABLE}));
+	EXPECT_EQ(notify, verdict(__NR_mmap, {0, 1, PROT_WRITE | PROT_EXEC}));
+	/* No descriptor is reserved, no mask in the way, and no mark opens anything. */
+	EXPECT_EQ(kAllow, verdict(__NR_close, {SP_CHANNEL_FD}));
+	EXPECT_EQ(kAllow, verdict(__NR_close_range, {3, 0xffffffff}));
+	EXPECT_EQ(kAllow, verdict(__NR_ppoll, {1, 1, 0, 1, 8, 0}));
+	EXPECT_EQ(notify, verdict(__NR_process_vm_readv, {kHalfMark | 7}));
+	EXPECT_EQ(notify, verdict(__NR_recvmsg, {SP_CHANNEL_FD}));
+	for (uint32_t nr : {0u, 2u, 59u})
+		EXPECT_EQ(kKill, floor.run(nr, {}, AUDIT_ARCH_I386));
+}
+
 TEST_F(FilterTest, ThePortersIsAnAllowList)
 {
 	Rules reading = rules_of("files { read /q/** }"),
