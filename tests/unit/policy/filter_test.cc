@@ -439,7 +439,7 @@ TEST_F(FilterTest, TheFloorUnderAProgramWithoutRuntime)
 	for (size_t i = 0; i < SP_CALL_COUNT; i++)
 		EXPECT_EQ(notify, verdict(sp_call_table[i].nr)) << sp_call_table[i].name;
 	for (long nr : {__NR_execve, __NR_execveat, __NR_unshare, __NR_mount, __NR_socket,
-			__NR_bind, __NR_seccomp, __NR_ptrace, 500L, 100000L})
+			__NR_bind, __NR_seccomp, __NR_ptrace, 500, 100000})
 		EXPECT_EQ(notify, verdict(nr)) << nr;
 	for (long nr : {__NR_read, __NR_rt_sigprocmask, __NR_rt_sigaction, __NR_umask, __NR_fchdir,
 			__NR_exit_group, __NR_futex, __NR_fork})
