@@ -29,6 +29,24 @@ const struct sp_call_info *sp_call_find(int nr)
 	return NULL;
 }
 
+static uint32_t field_of(int8_t column, enum sp_call_field field)
+{
+	return column >= 0 ? field : 0;
+}
+
+uint32_t sp_call_fields(const struct sp_call_info *info)
+{
+	uint32_t fields =
+	    field_of(info->dirfd, SP_FIELD_DIRFD) | field_of(info->path, SP_FIELD_PATH) |
+	    field_of(info->dirfd2, SP_FIELD_DIRFD2) | field_of(info->path2, SP_FIELD_PATH2) |
+	    field_of(info->flags, SP_FIELD_FLAGS) | field_of(info->mode, SP_FIELD_MODE);
+
+	/* Its flags, and the size of what holds them, are the struct's members. */
+	if (info->extra == SP_EXTRA_OPEN_HOW)
+		return fields | SP_FIELD_MODE | SP_FIELD_RESOLVE;
+	return fields | field_of(info->size, SP_FIELD_SIZE);
+}
+
 const char *sp_operation_name(enum sp_operation operation)
 {
 	static const char *const names[SP_OPERATION_COUNT] = {

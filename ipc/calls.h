@@ -75,6 +75,19 @@ extern const struct sp_call_info sp_call_table[SP_CALL_COUNT];
 /* The row of a system call number, or NULL where it is not brokered. Async-signal-safe. */
 const struct sp_call_info *sp_call_find(int nr);
 
+/* The members of struct sp_call that a row fills in, beside those that every call has. */
+enum sp_call_field {
+	SP_FIELD_DIRFD = 1 << 0,
+	SP_FIELD_PATH = 1 << 1,
+	SP_FIELD_DIRFD2 = 1 << 2,
+	SP_FIELD_PATH2 = 1 << 3,
+	SP_FIELD_FLAGS = 1 << 4,
+	SP_FIELD_MODE = 1 << 5,
+	SP_FIELD_RESOLVE = 1 << 6,
+	SP_FIELD_SIZE = 1 << 7,
+};
+uint32_t sp_call_fields(const struct sp_call_info *info);
+
 /* "open", "stat", …: the name that reports and policies use. */
 const char *sp_operation_name(enum sp_operation operation);
 

@@ -2,10 +2,10 @@
 #include "ipc/decode.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "ipc/wire.pb-c.h"
+#include "ipc/wirecall.h"
 
 /*
  * A buffer for protobuf_c_message_pack_to_buffer() that stores nothing: it compares with the bytes
@@ -106,66 +106,6 @@ int sp_message_decode(const ProtobufCMessageDescriptor *descriptor, const uint8_
 	return -EBADMSG;
 }
 
-/* A path of the wire as a C string, in the arena. */
-static int parse_path(const ProtobufCBinaryData *data, struct sp_arena *arena,
-		      const char **ret_path)
-{
-	char *path;
-
-	if (data->len >= PATH_MAX || (data->len && memchr(data->data, 0, data->len)))
-		return -EBADMSG;
-	path = sp_arena_allocate(arena, data->len + 1);
-	if (!path)
-		return -EBADMSG;
-	if (data->len)
-		memcpy(path, data->data, data->len);
-	path[data->len] = 0;
-	*ret_path = path;
-	return 0;
-}
-
-/* A field is present exactly where the row has a column for it. */
-static bool fields_match(const Sallyport__Wire__Call *call, const struct sp_call_info *info)
-{
-	bool open_how = info->extra == SP_EXTRA_OPEN_HOW;
-
-	return !!call->has_dirfd == (info->dirfd >= 0) && !!call->has_path == (info->path >= 0) &&
-	       !!call->has_dirfd2 == (info->dirfd2 >= 0) &&
-	       !!call->has_path2 == (info->path2 >= 0) && !!call->has_flags == (info->flags >= 0) &&
-	       !!call->has_mode == (info->mode >= 0 || open_how) &&
-	       !!call->has_resolve == open_how &&
-	       !!call->has_size == (info->returns == SP_RETURNS_BYTES);
-}
-
-static int parse_call(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_arena *arena,
-		      struct sp_call *ret_call)
-{
-	struct sp_call call = {.tid = tid, .dirfd = AT_FDCWD, .dirfd2 = AT_FDCWD};
-	int r;
-
-	if (wire->id >= SP_CALL_COUNT || wire->umask > 0777)
-		return -EBADMSG;
-	call.info = &sp_call_table[wire->id];
-	if (!fields_match(wire, call.info))
-		return -EBADMSG;
-	r = parse_path(&wire->path, arena, &call.path);
-	if (r == 0 && call.info->path2 >= 0)
-		r = parse_path(&wire->path2, arena, &call.path2);
-	if (r < 0)
-		return r;
-	if (wire->has_dirfd)
-		call.dirfd = wire->dirfd;
-	if (wire->has_dirfd2)
-		call.dirfd2 = wire->dirfd2;
-	call.flags = wire->flags | call.info->implied;
-	call.mode = wire->mode;
-	call.resolve = wire->resolve;
-	call.size = wire->size;
-	call.umask = wire->umask;
-	*ret_call = call;
-	return 0;
-}
-
 static int parse_refused(const Sallyport__Wire__Refused *wire, struct sp_request *request)
 {
 	if (wire->n_argument != SP_REQUEST_ARGUMENTS)
@@ -194,7 +134,7 @@ int sp_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *aren
 	*ret_request = (struct sp_request){.generation = wire->generation, .tid = wire->tid};
 	switch (wire->what_case) {
 	case SALLYPORT__WIRE__REQUEST__WHAT_CALL:
-		return parse_call(wire->call, wire->tid, arena, &ret_request->call);
+		return sp_call_from_wire(wire->call, wire->tid, arena, &ret_request->call);
 	case SALLYPORT__WIRE__REQUEST__WHAT_REFUSED:
 		return parse_refused(wire->refused, ret_request);
 	default:

@@ -3,9 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/futex.h>
-#include <linux/openat2.h>
 #include <linux/stat.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,8 +14,9 @@
 #include "ipc/arch.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
+#include "ipc/marshal.h"
 #include "ipc/runtime.h"
-#include "ipc/wire.pb-c.h"
+#include "ipc/wirecall.h"
 #include "sandboxee/runtime.h"
 
 /* How long a call waits for a slot while SP_SLOT_COUNT others are under way. */
@@ -35,7 +34,7 @@ struct exchange {
 	uint32_t generation;
 	uint64_t flags; /* of the call, as sent */
 	long result;
-	char path[PATH_MAX], path2[PATH_MAX];
+	struct sp_marshal_buffers buffers;
 	uint8_t arena[SP_OUT_MAX + 512] __attribute__((aligned(16)));
 };
 
@@ -238,94 +237,38 @@ static int take_descriptor(struct exchange *exchange)
 /* ---- marshalling
  * ------------------------------------------------------------------------------------------ */
 
-static int read_path(struct exchange *exchange, int argument, char *to, ProtobufCBinaryData *field)
+static int read_memory(void *context, void *to, uint64_t from, size_t length)
 {
-	const struct sp_trap *trap = exchange->trap;
-	ssize_t length =
-	    sp_memory_read_string(trap->pid, to, (const void *)trap->argument[argument], PATH_MAX);
+	const struct sp_trap *trap = context;
 
-	if (length < 0)
-		return (int)length;
-	field->data = (uint8_t *)to;
-	field->len = (size_t)length;
+	return sp_memory_read(trap->pid, to, (const void *)(uintptr_t)from, length);
+}
+
+static ssize_t read_string(void *context, char *to, uint64_t from, size_t size)
+{
+	const struct sp_trap *trap = context;
+
+	return sp_memory_read_string(trap->pid, to, (const void *)(uintptr_t)from, size);
+}
+
+static int read_call(struct exchange *exchange, struct sp_call *ret_call)
+{
+	const struct sp_memory memory = {
+	    .read = read_memory,
+	    .read_string = read_string,
+	    .context = (void *)(uintptr_t)exchange->trap,
+	};
+	uint64_t arguments[SP_MARSHAL_ARGUMENTS];
+	int r;
+
+	for (int i = 0; i < SP_MARSHAL_ARGUMENTS; i++)
+		arguments[i] = (uint64_t)exchange->trap->argument[i];
+	r = sp_marshal_call(exchange->info, arguments, &memory, &exchange->buffers, ret_call);
+	if (r < 0)
+		return r;
+	ret_call->umask = atomic_load(&sp_runtime.umask);
+	exchange->flags = ret_call->flags;
 	return 0;
-}
-
-/* struct open_how grows: a longer one is accepted while the rest is zero, as the kernel does. */
-static int read_open_how(const struct exchange *exchange, Sallyport__Wire__Call *call)
-{
-	const struct sp_trap *trap = exchange->trap;
-	const uint8_t *from = (const uint8_t *)trap->argument[exchange->info->flags];
-	size_t size = (size_t)trap->argument[exchange->info->size];
-	struct open_how how;
-	uint8_t rest[64];
-
-	if (size < sizeof(how))
-		return -EINVAL;
-	if (size > 4096)
-		return -E2BIG;
-	if (sp_memory_read(trap->pid, &how, from, sizeof(how)) < 0)
-		return -EFAULT;
-	for (size_t at = sizeof(how); at < size; at += sizeof(rest)) {
-		size_t part = size - at < sizeof(rest) ? size - at : sizeof(rest);
-
-		if (sp_memory_read(trap->pid, rest, from + at, part) < 0)
-			return -EFAULT;
-		for (size_t i = 0; i < part; i++)
-			if (rest[i])
-				return -E2BIG;
-	}
-	call->has_flags = call->has_mode = call->has_resolve = 1;
-	call->flags = how.flags;
-	call->mode = how.mode;
-	call->resolve = how.resolve;
-	return 0;
-}
-
-/* The columns of the table that are plain numbers. The kernel takes 32 bits of each. */
-static void read_numbers(const struct exchange *exchange, Sallyport__Wire__Call *call)
-{
-	const struct sp_call_info *info = exchange->info;
-	const long *argument = exchange->trap->argument;
-
-	call->has_dirfd = info->dirfd >= 0;
-	call->dirfd = info->dirfd >= 0 ? (int32_t)argument[info->dirfd] : 0;
-	call->has_dirfd2 = info->dirfd2 >= 0;
-	call->dirfd2 = info->dirfd2 >= 0 ? (int32_t)argument[info->dirfd2] : 0;
-	call->has_flags = info->flags >= 0;
-	call->flags = info->flags >= 0 ? (uint32_t)argument[info->flags] : 0;
-	call->has_mode = info->mode >= 0;
-	call->mode = info->mode >= 0 ? (uint32_t)argument[info->mode] : 0;
-	call->umask = atomic_load(&sp_runtime.umask);
-}
-
-static int read_call(struct exchange *exchange, Sallyport__Wire__Call *call)
-{
-	const struct sp_call_info *info = exchange->info;
-	int r = 0;
-
-	call->id = (uint32_t)(info - sp_call_table);
-	read_numbers(exchange, call);
-	if (info->extra == SP_EXTRA_OPEN_HOW)
-		r = read_open_how(exchange, call);
-	if (r == 0 && info->returns == SP_RETURNS_BYTES) {
-		int size = (int)exchange->trap->argument[info->size];
-
-		if (size <= 0)
-			return -EINVAL;
-		call->has_size = 1;
-		call->size = (uint64_t)size;
-	}
-	if (r == 0) {
-		call->has_path = 1;
-		r = read_path(exchange, info->path, exchange->path, &call->path);
-	}
-	if (r == 0 && info->path2 >= 0) {
-		call->has_path2 = 1;
-		r = read_path(exchange, info->path2, exchange->path2, &call->path2);
-	}
-	exchange->flags = call->flags | info->implied;
-	return r;
 }
 
 /* ---- metadata of a descriptor
@@ -381,16 +324,15 @@ static long stat_descriptor(const struct exchange *exchange, int descriptor)
 }
 
 /* True where the call was answered from the descriptor alone; its result is in exchange->result. */
-static bool answered_by_descriptor(struct exchange *exchange, Sallyport__Wire__Call *call)
+static bool answered_by_descriptor(struct exchange *exchange, struct sp_call *call)
 {
 	if (exchange->info->operation != SP_OPERATION_STAT || !(call->flags & AT_EMPTY_PATH))
 		return false;
 	call->flags &= ~(uint64_t)AT_EMPTY_PATH;
-	if (call->path.len > 0)
+	if (call->path[0])
 		return false;
 	if (call->dirfd == AT_FDCWD) {
-		exchange->path[0] = '.';
-		call->path.len = 1;
+		call->path = ".";
 		return false;
 	}
 	exchange->result = stat_descriptor(exchange, call->dirfd);
@@ -470,7 +412,8 @@ static void ask(struct exchange *exchange, Sallyport__Wire__Request *request)
 static void forward_call(struct exchange *exchange)
 {
 	Sallyport__Wire__Request request = SALLYPORT__WIRE__REQUEST__INIT;
-	Sallyport__Wire__Call call = SALLYPORT__WIRE__CALL__INIT;
+	Sallyport__Wire__Call wire;
+	struct sp_call call;
 	int r = read_call(exchange, &call);
 
 	if (r < 0) {
@@ -479,8 +422,9 @@ static void forward_call(struct exchange *exchange)
 	}
 	if (answered_by_descriptor(exchange, &call))
 		return;
+	sp_call_to_wire(&call, &wire);
 	request.what_case = SALLYPORT__WIRE__REQUEST__WHAT_CALL;
-	request.call = &call;
+	request.call = &wire;
 	ask(exchange, &request);
 }
 

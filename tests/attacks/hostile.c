@@ -15,6 +15,7 @@
 #include "ipc/decode.h"
 #include "ipc/runtime.h"
 #include "ipc/util.h"
+#include "ipc/wirecall.h"
 #include "tests/attacks/attack.h"
 
 /* ---- the handshake ---- */
@@ -152,38 +153,24 @@ void hostile_await_end(const struct hostile *hostile, uint32_t index)
 
 /* ---- requests ---- */
 
-static ProtobufCBinaryData bytes_of(const char *text)
-{
-	return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
-}
-
 void hostile_fill_call(struct hostile_request *ret_request, enum sp_call_id id, const char *path)
 {
-	const struct sp_call_info *info = &sp_call_table[id];
-	bool how = info->extra == SP_EXTRA_OPEN_HOW;
-	Sallyport__Wire__Call *call = &ret_request->call;
+	const struct sp_call call = {
+	    .info = &sp_call_table[id],
+	    .dirfd = AT_FDCWD,
+	    .dirfd2 = AT_FDCWD,
+	    .path = path,
+	    .path2 = path,
+	    .size = 100,
+	    .umask = 022,
+	};
 
 	sallyport__wire__request__init(&ret_request->request);
-	sallyport__wire__call__init(call);
-	call->id = id;
-	call->has_dirfd = info->dirfd >= 0;
-	call->dirfd = AT_FDCWD;
-	call->has_dirfd2 = info->dirfd2 >= 0;
-	call->dirfd2 = AT_FDCWD;
-	call->has_path = 1;
-	call->path = bytes_of(path);
-	call->has_path2 = info->path2 >= 0;
-	call->path2 = bytes_of(path);
-	call->has_flags = info->flags >= 0;
-	call->has_mode = info->mode >= 0 || how;
-	call->has_resolve = how;
-	call->has_size = info->returns == SP_RETURNS_BYTES;
-	call->size = 100;
-	call->umask = 022;
+	sp_call_to_wire(&call, &ret_request->call);
 	ret_request->request.generation = 1;
 	ret_request->request.tid = getpid();
 	ret_request->request.what_case = SALLYPORT__WIRE__REQUEST__WHAT_CALL;
-	ret_request->request.call = call;
+	ret_request->request.call = &ret_request->call;
 }
 
 void hostile_fill_refused(struct hostile_request *ret_request)

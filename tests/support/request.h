@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ipc/calls.h"
-#include "ipc/wire.pb-c.h"
+#include "ipc/wirecall.h"
 
 using Bytes = std::vector<uint8_t>;
 
@@ -24,32 +24,24 @@ inline Bytes pack(const ProtobufCMessage *message)
 template <typename Change>
 Bytes request_of(enum sp_call_id id, const std::string &path, Change change)
 {
-	const struct sp_call_info &info = sp_call_table[id];
-	bool how = info.extra == SP_EXTRA_OPEN_HOW;
 	Sallyport__Wire__Request request = SALLYPORT__WIRE__REQUEST__INIT;
-	Sallyport__Wire__Call call = SALLYPORT__WIRE__CALL__INIT;
-	std::string first = path, second = path + "2";
+	Sallyport__Wire__Call wire;
+	std::string second = path + "2";
+	struct sp_call call = {};
 
-	call.id = id;
-	call.has_dirfd = info.dirfd >= 0;
-	call.dirfd = -100;
-	call.has_dirfd2 = info.dirfd2 >= 0;
-	call.dirfd2 = -100;
-	call.has_path = 1;
-	call.path = {first.size(), reinterpret_cast<uint8_t *>(&first[0])};
-	call.has_path2 = info.path2 >= 0;
-	call.path2 = {second.size(), reinterpret_cast<uint8_t *>(&second[0])};
-	call.has_flags = info.flags >= 0;
-	call.has_mode = info.mode >= 0 || how;
-	call.has_resolve = how;
-	call.has_size = info.returns == SP_RETURNS_BYTES;
+	call.info = &sp_call_table[id];
+	call.dirfd = call.dirfd2 = -100;
+	call.path = path.c_str();
+	call.path2 = second.c_str();
 	call.size = 100;
 	call.umask = 022;
+	sp_call_to_wire(&call, &wire);
+	wire.path.len = path.size(); // with its NULs, if it has any
 	request.generation = 7;
 	request.tid = 2;
 	request.what_case = SALLYPORT__WIRE__REQUEST__WHAT_CALL;
-	request.call = &call;
-	change(request, call);
+	request.call = &wire;
+	change(request, wire);
 	return pack(&request.base);
 }
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/marshal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+
+#define OPEN_HOW_MAX 4096 /* the kernel reads no struct that is larger than a page */
+
+/* One call being read. */
+struct reading {
+	const struct sp_call_info *info;
+	const uint64_t *arguments;
+	const struct sp_memory *memory;
+	struct sp_marshal_buffers *buffers;
+	struct sp_call *call;
+};
+
+static int read_bytes(const struct reading *reading, void *to, uint64_t from, size_t length)
+{
+	return reading->memory->read(reading->memory->context, to, from, length);
+}
+
+static int read_string(const struct reading *reading, int argument, char *to, size_t size,
+		       const char **ret_string)
+{
+	ssize_t length = reading->memory->read_string(reading->memory->context, to,
+						      reading->arguments[argument], size);
+
+	if (length < 0)
+		return (int)length;
+	*ret_string = to;
+	return 0;
+}
+
+/* The columns of the table that are plain numbers. The kernel takes 32 bits of each. */
+static void read_numbers(const struct reading *reading)
+{
+	const struct sp_call_info *info = reading->info;
+	const uint64_t *arguments = reading->arguments;
+	struct sp_call *call = reading->call;
+
+	call->dirfd = info->dirfd >= 0 ? (int32_t)arguments[info->dirfd] : AT_FDCWD;
+	call->dirfd2 = info->dirfd2 >= 0 ? (int32_t)arguments[info->dirfd2] : AT_FDCWD;
+	call->flags = info->flags >= 0 ? (uint32_t)arguments[info->flags] : 0;
+	call->flags |= info->implied;
+	call->mode = info->mode >= 0 ? (uint32_t)arguments[info->mode] : 0;
+}
+
+/* readlink's is an int. */
+static int read_size(const struct reading *reading)
+{
+	int size;
+
+	if (reading->info->returns != SP_RETURNS_BYTES)
+		return 0;
+	size = (int32_t)reading->arguments[reading->info->size];
+	if (size <= 0)
+		return -EINVAL;
+	reading->call->size = (uint64_t)size;
+	return 0;
+}
+
+static int check_rest(const struct reading *reading, uint64_t from, size_t length)
+{
+	uint8_t rest[64];
+
+	for (size_t at = 0; at < length; at += sizeof(rest)) {
+		size_t part = length - at < sizeof(rest) ? length - at : sizeof(rest);
+
+		if (read_bytes(reading, rest, from + at, part) < 0)
+			return -EFAULT;
+		for (size_t i = 0; i < part; i++)
+			if (rest[i])
+				return -E2BIG;
+	}
+	return 0;
+}
+
+/* struct open_how grows: a longer one is accepted while the rest is zero, as the kernel does. */
+static int read_open_how(const struct reading *reading)
+{
+	uint64_t from = reading->arguments[reading->info->flags];
+	uint64_t size = reading->arguments[reading->info->size];
+	struct open_how how;
+	int r;
+
+	if (size < sizeof(how))
+		return -EINVAL;
+	if (size > OPEN_HOW_MAX)
+		return -E2BIG;
+	if (read_bytes(reading, &how, from, sizeof(how)) < 0)
+		return -EFAULT;
+	r = check_rest(reading, from + sizeof(how), (size_t)size - sizeof(how));
+	if (r < 0)
+		return r;
+	reading->call->flags = how.flags;
+	reading->call->mode = how.mode;
+	reading->call->resolve = how.resolve;
+	return 0;
+}
+
+static int read_extra(const struct reading *reading)
+{
+	return reading->info->extra == SP_EXTRA_OPEN_HOW ? read_open_how(reading) : 0;
+}
+
+static int read_paths(const struct reading *reading)
+{
+	const struct sp_call_info *info = reading->info;
+	struct sp_marshal_buffers *buffers = reading->buffers;
+	struct sp_call *call = reading->call;
+	int r = read_string(reading, info->path, buffers->path, sizeof(buffers->path), &call->path);
+
+	if (r == 0 && info->path2 >= 0)
+		r = read_string(reading, info->path2, buffers->path2, sizeof(buffers->path2),
+				&call->path2);
+	return r;
+}
+
+int sp_marshal_call(const struct sp_call_info *info, const uint64_t arguments[SP_MARSHAL_ARGUMENTS],
+		    const struct sp_memory *memory, struct sp_marshal_buffers *buffers,
+		    struct sp_call *ret_call)
+{
+	struct sp_call call = {.info = info};
+	const struct reading reading = {info, arguments, memory, buffers, &call};
+	int r;
+
+	read_numbers(&reading);
+	r = read_size(&reading);
+	if (r == 0)
+		r = read_extra(&reading);
+	if (r == 0)
+		r = read_paths(&reading);
+	if (r == 0)
+		*ret_call = call;
+	return r;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/wirecall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "ipc/util.h"
+
+/* Where the message says that it has a field. */
+static const struct {
+	enum sp_call_field field;
+	size_t has;
+} members[] = {
+    {SP_FIELD_DIRFD, offsetof(Sallyport__Wire__Call, has_dirfd)},
+    {SP_FIELD_PATH, offsetof(Sallyport__Wire__Call, has_path)},
+    {SP_FIELD_DIRFD2, offsetof(Sallyport__Wire__Call, has_dirfd2)},
+    {SP_FIELD_PATH2, offsetof(Sallyport__Wire__Call, has_path2)},
+    {SP_FIELD_FLAGS, offsetof(Sallyport__Wire__Call, has_flags)},
+    {SP_FIELD_MODE, offsetof(Sallyport__Wire__Call, has_mode)},
+    {SP_FIELD_RESOLVE, offsetof(Sallyport__Wire__Call, has_resolve)},
+    {SP_FIELD_SIZE, offsetof(Sallyport__Wire__Call, has_size)},
+};
+
+static void set_fields(Sallyport__Wire__Call *wire, uint32_t fields)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(members); i++)
+		*(protobuf_c_boolean *)((char *)wire + members[i].has) =
+		    (fields & members[i].field) != 0;
+}
+
+static uint32_t get_fields(const Sallyport__Wire__Call *wire)
+{
+	uint32_t fields = 0;
+
+	for (size_t i = 0; i < SP_ELEMENTS(members); i++)
+		if (*(const protobuf_c_boolean *)((const char *)wire + members[i].has))
+			fields |= members[i].field;
+	return fields;
+}
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+	return (ProtobufCBinaryData){text ? strlen(text) : 0, (uint8_t *)(uintptr_t)text};
+}
+
+void sp_call_to_wire(const struct sp_call *call, Sallyport__Wire__Call *ret_wire)
+{
+	sallyport__wire__call__init(ret_wire);
+	set_fields(ret_wire, sp_call_fields(call->info));
+	ret_wire->id = (uint32_t)(call->info - sp_call_table);
+	ret_wire->dirfd = call->dirfd;
+	ret_wire->path = bytes_of(call->path);
+	ret_wire->dirfd2 = call->dirfd2;
+	ret_wire->path2 = bytes_of(call->path2);
+	ret_wire->flags = call->flags;
+	ret_wire->mode = call->mode;
+	ret_wire->resolve = call->resolve;
+	ret_wire->size = call->size;
+	ret_wire->umask = call->umask;
+}
+
+/* A string of the wire as a C string, in the arena. */
+static int parse_string(const ProtobufCBinaryData *data, struct sp_arena *arena,
+			const char **ret_string)
+{
+	char *string;
+
+	if (data->len >= PATH_MAX || (data->len && memchr(data->data, 0, data->len)))
+		return -EBADMSG;
+	string = sp_arena_allocate(arena, data->len + 1);
+	if (!string)
+		return -EBADMSG;
+	if (data->len)
+		memcpy(string, data->data, data->len);
+	string[data->len] = 0;
+	*ret_string = string;
+	return 0;
+}
+
+static int parse_strings(const Sallyport__Wire__Call *wire, struct sp_arena *arena,
+			 struct sp_call *call)
+{
+	int r = parse_string(&wire->path, arena, &call->path);
+
+	if (r == 0 && wire->has_path2)
+		r = parse_string(&wire->path2, arena, &call->path2);
+	return r;
+}
+
+int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_arena *arena,
+		      struct sp_call *ret_call)
+{
+	struct sp_call call = {.tid = tid, .dirfd = AT_FDCWD, .dirfd2 = AT_FDCWD};
+	int r;
+
+	if (wire->id >= SP_CALL_COUNT || wire->umask > 0777)
+		return -EBADMSG;
+	call.info = &sp_call_table[wire->id];
+	/* A field is present exactly where the row has it. */
+	if (get_fields(wire) != sp_call_fields(call.info))
+		return -EBADMSG;
+	r = parse_strings(wire, arena, &call);
+	if (r < 0)
+		return r;
+	if (wire->has_dirfd)
+		call.dirfd = wire->dirfd;
+	if (wire->has_dirfd2)
+		call.dirfd2 = wire->dirfd2;
+	call.flags = wire->flags | call.info->implied;
+	call.mode = wire->mode;
+	call.resolve = wire->resolve;
+	call.size = wire->size;
+	call.umask = wire->umask;
+	*ret_call = call;
+	return 0;
+}

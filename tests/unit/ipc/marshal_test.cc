@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// From registers to a plain call: the table's columns, the kernel's errnos, and the way over the wire and back.
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/openat2.h>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "ipc/decode.h"
+#include "ipc/marshal.h"
+#include "tests/support/request.h"
+
+namespace
+{
+// The memory of a caller: objects at addresses of our choice, and nothing between them.
+class Memory
+{
+      public:
+	Memory()
+	{
+		memory_.read = [](void *context, void *to, uint64_t from, size_t length) {
+			return static_cast<Memory *>(context)->read(to, from, length);
+		};
+		memory_.read_string = [](void *context, char *to, uint64_t from, size_t size) {
+			return static_cast<Memory *>(context)->read_string(to, from, size);
+		};
+		memory_.context = this;
+	}
+	uint64_t put(const std::string &bytes)
+	{
+		uint64_t at = next_;
+
+		objects_[at] = bytes;
+		next_ += bytes.size() + 4096;
+		return at;
+	}
+	uint64_t put_string(const std::string &text)
+	{
+		return put(text + '\0');
+	}
+	template <typename T> uint64_t put_object(const T &object)
+	{
+		return put(std::string(reinterpret_cast<const char *>(&object), sizeof(object)));
+	}
+	const struct sp_memory *get() const
+	{
+		return &memory_;
+	}
+	int reads = 0;
+
+      private:
+	// What stands from an address on.
+	std::string from(uint64_t address) const
+	{
+		auto object = objects_.upper_bound(address);
+
+		if (object == objects_.begin())
+			return "";
+		--object;
+		uint64_t offset = address - object->first;
+		return offset < object->second.size() ? object->second.substr(offset) : "";
+	}
+	int read(void *to, uint64_t address, size_t length)
+	{
+		std::string bytes = from(address);
+
+		reads++;
+		if (bytes.size() < length)
+			return -EFAULT;
+		memcpy(to, bytes.data(), length);
+		return 0;
+	}
+	ssize_t read_string(char *to, uint64_t address, size_t size)
+	{
+		std::string bytes = from(address);
+		size_t end = bytes.find('\0');
+
+		reads++;
+		if (end == std::string::npos)
+			return bytes.size() >= size ? -ENAMETOOLONG : -EFAULT;
+		if (end >= size)
+			return -ENAMETOOLONG;
+		memcpy(to, bytes.data(), end + 1);
+		return static_cast<ssize_t>(end);
+	}
+
+	std::map<uint64_t, std::string> objects_;
+	uint64_t next_ = 0x10000;
+	struct sp_memory memory_ = {};
+};
+
+constexpr uint64_t kWild = 8;
+
+class Marshal : public ::testing::Test
+{
+      protected:
+	// Arguments that are right for the row.
+	void fill(enum sp_call_id id)
+	{
+		info_ = &sp_call_table[id];
+		set(info_->dirfd, 3);
+		set(info_->dirfd2, 4);
+		set(info_->path, memory_.put_string("path"));
+		set(info_->path2, memory_.put_string("path2"));
+		set(info_->flags, 0);
+		set(info_->mode, 5);
+		set(info_->size, 100);
+		if (info_->extra == SP_EXTRA_OPEN_HOW) {
+			struct open_how how = {O_RDWR, 0, RESOLVE_BENEATH};
+
+			set(info_->flags, memory_.put_object(how));
+			set(info_->size, sizeof(how));
+		}
+	}
+	void set(int column, uint64_t value)
+	{
+		if (column >= 0)
+			arguments_[column] = value;
+	}
+	int marshal()
+	{
+		return sp_marshal_call(info_, arguments_, memory_.get(), buffers_.get(), &call_);
+	}
+	int result_with(enum sp_call_id id, int column, uint64_t value)
+	{
+		fill(id);
+		set(column, value);
+		return marshal();
+	}
+
+	const struct sp_call_info *info_ = nullptr;
+	uint64_t arguments_[SP_MARSHAL_ARGUMENTS] = {};
+	Memory memory_;
+	std::unique_ptr<struct sp_marshal_buffers> buffers_ =
+	    std::make_unique<struct sp_marshal_buffers>();
+	struct sp_call call_ = {};
+};
+
+TEST_F(Marshal, EveryRowReadsWhatItsColumnsSay)
+{
+	for (int id = 0; id < SP_CALL_COUNT; id++) {
+		fill(static_cast<sp_call_id>(id));
+		SCOPED_TRACE(info_->name);
+		ASSERT_EQ(marshal(), 0);
+		EXPECT_EQ(call_.info, info_);
+		EXPECT_EQ(call_.dirfd, info_->dirfd >= 0 ? 3 : AT_FDCWD);
+		EXPECT_EQ(call_.dirfd2, info_->dirfd2 >= 0 ? 4 : AT_FDCWD);
+		EXPECT_STREQ(call_.path, "path");
+		EXPECT_STREQ(call_.path2, info_->path2 >= 0 ? "path2" : nullptr);
+		EXPECT_EQ(call_.flags & info_->implied, info_->implied);
+	}
+}
+
+TEST_F(Marshal, WhatGoesOverTheWireComesBack)
+{
+	alignas(16) static uint8_t memory[SP_SLOT_ARENA];
+
+	for (int id = 0; id < SP_CALL_COUNT; id++) {
+		Sallyport__Wire__Call wire;
+		struct sp_arena arena;
+		struct sp_call back;
+
+		fill(static_cast<sp_call_id>(id));
+		SCOPED_TRACE(info_->name);
+		ASSERT_EQ(marshal(), 0);
+		call_.umask = 027;
+		sp_call_to_wire(&call_, &wire);
+		sp_arena_init(&arena, memory, sizeof(memory));
+		ASSERT_EQ(sp_call_from_wire(&wire, 9, &arena, &back), 0);
+		EXPECT_EQ(back.tid, 9);
+		EXPECT_EQ(back.info, call_.info);
+		EXPECT_EQ(back.dirfd, call_.dirfd);
+		EXPECT_EQ(back.dirfd2, call_.dirfd2);
+		EXPECT_STREQ(back.path, call_.path);
+		EXPECT_STREQ(back.path2, call_.path2);
+		EXPECT_EQ(back.flags, call_.flags);
+		EXPECT_EQ(back.mode, call_.mode);
+		EXPECT_EQ(back.resolve, call_.resolve);
+		EXPECT_EQ(back.size, call_.size);
+		EXPECT_EQ(back.umask, 027u);
+	}
+}
+
+TEST_F(Marshal, WildPointersAreFaults)
+{
+	for (int id = 0; id < SP_CALL_COUNT; id++) {
+		const struct sp_call_info &info = sp_call_table[id];
+
+		SCOPED_TRACE(info.name);
+		EXPECT_EQ(result_with(static_cast<sp_call_id>(id), info.path, kWild), -EFAULT);
+		if (info.path2 >= 0) {
+			EXPECT_EQ(result_with(static_cast<sp_call_id>(id), info.path2, kWild),
+				  -EFAULT);
+		}
+	}
+	EXPECT_EQ(result_with(SP_CALL_openat2, 2, kWild), -EFAULT);
+}
+
+TEST_F(Marshal, FailureLeavesTheCallUntouched)
+{
+	call_.tid = 77;
+	EXPECT_EQ(result_with(SP_CALL_open, 0, kWild), -EFAULT);
+	EXPECT_EQ(call_.tid, 77);
+}
+
+TEST_F(Marshal, NamesHaveLessThanPathMaxBytes)
+{
+	EXPECT_EQ(result_with(SP_CALL_open, 0, memory_.put_string(std::string(PATH_MAX - 1, 'a'))),
+		  0);
+	EXPECT_EQ(result_with(SP_CALL_open, 0, memory_.put_string(std::string(PATH_MAX, 'a'))),
+		  -ENAMETOOLONG);
+}
+
+TEST_F(Marshal, NumbersAreCutAsTheKernelCutsThem)
+{
+	fill(SP_CALL_openat);
+	arguments_[0] = 0xffffffffffffff9c;
+	arguments_[2] = 0xdead00000000 | O_RDWR;
+	arguments_[3] = 0xbeef00000000 | 0600;
+	ASSERT_EQ(marshal(), 0);
+	EXPECT_EQ(call_.dirfd, AT_FDCWD);
+	EXPECT_EQ(call_.flags, uint64_t{O_RDWR});
+	EXPECT_EQ(call_.mode, 0600u);
+}
+
+TEST_F(Marshal, AReadlinkWithoutRoomIsInvalidBeforeItsNameIsRead)
+{
+	for (uint64_t size : {uint64_t{0}, uint64_t{0x80000000}, uint64_t{0x100000000}}) {
+		fill(SP_CALL_readlink);
+		arguments_[0] = kWild;
+		arguments_[2] = size;
+		EXPECT_EQ(marshal(), -EINVAL) << size;
+	}
+}
+
+TEST_F(Marshal, ALongerOpenHowIsAcceptedWhileItsRestIsZero)
+{
+	struct {
+		struct open_how how = {O_RDONLY, 0, 0};
+		uint8_t rest[176] = {};
+	} grown;
+
+	fill(SP_CALL_openat2);
+	arguments_[2] = memory_.put_object(grown);
+	arguments_[3] = sizeof(grown);
+	EXPECT_EQ(marshal(), 0);
+	grown.rest[175] = 1;
+	arguments_[2] = memory_.put_object(grown);
+	EXPECT_EQ(marshal(), -E2BIG);
+	arguments_[3] = sizeof(grown) + 1;
+	grown.rest[175] = 0;
+	arguments_[2] = memory_.put_object(grown);
+	EXPECT_EQ(marshal(), -EFAULT);
+	arguments_[3] = 4097;
+	EXPECT_EQ(marshal(), -E2BIG);
+	arguments_[3] = sizeof(struct open_how) - 1;
+	EXPECT_EQ(marshal(), -EINVAL);
+}
+
+// The sandboxee changes its memory while it is read: one look is all that counts.
+TEST_F(Marshal, EachPieceOfMemoryIsReadOnce)
+{
+	fill(SP_CALL_openat2);
+	ASSERT_EQ(marshal(), 0);
+	EXPECT_EQ(memory_.reads, 2);
+	fill(SP_CALL_rename);
+	ASSERT_EQ(marshal(), 0);
+	EXPECT_EQ(memory_.reads, 4);
+}
+} // namespace
