@@ -36,20 +36,37 @@ struct sp_view {
 	int root;          /* O_PATH of "/" */
 	int proc;          /* O_PATH of the sandbox's /proc; -1: there is none */
 	int own_fd;        /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
+	int outer_proc;    /* O_PATH of that procfs */
 	dev_t proc_device; /* st_dev of `proc` */
-	uint64_t *mounts;  /* sorted STATX_MNT_ID of every mount of the view, owned */
+	char *loader;     /* canonical name of the system's loader, "" where there is none; owned */
+	uint64_t *mounts; /* sorted STATX_MNT_ID of every mount of the view, owned */
 	size_t mount_count;
 };
 
+#define SP_VIEW_NONE                                                                               \
+	{                                                                                          \
+		.root = -1, .proc = -1, .own_fd = -1, .outer_proc = -1                             \
+	}
+
 /* Opens the view of the calling process. `proc` is borrowed by duplication; -1: the names below /proc are refused.
- * `own_fd` likewise: a descriptor of the caller's own /proc/self/fd. 0 or -errno. */
-int sp_view_open(int proc, int own_fd, struct sp_view *ret_view);
+ * `outer_proc` likewise: the procfs that shows the calling process. 0 or -errno. */
+int sp_view_open(int proc, int outer_proc, struct sp_view *ret_view);
 void sp_view_close(struct sp_view *view);
 
-/* Who asks. Cwd and descriptors are looked up below view->proc. */
+/*
+ * Who asks. Where the kernel named the thread (a user notification), it did so by the number of the
+ * outer pid namespace: cwd and descriptors are looked up in the outer procfs, and the inner numbers
+ * when they are first needed. Where the thread named itself, they are looked up in view->proc.
+ */
 struct sp_caller {
-	pid_t pid; /* in the sandbox's pid namespace: the name of its directory in view->proc */
+	pid_t outer;     /* the thread, by the outer pid namespace; 0: not known */
+	pid_t pid, tid;  /* process and thread, by the sandbox's; 0: not known yet */
+	pid_t outer_pid; /* its process, by the outer; 0: not known yet */
+	mode_t umask;    /* known with `pid` where `outer` is */
 };
+
+/* Finds out what is not known yet. 0, or -ESRCH: it has ended. */
+int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller);
 
 /* Why a call was refused by policy, for the report. */
 struct sp_refusal {
@@ -65,8 +82,8 @@ struct sp_refusal {
  * Not thread-safe: it sets the process's umask for creating calls.
  */
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
-		     const struct sp_caller *caller, const struct sp_call *call,
-		     struct sp_answer *answer, struct sp_refusal *ret_refusal);
+		     struct sp_caller *caller, const struct sp_call *call, struct sp_answer *answer,
+		     struct sp_refusal *ret_refusal);
 
 #ifdef __cplusplus
 }

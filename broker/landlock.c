@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "broker/image.h"
+#include "ipc/arch.h"
 #include "ipc/kernel.h"
 #include "ipc/util.h"
 
@@ -199,7 +201,64 @@ int landlock_restrict_porter(const struct sp_rules *rules)
 		r = sp_rules_each_grant(rules, add_grant, &filling);
 	if (r < 0)
 		return r;
+	return landlock_restrict(ruleset);
+}
+
+int landlock_restrict(int ruleset)
+{
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+}
+
+/* To execute is to open for reading as well. */
+#define EXECUTE (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
+
+static int add_execute_grant(const char *prefix, uint32_t granted, void *data)
+{
+	int r = granted & SP_RIGHT_EXECUTE ? allow(data, prefix, EXECUTE) : 0;
+
+	return r == -ENOENT || is_unreachable(r) ? 0 : r;
+}
+
+/* The program, its interpreter, the interpreter's, and their loader, as far as they can be read:
+ * what is missing here can't be executed, and the execve says so. */
+static int allow_program(const struct filling *filling, const char *program)
+{
+	struct sp_image image = {.kind = SP_IMAGE_OTHER};
+	const char *path = program;
+	int r = 0;
+
+	for (int i = 0; i <= SP_IMAGE_DEPTH && r == 0 && path[0] == '/'; i++) {
+		_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+		r = allow(filling, path, EXECUTE);
+		if (file < 0 || sp_image_read(file, &image) < 0)
+			break;
+		path = image.interpreter;
+	}
+	return r == -ENOENT || is_unreachable(r) ? 0 : r;
+}
+
+int landlock_make_floor(const struct sp_rules *rules, const char *program, int *ret_ruleset)
+{
+	struct sp_landlock_ruleset_attr attributes;
+	_cleanup_close_ int ruleset = -1;
+	struct filling filling;
+	int r = everything(&attributes);
+
+	if (r == 0)
+		r = create(&attributes, &ruleset);
+	if (r < 0)
+		return r;
+	filling = (struct filling){.ruleset = ruleset, .handled = attributes.handled_access_fs};
+	r = allow_program(&filling, program);
+	if (r == 0)
+		r = allow_program(&filling, SP_LOADER);
+	if (r == 0)
+		r = sp_rules_each_grant(rules, add_execute_grant, &filling);
+	if (r < 0)
+		return r;
+	*ret_ruleset = TAKE_FD(ruleset);
+	return 0;
 }
 
 int landlock_make_sandboxee(int *ret_ruleset)

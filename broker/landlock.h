@@ -25,6 +25,15 @@ int landlock_restrict_porter(const struct sp_rules *rules);
  * lock itself. Errors as above. */
 int landlock_make_sandboxee(int *ret_ruleset);
 
+/*
+ * The same for a program that runs on a floor: it may be executed, with its interpreter and loader,
+ * and so may what the policy grants to execute; all other names go through the porter.
+ */
+int landlock_make_floor(const struct sp_rules *rules, const char *program, int *ret_ruleset);
+
+/* Restricts the calling process. 0 or -errno. */
+int landlock_restrict(int ruleset);
+
 #ifdef __cplusplus
 }
 #endif

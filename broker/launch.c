@@ -19,11 +19,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sallyport/broker.h>
+
 #include "broker/calls.h"
 #include "broker/init.h"
 #include "broker/isolate.h"
 #include "broker/landlock.h"
 #include "broker/layers.h"
+#include "broker/notify.h"
 #include "broker/porter.h"
 #include "broker/start.h"
 #include "ipc/channel.h"
@@ -44,10 +47,13 @@ struct launch {
 	uint32_t optional;
 	struct init_process init;
 	struct sp_porter_setup setup;
-	int own_fd;            /* our /proc/self/fd, of the outer procfs */
-	int channel, doorbell; /* the sandboxee's ends */
+	int outer_proc;        /* O_PATH of the procfs that shows us */
+	int channel, doorbell; /* the sandboxee's ends; -1 where it has no runtime */
 	int status;            /* tells how the sandboxee's start went */
-	enum layer failed;     /* of the step that failed, where the step knows better */
+	struct start_result *result;
+	struct sock_fprog floor;
+	enum layer failed; /* of the step that failed, where the step knows better */
+	char *program;
 	const char **argv, **environment;
 	struct place *places;
 };
@@ -70,6 +76,18 @@ static void report_failure(const struct launch *launch, enum layer layer, int er
 	(void)sp_channel_send_message(launch->order->control, &event.base, -1);
 }
 
+static char *copy_text(const ProtobufCBinaryData *data)
+{
+	return strndup((const char *)data->data, data->len);
+}
+
+static char *copy_program(const Sallyport__Wire__LaunchPlan *plan)
+{
+	if (plan->has_program)
+		return copy_text(&plan->program);
+	return plan->n_argument ? copy_text(&plan->argument[0]) : NULL;
+}
+
 /* ---- the steps ---- */
 
 static int step_rules(struct launch *launch)
@@ -79,6 +97,10 @@ static int step_rules(struct launch *launch)
 
 	if (r < 0)
 		return r;
+	launch->floor = sp_rules_floor(launch->setup.rules);
+	launch->program = copy_program(launch->order->plan);
+	if (!launch->program)
+		return -ENOMEM;
 	launch->isolate = sp_rules_isolate(launch->setup.rules);
 	launch->optional = sp_rules_optional_layers(launch->setup.rules);
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
@@ -131,7 +153,19 @@ static int make_slots(int *ret_slots)
 	return 0;
 }
 
-static int step_memory(struct launch *launch)
+/* Later the name /proc leads to the sandbox's procfs, where we are not. */
+static int open_outer_proc(struct launch *launch)
+{
+	launch->outer_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return launch->outer_proc < 0 ? -errno : 0;
+}
+
+static bool has_runtime(const struct launch *launch)
+{
+	return launch->order->plan->interception == SP_INTERCEPTION_COOPERATIVE;
+}
+
+static int make_channel(struct launch *launch)
 {
 	int sockets[2], r;
 
@@ -149,9 +183,20 @@ static int step_memory(struct launch *launch)
 		return r;
 	launch->setup.channel = sockets[0];
 	launch->channel = sockets[1];
-	/* Later this name leads into the sandbox's procfs, where we are not. */
-	launch->own_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return launch->own_fd < 0 ? -errno : 0;
+	return 0;
+}
+
+static int step_memory(struct launch *launch)
+{
+	int r = open_outer_proc(launch);
+
+	if (r == 0 && has_runtime(launch))
+		r = make_channel(launch);
+	if (r < 0)
+		return r;
+	launch->result = mmap(NULL, sizeof(*launch->result), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return launch->result == MAP_FAILED ? -errno : 0;
 }
 
 /* The broker gets init's pidfd before any foreign code can run, so that it can always tell when the
@@ -173,12 +218,14 @@ static int step_init(struct launch *launch)
 
 static int step_view(struct launch *launch)
 {
-	return sp_view_open(launch->init.proc, launch->own_fd, &launch->setup.view);
+	return sp_view_open(launch->init.proc, launch->outer_proc, &launch->setup.view);
 }
 
 static int step_landlock(struct launch *launch)
 {
-	int r = landlock_make_sandboxee(&launch->setup.landlock);
+	int r = has_runtime(launch) ? landlock_make_sandboxee(&launch->setup.landlock)
+				    : landlock_make_floor(launch->setup.rules, launch->program,
+							  &launch->setup.landlock);
 
 	if (r < 0)
 		return r;
@@ -189,11 +236,6 @@ static int step_landlock(struct launch *launch)
 }
 
 /* ---- the sandboxee ---- */
-
-static char *copy_text(const ProtobufCBinaryData *data)
-{
-	return strndup((const char *)data->data, data->len);
-}
 
 static const char **copy_vector(const ProtobufCBinaryData *data, size_t count)
 {
@@ -238,8 +280,10 @@ static int make_places(struct launch *launch, size_t *ret_count)
 			return -errno;
 		places[count++] = (struct place){null, (int)number};
 	}
-	places[count++] = (struct place){launch->doorbell, SP_DOORBELL_FD};
-	places[count++] = (struct place){launch->channel, SP_CHANNEL_FD};
+	if (has_runtime(launch)) {
+		places[count++] = (struct place){launch->doorbell, SP_DOORBELL_FD};
+		places[count++] = (struct place){launch->channel, SP_CHANNEL_FD};
+	}
 	*ret_count = count;
 	return 0;
 }
@@ -253,14 +297,17 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .network = launch->isolate & SP_ISOLATE_NETWORK,
 	    .network_optional = launch->optional & SP_ISOLATE_NETWORK,
 	    .own_user_namespace = launch->isolate & SP_ISOLATE_USER,
-	    .program = copy_text(plan->has_program ? &plan->program : &plan->argument[0]),
+	    .program = launch->program,
 	    .directory = plan->has_directory ? copy_text(&plan->directory) : "/",
 	    .keep_session = plan->keep_session,
+	    .floor = has_runtime(launch) ? NULL : &launch->floor,
+	    .landlock = has_runtime(launch) ? -1 : launch->setup.landlock,
+	    .result = launch->result,
 	};
 
 	launch->argv = copy_vector(plan->argument, plan->n_argument);
 	launch->environment = copy_vector(plan->environment, plan->n_environment);
-	if (!start.program || !start.directory || !launch->argv || !launch->environment)
+	if (!start.directory || !launch->argv || !launch->environment)
 		return -ENOMEM;
 	start.argv = launch->argv;
 	start.environment = launch->environment;
@@ -310,8 +357,9 @@ static int step_sandboxee(struct launch *launch)
 	if (r < 0)
 		return r;
 	start.places = launch->places;
-	if (pipe2(status, O_CLOEXEC) < 0)
-		return -errno;
+	r = sp_channel_pair(0, status);
+	if (r < 0)
+		return r;
 	launch->status = status[0];
 	r = clone_sandboxee(launch->init.namespace, &start, status[1],
 			    &launch->setup.sandboxee_pid);
@@ -328,7 +376,9 @@ static int step_close(struct launch *launch)
 {
 	for (size_t i = 0; i < launch->order->passed_count + OWN_PLACES; i++)
 		sp_close_pointer(&launch->places[i].from);
-	sp_close_pointer(&launch->own_fd);
+	sp_close_pointer(&launch->outer_proc);
+	if (!has_runtime(launch))
+		sp_close_pointer(&launch->setup.landlock);
 	launch->setup.init = TAKE_FD(launch->init.pidfd);
 	init_close(&launch->init);
 	return 0;
@@ -342,24 +392,55 @@ static int step_capabilities(struct launch *launch)
 	return capabilities_drop();
 }
 
-/* The next note of the sandboxee; *ret_ended: it runs its program, or is dead. The broker's hanging
- * up ends the wait, since the program may lie on a file system that does not answer. */
-static int receive_note(struct launch *launch, struct start_note *ret_note, bool *ret_ended)
+/* What happens while the sandboxee is on its way to its program. */
+enum happening { HAPPENED_NOTE, HAPPENED_END, HAPPENED_CALL };
+
+/* Waits. The broker's hanging up ends the wait, since the program may lie on a file system that does
+ * not answer. The status comes before the listener: an execve that succeeds closes the one before
+ * its program can reach the other. */
+static int await(struct launch *launch, struct start_note *ret_note, enum happening *ret_happening)
 {
-	struct pollfd polled[] = {{.fd = launch->status, .events = POLLIN},
-				  {.fd = launch->order->control, .events = POLLRDHUP}};
+	struct pollfd polled[] = {{.fd = launch->order->control, .events = POLLRDHUP},
+				  {.fd = launch->status, .events = POLLIN},
+				  {.fd = launch->setup.listener, .events = POLLIN}};
+	_cleanup_close_ int descriptor = -1;
 	ssize_t n;
 
 	while (poll(polled, SP_ELEMENTS(polled), -1) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (polled[1].revents)
+	if (polled[0].revents)
 		return -EPIPE;
-	n = read(launch->status, ret_note, sizeof(*ret_note));
-	if (n < 0)
-		return -errno;
-	*ret_ended = n == 0;
-	return n == 0 || n == sizeof(*ret_note) ? 0 : -EIO;
+	n = sp_channel_receive(launch->status, ret_note, sizeof(*ret_note), MSG_DONTWAIT,
+			       &descriptor);
+	if (n < 0 && n != -EAGAIN)
+		return (int)n;
+	*ret_happening = n == -EAGAIN ? HAPPENED_CALL : n == 0 ? HAPPENED_END : HAPPENED_NOTE;
+	if (n > 0 && n != sizeof(*ret_note))
+		return -EIO;
+	if (descriptor >= 0 && launch->setup.listener < 0)
+		launch->setup.listener = TAKE_FD(descriptor);
+	return 0;
+}
+
+static int take_note(struct launch *launch, const struct start_note *note)
+{
+	if (note->error) {
+		launch->failed = note->layer;
+		return -note->error;
+	}
+	if (note->pid)
+		launch->setup.inner_pid = note->pid;
+	return 0;
+}
+
+/* The program runs, or the execve failed, or the sandboxee died on the way. */
+static int take_end(struct launch *launch)
+{
+	int error = atomic_load(&launch->result->exec_error);
+
+	launch->failed = LAYER_EXEC;
+	return -error;
 }
 
 static int report_started(const struct launch *launch)
@@ -376,29 +457,31 @@ static int report_started(const struct launch *launch)
 
 static int step_exec(struct launch *launch)
 {
-	struct start_note note;
-	bool ended;
+	enum happening happening = HAPPENED_NOTE;
 
-	for (;;) {
-		int r = receive_note(launch, &note, &ended);
+	while (happening != HAPPENED_END) {
+		struct start_note note;
+		int r = await(launch, &note, &happening);
 
+		if (r == 0 && happening == HAPPENED_NOTE)
+			r = take_note(launch, &note);
+		else if (r == 0 && happening == HAPPENED_CALL)
+			r = sp_notify_launching(launch->setup.listener);
+		else if (r == 0)
+			r = take_end(launch);
 		if (r < 0)
 			return r;
-		if (ended)
-			break;
-		if (note.error) {
-			launch->failed = note.layer;
-			return -note.error;
-		}
-		launch->setup.inner_pid = note.pid;
 	}
-	(void)close(TAKE_FD(launch->status));
+	sp_close_pointer(&launch->status);
+	launch->status = -1;
 	return report_started(launch);
 }
 
 static int step_porter(struct launch *launch)
 {
-	struct sock_fprog filter = sp_rules_porter_filter(launch->setup.rules);
+	struct sock_fprog filter = has_runtime(launch)
+				       ? sp_rules_porter_filter(launch->setup.rules)
+				       : sp_rules_listener_filter(launch->setup.rules);
 	struct sp_porter *porter;
 	int r;
 
@@ -470,12 +553,13 @@ _Noreturn void launch_run(struct launch_order *order)
 		    .doorbell = -1,
 		    .slots = -1,
 		    .landlock = -1,
+		    .listener = -1,
 		    .init = -1,
 		    .sandboxee = -1,
-		    .view = {.root = -1, .proc = -1, .own_fd = -1},
+		    .view = SP_VIEW_NONE,
 		    .spin_us = order->plan->has_spin ? order->plan->spin : SPIN_DEFAULT_US,
 		},
-	    .own_fd = -1,
+	    .outer_proc = -1,
 	    .channel = -1,
 	    .doorbell = -1,
 	    .status = -1,

@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/notify.h"
 #include "broker/porter_events.h"
 #include "broker/porter_serve.h"
 #include "ipc/channel.h"
@@ -156,6 +158,25 @@ static void doorbell_ready(evutil_socket_t descriptor, short what, void *data)
 		event_active(porter->doorbell_event, EV_READ, 0);
 }
 
+static void listener_ready(evutil_socket_t listener, short what, void *data)
+{
+	struct sp_porter *porter = data;
+
+	(void)listener;
+	(void)what;
+	if (!sp_notify_serve(porter))
+		(void)event_del(porter->listener_event);
+}
+
+static void child_stopped(evutil_socket_t signals, short what, void *data)
+{
+	struct signalfd_siginfo info;
+
+	(void)what;
+	if (read(signals, &info, sizeof(info)) == sizeof(info))
+		sp_notify_stops(data);
+}
+
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
@@ -250,6 +271,8 @@ static void kill_and_wait(struct sp_porter *porter)
 	(void)pidfd_send_signal(porter->init, SIGKILL, NULL, 0);
 	if (!porter->sandboxee_reaped)
 		(void)waitid(P_PIDFD, (id_t)porter->sandboxee, &info, WEXITED);
+	if (porter->notify)
+		sp_notify_end(porter);
 	(void)waitid(P_PIDFD, (id_t)porter->init, &info, WEXITED);
 }
 
@@ -265,9 +288,12 @@ struct source {
 
 static int add_source(struct sp_porter *porter, const struct source *source)
 {
-	struct event *event = event_new(porter->base, source->descriptor, EV_READ | EV_PERSIST,
-					source->callback, porter);
+	struct event *event;
 
+	if (source->descriptor < 0)
+		return 0;
+	event = event_new(porter->base, source->descriptor, EV_READ | EV_PERSIST, source->callback,
+			  porter);
 	if (!event)
 		return -ENOMEM;
 	*source->ret_event = event;
@@ -284,6 +310,8 @@ static int add_sources(struct sp_porter *porter)
 	    {porter->init, init_ended, PRIORITY_END, &porter->init_event},
 	    {porter->channel, channel_ready, PRIORITY_CALLS, &porter->channel_event},
 	    {porter->doorbell, doorbell_ready, PRIORITY_CALLS, &porter->doorbell_event},
+	    {porter->listener, listener_ready, PRIORITY_CALLS, &porter->listener_event},
+	    {porter->stops, child_stopped, PRIORITY_CALLS, &porter->stops_event},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
@@ -360,12 +388,32 @@ static int make_channel_nonblocking(struct sp_porter *porter)
 	return fcntl(porter->channel, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int prepare(struct sp_porter *porter)
+/* A sandboxee with a runtime has a channel; the others have a listener. */
+static int prepare_channel(struct sp_porter *porter)
 {
 	int r = map_slots(porter);
 
-	if (r == 0)
-		r = make_channel_nonblocking(porter);
+	/* Where the kernel can, no descriptor from the sandboxee even reaches our queue. */
+	(void)sp_channel_refuse_descriptors(porter->channel);
+	return r < 0 ? r : make_channel_nonblocking(porter);
+}
+
+static int prepare_listener(struct sp_porter *porter)
+{
+	sigset_t child;
+
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &child, NULL) < 0)
+		return -errno;
+	porter->stops = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	return porter->stops < 0 ? -errno : sp_notify_new(porter);
+}
+
+static int prepare(struct sp_porter *porter)
+{
+	int r = porter->listener >= 0 ? prepare_listener(porter) : prepare_channel(porter);
+
 	if (r == 0)
 		r = make_base(porter);
 	if (r == 0)
@@ -387,6 +435,8 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->doorbell = TAKE_FD(setup->doorbell);
 	porter->slots_descriptor = TAKE_FD(setup->slots);
 	porter->landlock = TAKE_FD(setup->landlock);
+	porter->listener = TAKE_FD(setup->listener);
+	porter->stops = -1;
 	porter->init = TAKE_FD(setup->init);
 	porter->sandboxee = TAKE_FD(setup->sandboxee);
 	porter->view = setup->view;
@@ -395,9 +445,7 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->caller.pid = setup->inner_pid;
 	porter->spin_us = usable_spin(setup->spin_us);
 	porter->spin_credit = SP_SPIN_CREDIT_MAX;
-	setup->view = (struct sp_view){.root = -1, .proc = -1, .own_fd = -1};
-	/* Where the kernel can, no descriptor from the sandboxee even reaches our queue. */
-	(void)sp_channel_refuse_descriptors(porter->channel);
+	setup->view = (struct sp_view)SP_VIEW_NONE;
 	r = prepare(porter);
 	if (r < 0) {
 		sp_porter_free(porter);
@@ -437,6 +485,8 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	free_event(porter->init_event);
 	free_event(porter->channel_event);
 	free_event(porter->doorbell_event);
+	free_event(porter->listener_event);
+	free_event(porter->stops_event);
 	free_event(porter->wall_event);
 	if (porter->base)
 		event_base_free(porter->base);
@@ -447,6 +497,9 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	close_descriptor(&porter->doorbell);
 	close_descriptor(&porter->slots_descriptor);
 	close_descriptor(&porter->landlock);
+	close_descriptor(&porter->listener);
+	close_descriptor(&porter->stops);
+	sp_notify_free(porter->notify);
 	close_descriptor(&porter->init);
 	close_descriptor(&porter->sandboxee);
 	sp_view_close(&porter->view);

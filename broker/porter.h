@@ -20,12 +20,15 @@ extern "C" {
 struct sp_porter_setup {
 	int control; /* SOCK_SEQPACKET to the broker: PorterEvent messages out; its end of file ends
 			the sandbox */
-	int channel; /* SOCK_SEQPACKET to the sandboxee */
-	int doorbell;  /* eventfd, EFD_NONBLOCK; its twin is in the sandboxee at SP_DOORBELL_FD */
-	int slots;     /* memfd of sizeof(struct sp_slots), sealed against resizing */
-	int landlock;  /* ruleset that the sandboxee restricts itself with; -1: none */
-	int init;      /* pidfd of the sandbox's init */
-	int sandboxee; /* pidfd of the sandboxee, a child of the calling process */
+	/* Of a sandboxee with a runtime, else -1: */
+	int channel;  /* SOCK_SEQPACKET to the sandboxee */
+	int doorbell; /* eventfd, EFD_NONBLOCK; its twin is in the sandboxee at SP_DOORBELL_FD */
+	int slots;    /* memfd of sizeof(struct sp_slots), sealed against resizing */
+	int landlock; /* ruleset that the sandboxee restricts itself with; -1: none */
+	/* Of one with a floor, else -1: */
+	int listener;        /* user notifications of every process of the sandbox */
+	int init;            /* pidfd of the sandbox's init */
+	int sandboxee;       /* pidfd of the sandboxee, a child of the calling process */
 	pid_t sandboxee_pid; /* as the kernel numbers it outside */
 	pid_t inner_pid;     /* as the sandbox's pid namespace numbers it */
 	struct sp_view view;

@@ -54,7 +54,8 @@ static void send_report(struct sp_porter *porter, Sallyport__Wire__Report *repor
 {
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
 
-	report->pid = porter->sandboxee_pid;
+	if (!report->pid)
+		report->pid = porter->sandboxee_pid;
 	if (report->kind != SP_REPORT_VIOLATION && !within_rate(porter)) {
 		porter->report_suppressed++;
 		return;
@@ -67,6 +68,19 @@ static void send_report(struct sp_porter *porter, Sallyport__Wire__Report *repor
 		porter->report_suppressed++;
 	else
 		porter->report_suppressed = 0;
+}
+
+/* Who it was: as the kernel numbers it where the kernel said so, else as it says itself. */
+static void set_caller(struct sp_porter *porter, Sallyport__Wire__Report *report)
+{
+	struct sp_caller *caller = &porter->caller;
+
+	report->tid = caller->tid;
+	if (!caller->outer)
+		return;
+	report->tid = caller->outer;
+	if (sp_caller_identify(&porter->view, caller) == 0)
+		report->pid = caller->outer_pid;
 }
 
 static void set_refusal(struct sp_porter *porter, Sallyport__Wire__Report *report)
@@ -82,7 +96,7 @@ void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call)
 	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
 
 	report.kind = SP_REPORT_PATH;
-	report.tid = call->tid;
+	set_caller(porter, &report);
 	set_bytes(&report.has_call, &report.call, call->info->name);
 	/* The name that was decided on tells more than the one that was asked for. */
 	set_bytes(&report.has_path, &report.path,
@@ -93,16 +107,28 @@ void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call)
 	send_report(porter, &report);
 }
 
-void sp_porter_report_refused(struct sp_porter *porter, const struct sp_request *request)
+void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruction)
 {
 	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
 
 	report.kind = SP_REPORT_CALL;
-	report.tid = request->tid;
+	set_caller(porter, &report);
 	report.has_nr = 1;
-	report.nr = request->refusal.nr;
+	report.nr = nr;
 	report.has_instruction = 1;
-	report.instruction = request->refusal.instruction;
+	report.instruction = instruction;
+	set_refusal(porter, &report);
+	send_report(porter, &report);
+}
+
+void sp_porter_report_execution(struct sp_porter *porter)
+{
+	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
+
+	report.kind = SP_REPORT_PATH;
+	set_caller(porter, &report);
+	set_bytes(&report.has_call, &report.call, "execve");
+	set_bytes(&report.has_path, &report.path, porter->refusal.name);
 	set_refusal(porter, &report);
 	send_report(porter, &report);
 }

@@ -5,7 +5,6 @@
 #define SALLYPORT_BROKER_PORTER_EVENTS_H
 
 #include "broker/porter_serve.h"
-#include "ipc/decode.h"
 
 void sp_porter_report_locked(struct sp_porter *porter);
 
@@ -13,7 +12,10 @@ void sp_porter_report_locked(struct sp_porter *porter);
 void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call);
 
 /* A system call that the filter refused. */
-void sp_porter_report_refused(struct sp_porter *porter, const struct sp_request *request);
+void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruction);
+
+/* A program was executed that porter->refusal names: it is killed. */
+void sp_porter_report_execution(struct sp_porter *porter);
 
 void sp_porter_report_violation(struct sp_porter *porter, const char *detail);
 void sp_porter_report_exit(struct sp_porter *porter);

@@ -91,10 +91,22 @@ static void refuse(struct sp_porter *porter, const struct sp_call_refusal *refus
 	porter->refusal.detail = "the policy refuses this system call";
 }
 
-static void perform(struct sp_porter *porter, const struct sp_call *call)
+static void reset_answer(struct sp_porter *porter)
+{
+	porter->answer.result = -ENOSYS;
+	porter->answer.descriptor = -1;
+	porter->answer.out_length = 0;
+	porter->refusal.error = 0;
+	porter->refusal.name[0] = 0;
+	porter->refusal.rule = NULL;
+	porter->refusal.detail = NULL;
+}
+
+void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call)
 {
 	struct sp_call_refusal refusal;
 
+	reset_answer(porter);
 	/* A rule against the call itself stands before every rule about names. */
 	if (sp_rules_find_refusal(porter->rules, call->info->nr, &refusal))
 		refuse(porter, &refusal);
@@ -105,24 +117,14 @@ static void perform(struct sp_porter *porter, const struct sp_call *call)
 		sp_porter_report_call(porter, call);
 }
 
-static void answer_refused(struct sp_porter *porter, const struct sp_request *request)
+void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction)
 {
 	struct sp_call_refusal refusal;
 
-	sp_rules_refusal(porter->rules, request->refusal.nr, &refusal);
+	reset_answer(porter);
+	sp_rules_refusal(porter->rules, nr, &refusal);
 	refuse(porter, &refusal);
-	sp_porter_report_refused(porter, request);
-}
-
-static void reset_answer(struct sp_porter *porter)
-{
-	porter->answer.result = -ENOSYS;
-	porter->answer.descriptor = -1;
-	porter->answer.out_length = 0;
-	porter->refusal.error = 0;
-	porter->refusal.name[0] = 0;
-	porter->refusal.rule = NULL;
-	porter->refusal.detail = NULL;
+	sp_porter_report_refused(porter, nr, instruction);
 }
 
 /* ---- receive
@@ -159,11 +161,11 @@ static void serve_slot(struct sp_porter *porter, uint32_t index)
 		sp_porter_violation(porter, "a malformed request");
 		return;
 	}
-	reset_answer(porter);
+	porter->caller.tid = request.tid;
 	if (request.refused)
-		answer_refused(porter, &request);
+		sp_porter_refuse(porter, request.refusal.nr, request.refusal.instruction);
 	else
-		perform(porter, &request.call);
+		sp_porter_perform(porter, &request.call);
 	reply(porter, index, request.generation);
 }
 

@@ -13,12 +13,14 @@
 #include "policy/rules.h"
 
 struct event;
+struct sp_notify;
 
 /* How many times in a row busy-waiting may be in vain before it is given up for a while. */
 #define SP_SPIN_CREDIT_MAX 8
 
 struct sp_porter {
-	int control, channel, doorbell, slots_descriptor, landlock, init, sandboxee; /* owned */
+	int control, channel, doorbell, slots_descriptor, landlock, listener, stops, init,
+	    sandboxee; /* owned; `stops` is a signalfd of SIGCHLD */
 	pid_t sandboxee_pid;
 	struct sp_caller caller;
 	struct sp_view view;    /* owned */
@@ -27,7 +29,7 @@ struct sp_porter {
 
 	struct event_base *base;
 	struct event *control_event, *sandboxee_event, *init_event, *channel_event, *doorbell_event,
-	    *wall_event;
+	    *listener_event, *stops_event, *wall_event;
 
 	bool greeted;          /* the handshake is over */
 	bool sandboxee_reaped; /* its exit status was taken */
@@ -48,6 +50,7 @@ struct sp_porter {
 	uint8_t arena[32 * 1024] __attribute__((aligned(16)));
 	struct sp_answer answer;
 	struct sp_refusal refusal;
+	struct sp_notify *notify; /* owned; NULL: the sandboxee has a runtime */
 };
 
 enum sp_serve_result {
@@ -57,6 +60,15 @@ enum sp_serve_result {
 
 /* Serves what is pending, then busy-waits a little for more while that pays. */
 enum sp_serve_result sp_porter_serve(struct sp_porter *porter);
+
+/*
+ * Decides on one call of porter->caller and acts: the answer is in porter->answer, its descriptor
+ * owned there; what was refused has been reported.
+ */
+void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
+
+/* The answer to a system call that is not brokered and that the policy refuses, reported. */
+void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);
 
 /* Ends the sandbox for bytes that no correct runtime sends. `detail` is a constant. */
 void sp_porter_violation(struct sp_porter *porter, const char *detail);

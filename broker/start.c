@@ -10,7 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "broker/floor.h"
 #include "broker/isolate.h"
+#include "broker/landlock.h"
+#include "ipc/channel.h"
 #include "ipc/util.h"
 
 #define STANDARD_STREAMS 3
@@ -120,6 +123,21 @@ static int step_limits(struct steps *steps)
 	return limits_apply(steps->start->limits, &steps->start->files);
 }
 
+static int step_landlock(struct steps *steps)
+{
+	return steps->start->landlock < 0 ? 0 : landlock_restrict(steps->start->landlock);
+}
+
+/* The last step that may fail aloud. */
+static int step_floor(struct steps *steps)
+{
+	const struct start_note note = {.pid = 0};
+
+	if (!steps->start->floor)
+		return 0;
+	return floor_stand(steps->start->floor, steps->status, &note, sizeof(note));
+}
+
 static int step_exec(struct steps *steps)
 {
 	struct start *start = steps->start;
@@ -131,6 +149,7 @@ static int step_exec(struct steps *steps)
 	 * there is no harm in a race: with no_new_privs, set-id bits do nothing. */
 	if (errno == ENOENT)
 		(void)execve(start->program, argv, environment);
+	atomic_store(&start->result->exec_error, errno);
 	return -errno;
 }
 
@@ -146,13 +165,15 @@ static const struct {
     {LAYER_CAPABILITIES, step_capabilities},
     {LAYER_PROCESSES, step_processes},
     {LAYER_LIMITS, step_limits},
+    {LAYER_LANDLOCK, step_landlock},
+    {LAYER_FLOOR, step_floor},
     {LAYER_EXEC, step_exec},
 };
 
 static void note(int status, struct start_note note)
 {
-	/* Shorter than PIPE_BUF: whole or not at all. If nobody listens any more, we die anyway. */
-	if (write(status, &note, sizeof(note)) < 0)
+	/* If nobody listens any more, we die anyway. */
+	if (sp_channel_send(status, &note, sizeof(note), -1) < 0)
 		_exit(1);
 }
 
@@ -164,7 +185,7 @@ _Noreturn void start_program(struct start *start, int status)
 	for (size_t i = 0; i < SP_ELEMENTS(order); i++) {
 		int r = order[i].take(&steps);
 
-		if (r < 0) {
+		if (r < 0 && !atomic_load(&start->result->exec_error)) {
 			note(steps.status,
 			     (struct start_note){.layer = order[i].layer, .error = -r});
 			_exit(1);

@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_BROKER_START_H
 #define SALLYPORT_BROKER_START_H
 
+#include <linux/filter.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
@@ -20,6 +22,12 @@ struct place {
 	int from, to;
 };
 
+/* How a start went, in memory that the launch shares: after the floor stands, nothing else can be
+ * told. */
+struct start_result {
+	_Atomic int exec_error; /* positive; 0: none yet */
+};
+
 /* Everything borrowed. */
 struct start {
 	const char **argv, **environment; /* NULL-terminated */
@@ -32,17 +40,21 @@ struct start {
 	bool network;        /* a network namespace of its own … */
 	bool network_optional;
 	bool own_user_namespace;
+	const struct sock_fprog *floor; /* NULL: the program locks itself */
+	int landlock;                   /* of a program with a floor; -1: none */
+	struct start_result *result;
 };
 
-/* What the sandboxee tells the launch through a pipe: first with `pid`, then, where a step failed,
- * with `error`. An execve that succeeds closes the pipe. */
+/* What the sandboxee tells the launch through a SOCK_SEQPACKET socket: first with `pid`, then, where
+ * a step failed, with `error`; where a floor stands, with its listener attached. An execve that
+ * succeeds closes the socket. */
 struct start_note {
-	pid_t pid; /* in its own pid namespace */
+	pid_t pid; /* in its own pid namespace; 0: none */
 	enum layer layer;
 	int error; /* positive */
 };
 
-/* Runs the program, or notes on `status` what failed and exits. */
+/* Runs the program, or notes on the socket `status`, or in start->result, what failed, and exits. */
 _Noreturn void start_program(struct start *start, int status);
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 
 #include "broker/walker.h"
+#include "ipc/arch.h"
 #include "ipc/util.h"
 
 #define BASE_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
@@ -101,24 +102,32 @@ static int open_proc(struct sp_view *view, int proc)
 	return 0;
 }
 
-static int fill_view(struct sp_view *view, int proc, int own_fd)
+static int fill_view(struct sp_view *view, int proc, int outer_proc)
 {
 	int r;
 
 	view->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (view->root < 0)
 		return -errno;
-	r = duplicate(own_fd, &view->own_fd);
+	r = duplicate(outer_proc, &view->outer_proc);
 	if (r < 0)
 		return r;
+	view->own_fd = openat(outer_proc, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (view->own_fd < 0)
+		return -errno;
 	r = open_proc(view, proc);
-	return r < 0 ? r : read_mounts(view);
+	if (r < 0)
+		return r;
+	view->loader = realpath(SP_LOADER, NULL);
+	if (!view->loader)
+		view->loader = strdup("");
+	return view->loader ? read_mounts(view) : -ENOMEM;
 }
 
-int sp_view_open(int proc, int own_fd, struct sp_view *ret_view)
+int sp_view_open(int proc, int outer_proc, struct sp_view *ret_view)
 {
-	struct sp_view view = {.root = -1, .proc = -1, .own_fd = -1};
-	int r = fill_view(&view, proc, own_fd);
+	struct sp_view view = SP_VIEW_NONE;
+	int r = fill_view(&view, proc, outer_proc);
 
 	if (r < 0) {
 		sp_view_close(&view);
@@ -133,8 +142,10 @@ void sp_view_close(struct sp_view *view)
 	sp_close_pointer(&view->root);
 	sp_close_pointer(&view->proc);
 	sp_close_pointer(&view->own_fd);
+	sp_close_pointer(&view->outer_proc);
 	free(view->mounts);
-	*view = (struct sp_view){.root = -1, .proc = -1, .own_fd = -1};
+	free(view->loader);
+	*view = (struct sp_view)SP_VIEW_NONE;
 }
 
 bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device)
@@ -155,22 +166,79 @@ static bool view_has_mount(const struct sp_view *view, uint64_t id)
 	       bsearch(&id, view->mounts, view->mount_count, sizeof(id), compare_ids);
 }
 
-/* The thread's own entry: threads may have unshared their cwd or their descriptors. */
-static int open_start(const struct sp_request *request, int dirfd)
+/* The number after the last blank of a line "NAME:\t1\t2": that of the innermost namespace. */
+static bool parse_last(const char *text, const char *name, int base, long *ret_first,
+		       long *ret_last)
 {
-	pid_t pid = request->caller->pid, tid = request->call->tid;
+	const char *line = strstr(text, name);
+	char *end;
+
+	if (!line)
+		return false;
+	*ret_first = *ret_last = strtol(line + strlen(name), &end, base);
+	while (*end == '\t')
+		*ret_last = strtol(end, &end, base);
+	return true;
+}
+
+static int read_status(const struct sp_view *view, pid_t tid, char *text, size_t size)
+{
+	_cleanup_close_ int file = -1;
+	char path[32];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/status", tid);
+	file = openat(view->outer_proc, path, O_RDONLY | O_CLOEXEC);
+	n = file < 0 ? -1 : read(file, text, size - 1);
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = '\0';
+	return 0;
+}
+
+int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
+{
+	char text[4096];
+	long outer, pid, thread, tid, mask;
+	int r;
+
+	if (caller->pid > 0)
+		return 0;
+	r = read_status(view, caller->outer, text, sizeof(text));
+	if (r < 0)
+		return r;
+	/* The first line holds a name that the process chose, without a newline, so that these, which
+	 * begin with one, are the kernel's. */
+	if (!parse_last(text, "\nNStgid:", 10, &outer, &pid) ||
+	    !parse_last(text, "\nNSpid:", 10, &thread, &tid) ||
+	    !parse_last(text, "\nUmask:", 8, &mask, &mask))
+		return -ESRCH;
+	caller->outer_pid = (pid_t)outer;
+	caller->pid = (pid_t)pid;
+	caller->tid = (pid_t)tid;
+	caller->umask = (mode_t)mask & 0777;
+	return 0;
+}
+
+/* The thread's own entry: threads may have unshared their cwd or their descriptors. */
+int sp_caller_open(const struct sp_request *request, int dirfd)
+{
+	const struct sp_caller *caller = request->caller;
+	pid_t pid = caller->outer ? caller->outer : caller->pid;
+	pid_t tid = caller->outer ? caller->outer : caller->tid;
+	int proc = caller->outer ? request->view->outer_proc : request->view->proc;
 	char path[96];
 	int fd;
 
 	if (dirfd != AT_FDCWD && dirfd < 0)
 		return -EBADF;
-	if (request->view->proc < 0 || pid <= 0 || tid <= 0)
+	if (proc < 0 || pid <= 0 || tid <= 0)
 		return -EACCES;
 	if (dirfd == AT_FDCWD)
 		(void)snprintf(path, sizeof(path), "%d/task/%d/cwd", pid, tid);
 	else
 		(void)snprintf(path, sizeof(path), "%d/task/%d/fd/%d", pid, tid, dirfd);
-	fd = openat(request->view->proc, path, O_PATH | O_CLOEXEC);
+	fd = openat(proc, path, O_PATH | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
 	return errno == ENOENT && dirfd != AT_FDCWD ? -EBADF : -errno;
@@ -226,7 +294,7 @@ static int fill_base(const struct sp_request *request, struct sp_base *base)
 
 int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *ret_base)
 {
-	int r = open_start(request, dirfd);
+	int r = sp_caller_open(request, dirfd);
 
 	if (r < 0)
 		return r;

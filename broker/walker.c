@@ -356,11 +356,13 @@ static int climb(struct walker *w)
 static int map_process(struct walker *w, const struct component *c, bool follow, char *ret_real,
 		       const char **ret_name)
 {
-	pid_t pid = w->request->caller->pid, tid = w->request->call->tid;
+	const struct sp_caller *caller = w->request->caller;
 	char number[16], text[48];
-	int n;
+	int n = sp_caller_identify(w->request->view, w->request->caller);
 
-	(void)snprintf(number, sizeof(number), "%d", pid);
+	if (n < 0)
+		return n;
+	(void)snprintf(number, sizeof(number), "%d", caller->pid);
 	if (strcmp(c->text, number) == 0 || (follow && strcmp(c->text, "self") == 0)) {
 		(void)snprintf(ret_real, 16, "%s", number);
 		*ret_name = "self";
@@ -368,7 +370,7 @@ static int map_process(struct walker *w, const struct component *c, bool follow,
 	}
 	if (!follow || strcmp(c->text, "thread-self") != 0)
 		return 0;
-	n = snprintf(text, sizeof(text), "self/task/%d", tid);
+	n = snprintf(text, sizeof(text), "self/task/%d", caller->tid);
 	n = prepend(w, text, (size_t)n);
 	return n < 0 ? n : 1;
 }
@@ -553,15 +555,15 @@ static int finish(struct walker *w, const struct component *c, const char *real,
  * porter. */
 static void fill_text(struct walker *w, const struct component *c, struct sp_walk *walk)
 {
-	pid_t pid = w->request->caller->pid;
+	const struct sp_caller *caller = w->request->caller;
 
 	if (!is_proc_root(w, &top(w)->status))
 		return;
 	if (strcmp(c->text, "self") == 0)
-		(void)snprintf(walk->text, sizeof(walk->text), "%d", pid);
+		(void)snprintf(walk->text, sizeof(walk->text), "%d", caller->pid);
 	else if (strcmp(c->text, "thread-self") == 0)
-		(void)snprintf(walk->text, sizeof(walk->text), "%d/task/%d", pid,
-			       w->request->call->tid);
+		(void)snprintf(walk->text, sizeof(walk->text), "%d/task/%d", caller->pid,
+			       caller->tid);
 }
 
 static bool follows(const struct walker *w, const struct component *c)

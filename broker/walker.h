@@ -29,7 +29,7 @@ extern "C" {
 struct sp_request {
 	const struct sp_view *view;
 	const struct sp_rules *rules;
-	const struct sp_caller *caller;
+	struct sp_caller *caller;
 	const struct sp_call *call;
 	struct sp_answer *answer;
 	struct sp_refusal *refusal;
@@ -109,6 +109,9 @@ struct sp_base {
  * -EACCES (not of the view), -ENAMETOOLONG (its name has PATH_MAX bytes or more).
  */
 int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *ret_base);
+
+/* The caller's cwd (AT_FDCWD) or descriptor, of whatever type and wherever, as O_PATH; or -errno. */
+int sp_caller_open(const struct sp_request *request, int dirfd);
 void sp_base_close(struct sp_base *base);
 
 /* What a link below /proc, or a directory on the way, means. `name` is canonical and relative to
@@ -133,7 +136,7 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 /* One function an operation: 0 or a positive result, or -errno. broker/calls/. */
 typedef int64_t sp_operation_fn(struct sp_request *request);
 sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp_call_chdir,
-    sp_call_mkdir, sp_call_unlink, sp_call_rename;
+    sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_execute;
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 
 #include <linux/audit.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 
 /* A legacy call that the architecture never had: its section defines __NR_<name> as this. */
 #define SP_NR_ABSENT (-1)
@@ -16,6 +17,8 @@
 #if defined(__x86_64__)
 
 #define SP_AUDIT_ARCH AUDIT_ARCH_X86_64
+#define SP_ELF_MACHINE 62 /* EM_X86_64 of <elf.h> */
+#define SP_LOADER "/lib64/ld-linux-x86-64.so.2"
 /* Numbers from here on belong to another ABI of the same audit name (x32). */
 #define SP_NR_FOREIGN 0x40000000u
 
@@ -47,6 +50,36 @@ static inline long sp_raw_syscall(long nr, long a0, long a1, long a2, long a3, l
 static inline void sp_cpu_relax(void)
 {
 	__asm__ volatile("pause");
+}
+
+/* Of a traced thread that stands behind a system call: makes it make another one, in its place. */
+static inline void sp_registers_call(struct user_regs_struct *registers, long nr,
+				     const unsigned long argument[6])
+{
+	registers->rip -= 2; /* the length of the instruction */
+	registers->rax = (unsigned long)nr;
+	registers->orig_rax = ~0ul; /* no call under way that could be restarted */
+	registers->rdi = argument[0];
+	registers->rsi = argument[1];
+	registers->rdx = argument[2];
+	registers->r10 = argument[3];
+	registers->r8 = argument[4];
+	registers->r9 = argument[5];
+}
+
+static inline unsigned long sp_registers_stack(const struct user_regs_struct *registers)
+{
+	return registers->rsp;
+}
+
+static inline long sp_registers_result(const struct user_regs_struct *registers)
+{
+	return (long)registers->rax;
+}
+
+static inline void sp_registers_set_result(struct user_regs_struct *registers, long result)
+{
+	registers->rax = (unsigned long)result;
 }
 
 /* Calls fn(argument) on another stack, whose top is 16-byte aligned, and comes back to this one. */

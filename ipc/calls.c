@@ -50,10 +50,11 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 const char *sp_operation_name(enum sp_operation operation)
 {
 	static const char *const names[SP_OPERATION_COUNT] = {
-	    [SP_OPERATION_OPEN] = "open",     [SP_OPERATION_ACCESS] = "access",
-	    [SP_OPERATION_STAT] = "stat",     [SP_OPERATION_READLINK] = "readlink",
-	    [SP_OPERATION_CHDIR] = "chdir",   [SP_OPERATION_MKDIR] = "mkdir",
-	    [SP_OPERATION_UNLINK] = "unlink", [SP_OPERATION_RENAME] = "rename",
+	    [SP_OPERATION_OPEN] = "open",       [SP_OPERATION_ACCESS] = "access",
+	    [SP_OPERATION_STAT] = "stat",       [SP_OPERATION_READLINK] = "readlink",
+	    [SP_OPERATION_CHDIR] = "chdir",     [SP_OPERATION_MKDIR] = "mkdir",
+	    [SP_OPERATION_UNLINK] = "unlink",   [SP_OPERATION_RENAME] = "rename",
+	    [SP_OPERATION_EXECUTE] = "execute",
 	};
 
 	return names[operation];

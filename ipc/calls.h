@@ -34,6 +34,7 @@ enum sp_operation {
 	SP_OPERATION_MKDIR,
 	SP_OPERATION_UNLINK,
 	SP_OPERATION_RENAME,
+	SP_OPERATION_EXECUTE,
 	SP_OPERATION_COUNT
 };
 
@@ -54,9 +55,10 @@ enum sp_right {
 	SP_RIGHT_WRITE = 1 << 1, /* open an existing file for writing, truncate it */
 	SP_RIGHT_CREATE =
 	    1 << 2, /* make a name appear: open(O_CREAT), mkdir, the target of rename */
-	SP_RIGHT_DELETE = 1 << 3, /* make a name disappear: unlink, rmdir, the source of rename */
-	SP_RIGHT_LINKED = 1 << 4, /* write to a regular file that has more than one link */
-	SP_RIGHT_ALL = (1 << 5) - 1
+	SP_RIGHT_DELETE = 1 << 3,  /* make a name disappear: unlink, rmdir, the source of rename */
+	SP_RIGHT_LINKED = 1 << 4,  /* write to a regular file that has more than one link */
+	SP_RIGHT_EXECUTE = 1 << 5, /* run the file as a program, or as the interpreter of one */
+	SP_RIGHT_ALL = (1 << 6) - 1
 };
 
 struct sp_call_info {

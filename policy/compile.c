@@ -264,6 +264,7 @@ static void clear(Message *message)
 	free(message->filter.data);
 	free(message->porter_filter.data);
 	free(message->floor.data);
+	free(message->listener_filter.data);
 }
 
 static int fill_filters(Message *message, const struct sp_policy *policy)
@@ -275,6 +276,7 @@ static int fill_filters(Message *message, const struct sp_policy *policy)
 	    {sp_filter_compile, &message->filter},
 	    {sp_filter_compile_floor, &message->floor},
 	    {sp_filter_compile_porter, &message->porter_filter},
+	    {sp_filter_compile_listener, &message->listener_filter},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(filters); i++) {

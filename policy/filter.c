@@ -12,8 +12,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "ipc/runtime.h"
@@ -67,6 +69,12 @@ _Static_assert(SP_RESERVED_FIRST % 2 == 0 && SP_RESERVED_LAST == SP_RESERVED_FIR
 static const struct row harmless[] = {
     {__NR_fstat, {}},  {__NR_fchdir, {}}, {__NR_getcwd, {}},
     {__NR_gettid, {}}, {__NR_getpid, {}}, {__NR_sched_yield, {}},
+};
+
+/* Beside these, what the porter makes a thread without a runtime do (broker/tracee.c). */
+static const struct row injected[] = {
+    {__NR_close, {}},
+    {__NR_recvmsg, {USED(MARKED(5))}},
 };
 
 /* What the runtime's own calls look like: always let through, in the handler a trap would be fatal. */
@@ -172,6 +180,7 @@ enum purpose {
 	PURPOSE_LOCK,  /* a runtime answers its traps */
 	PURPOSE_FLOOR, /* the porter answers its notifications */
 	PURPOSE_PORTER,
+	PURPOSE_LISTENER, /* the porter of a program on a floor */
 };
 
 struct compilation {
@@ -404,6 +413,8 @@ static int add_ordinary(struct compilation *c)
 
 	if (r == 0 && c->purpose == PURPOSE_LOCK)
 		r = decide_rows(c, SECCOMP_RET_ALLOW, needs, SP_ELEMENTS(needs));
+	else if (r == 0)
+		r = decide_rows(c, SECCOMP_RET_ALLOW, injected, SP_ELEMENTS(injected));
 	if (r == 0 && !(c->policy->wx.set && c->policy->wx.value))
 		r = decide_rows(c, c->intercept, writable_code, SP_ELEMENTS(writable_code));
 	if (r < 0)
@@ -436,61 +447,78 @@ static int decide_call(struct compilation *c)
 
 /* ---- the porter's ------------------------------------------------------------------------------------------- */
 
-/* What serving takes; `right`: only where some rule grants one of these. */
+/* What serving takes; `right`: only where some rule grants one of these; `notify`: only where the
+ * calls come as notifications. */
 static const struct {
 	int nr;
 	uint32_t right;
+	bool notify;
 } porter_calls[] = {
-    {__NR_openat, 0},
-    {__NR_openat2, 0},
-    {__NR_newfstatat, 0},
-    {__NR_statx, 0},
-    {__NR_fstat, 0},
-    {__NR_fstatfs, 0},
-    {__NR_readlinkat, 0},
-    {__NR_faccessat, 0},
-    {__NR_faccessat2, 0},
-    {__NR_fcntl, 0},
-    {__NR_close, 0},
-    {__NR_dup, 0},
-    {__NR_read, 0},
-    {__NR_write, 0},
-    {__NR_mkdirat, SP_RIGHT_CREATE},
-    {__NR_unlinkat, SP_RIGHT_DELETE},
-    {__NR_renameat, SP_RIGHT_DELETE},
-    {__NR_renameat2, SP_RIGHT_DELETE},
-    {__NR_ftruncate, SP_RIGHT_WRITE},
-    {__NR_umask, SP_RIGHT_CREATE},
-    {__NR_recvmsg, 0},
-    {__NR_sendmsg, 0},
-    {__NR_setsockopt, 0},
-    {__NR_poll, 0},
-    {__NR_ppoll, 0},
-    {__NR_epoll_wait, 0},
-    {__NR_epoll_pwait, 0},
-    {__NR_epoll_pwait2, 0},
-    {__NR_epoll_ctl, 0},
-    {__NR_futex, 0},
-    {__NR_waitid, 0},
-    {__NR_pidfd_send_signal, 0},
-    {__NR_clock_gettime, 0},
-    {__NR_gettimeofday, 0},
-    {__NR_munmap, 0},
-    {__NR_mremap, 0},
-    {__NR_madvise, 0},
-    {__NR_brk, 0},
-    {__NR_rt_sigreturn, 0},
-    {__NR_rt_sigprocmask, 0},
-    {__NR_exit, 0},
-    {__NR_exit_group, 0},
-    {__NR_restart_syscall, 0},
-    {__NR_getpid, 0},
-    {__NR_gettid, 0},
-    {__NR_geteuid, 0},
-    {__NR_sched_yield, 0},
-    {__NR_timerfd_settime, 0},
-    {__NR_getrandom, 0},
-    {__NR_sigaltstack, 0},
+    {__NR_openat, 0, false},
+    {__NR_openat2, 0, false},
+    {__NR_newfstatat, 0, false},
+    {__NR_statx, 0, false},
+    {__NR_fstat, 0, false},
+    {__NR_fstatfs, 0, false},
+    {__NR_readlinkat, 0, false},
+    {__NR_faccessat, 0, false},
+    {__NR_faccessat2, 0, false},
+    {__NR_fcntl, 0, false},
+    {__NR_close, 0, false},
+    {__NR_dup, 0, false},
+    {__NR_read, 0, false},
+    {__NR_write, 0, false},
+    {__NR_mkdirat, SP_RIGHT_CREATE, false},
+    {__NR_unlinkat, SP_RIGHT_DELETE, false},
+    {__NR_renameat, SP_RIGHT_DELETE, false},
+    {__NR_renameat2, SP_RIGHT_DELETE, false},
+    {__NR_ftruncate, SP_RIGHT_WRITE, false},
+    {__NR_umask, SP_RIGHT_CREATE, false},
+    {__NR_recvmsg, 0, false},
+    {__NR_sendmsg, 0, false},
+    {__NR_setsockopt, 0, false},
+    {__NR_poll, 0, false},
+    {__NR_ppoll, 0, false},
+    {__NR_epoll_wait, 0, false},
+    {__NR_epoll_pwait, 0, false},
+    {__NR_epoll_pwait2, 0, false},
+    {__NR_epoll_ctl, 0, false},
+    {__NR_futex, 0, false},
+    {__NR_waitid, 0, false},
+    {__NR_pidfd_send_signal, 0, false},
+    {__NR_clock_gettime, 0, false},
+    {__NR_gettimeofday, 0, false},
+    {__NR_munmap, 0, false},
+    {__NR_mremap, 0, false},
+    {__NR_madvise, 0, false},
+    {__NR_brk, 0, false},
+    {__NR_rt_sigreturn, 0, false},
+    {__NR_rt_sigprocmask, 0, false},
+    {__NR_exit, 0, false},
+    {__NR_exit_group, 0, false},
+    {__NR_restart_syscall, 0, false},
+    {__NR_getpid, 0, false},
+    {__NR_gettid, 0, false},
+    {__NR_geteuid, 0, false},
+    {__NR_sched_yield, 0, false},
+    {__NR_timerfd_settime, 0, false},
+    {__NR_getrandom, 0, false},
+    {__NR_sigaltstack, 0, false},
+    {__NR_process_vm_readv, 0, true},
+    {__NR_process_vm_writev, 0, true},
+    {__NR_ptrace, 0, true},
+    {__NR_kill, 0, true},
+    {__NR_pread64, 0, true},
+    {__NR_lseek, 0, true},
+};
+
+/* Of ioctl(2) it has those of its listener. */
+static const struct row listener_rows[] = {
+    {__NR_socketpair, {USED(INT_IS(0, AF_UNIX))}},
+    {__NR_ioctl, {USED(INT_IS(1, SECCOMP_IOCTL_NOTIF_RECV))}},
+    {__NR_ioctl, {USED(INT_IS(1, SECCOMP_IOCTL_NOTIF_SEND))}},
+    {__NR_ioctl, {USED(INT_IS(1, SECCOMP_IOCTL_NOTIF_ID_VALID))}},
+    {__NR_ioctl, {USED(INT_IS(1, SECCOMP_IOCTL_NOTIF_ADDFD))}},
 };
 
 /* No memory of the porter's is ever executable. */
@@ -499,20 +527,26 @@ static const struct row porter_memory[] = {
     {__NR_mprotect, {USED(LONG_MASKED(2, PROT_EXEC, 0))}},
 };
 
-static bool porter_needs(int nr, uint32_t granted)
+static bool porter_needs(const struct compilation *c)
 {
 	for (size_t i = 0; i < SP_ELEMENTS(porter_calls); i++)
-		if (porter_calls[i].nr == nr &&
-		    (!porter_calls[i].right || (granted & porter_calls[i].right)))
+		if (porter_calls[i].nr == c->nr &&
+		    (!porter_calls[i].right || (c->granted & porter_calls[i].right)) &&
+		    (!porter_calls[i].notify || c->purpose == PURPOSE_LISTENER))
 			return true;
 	return false;
 }
 
 static int decide_porter_call(struct compilation *c)
 {
-	if (porter_needs(c->nr, c->granted))
+	int r;
+
+	if (porter_needs(c))
 		return decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
-	return decide_rows(c, SECCOMP_RET_ALLOW, porter_memory, SP_ELEMENTS(porter_memory));
+	r = decide_rows(c, SECCOMP_RET_ALLOW, porter_memory, SP_ELEMENTS(porter_memory));
+	if (r == 0 && c->purpose == PURPOSE_LISTENER)
+		r = decide_rows(c, SECCOMP_RET_ALLOW, listener_rows, SP_ELEMENTS(listener_rows));
+	return r;
 }
 
 /* ---- the program ---- */
@@ -580,7 +614,7 @@ static int decide_calls(struct compilation *c, struct decisions *all, struct sp_
 		int r = 0;
 
 		c->decisions = &all[c->nr];
-		if (c->purpose == PURPOSE_PORTER)
+		if (c->purpose == PURPOSE_PORTER || c->purpose == PURPOSE_LISTENER)
 			r = decide_porter_call(c);
 		else if (c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer))
 			r = decide_call(c);
@@ -650,14 +684,25 @@ static uint32_t all_granted(const struct sp_policy *policy)
 	return granted;
 }
 
-int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program)
+static int compile_porter(const struct sp_policy *policy, enum purpose purpose,
+			  struct sp_program *ret_program)
 {
 	struct compilation c = {
 	    .policy = policy,
-	    .purpose = PURPOSE_PORTER,
+	    .purpose = purpose,
 	    .fallback = SECCOMP_RET_KILL_PROCESS,
 	    .granted = all_granted(policy),
 	};
 
 	return compile(&c, ret_program);
+}
+
+int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_porter(policy, PURPOSE_PORTER, ret_program);
+}
+
+int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_porter(policy, PURPOSE_LISTENER, ret_program);
 }

@@ -21,4 +21,7 @@ int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *r
 /* The filter of its porter: an allow list, deadly otherwise. */
 int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program);
 
+/* The same for the porter of a program on a floor, which reads its memory and holds its threads. */
+int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program *ret_program);
+
 #endif

@@ -14,7 +14,7 @@ static const struct {
 	uint32_t right;
 } rights[] = {
     {"read", SP_RIGHT_READ},     {"write", SP_RIGHT_WRITE},   {"create", SP_RIGHT_CREATE},
-    {"delete", SP_RIGHT_DELETE}, {"linked", SP_RIGHT_LINKED},
+    {"delete", SP_RIGHT_DELETE}, {"linked", SP_RIGHT_LINKED}, {"execute", SP_RIGHT_EXECUTE},
 };
 
 uint32_t sp_right_find(const char *word)

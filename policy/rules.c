@@ -53,7 +53,7 @@ struct sp_rules {
 	int default_error;
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
-	struct sock_fprog filter, porter_filter, floor;
+	struct sock_fprog filter, porter_filter, floor, listener_filter;
 };
 
 /* FNV-1a, continued from one component to the next. The policy is trusted: no keyed hash needed. */
@@ -330,6 +330,8 @@ static int load_message(struct sp_rules *rules, const Sallyport__Policy__Compile
 		r = load_program(message->porter_filter, &rules->porter_filter);
 	if (r == 0)
 		r = load_program(message->floor, &rules->floor);
+	if (r == 0)
+		r = load_program(message->listener_filter, &rules->listener_filter);
 	return r;
 }
 
@@ -380,6 +382,7 @@ struct sp_rules *sp_rules_free(struct sp_rules *rules)
 	free(rules->filter.filter);
 	free(rules->porter_filter.filter);
 	free(rules->floor.filter);
+	free(rules->listener_filter.filter);
 	free(rules);
 	return NULL;
 }
@@ -427,7 +430,7 @@ static bool more_specific(const struct rule *a, const struct rule *b)
 	return a->measure.literals > b->measure.literals;
 }
 
-#define RIGHT_COUNT 5
+#define RIGHT_COUNT 6
 _Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
 
 struct verdict {
@@ -531,6 +534,11 @@ bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size
 			return false;
 	}
 	return true;
+}
+
+struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules)
+{
+	return rules->listener_filter;
 }
 
 struct sock_fprog sp_rules_floor(const struct sp_rules *rules)

@@ -44,9 +44,10 @@ const char *sp_rules_name(const struct sp_rules *rules);
 const struct sp_limits *sp_rules_limits(const struct sp_rules *rules);
 uint32_t sp_rules_isolate(const struct sp_rules *rules);
 uint32_t sp_rules_optional_layers(const struct sp_rules *rules);
-struct sock_fprog sp_rules_filter(const struct sp_rules *rules);        /* borrowed */
-struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules); /* borrowed */
-struct sock_fprog sp_rules_floor(const struct sp_rules *rules);         /* borrowed */
+struct sock_fprog sp_rules_filter(const struct sp_rules *rules);          /* borrowed */
+struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules);   /* borrowed */
+struct sock_fprog sp_rules_floor(const struct sp_rules *rules);           /* borrowed */
+struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules); /* borrowed */
 
 /* Where a name stands towards the grants of the policy. */
 enum sp_standing {

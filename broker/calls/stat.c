@@ -44,15 +44,37 @@ static int fill_stat(struct sp_request *request, int object)
 	return 0;
 }
 
+/*
+ * What the call looks at. An empty path with AT_EMPTY_PATH is a descriptor of the caller's, which
+ * could ask fstat(2) as well, the cwd but for its name; a runtime has answered for it already.
+ */
+static int open_object(struct sp_request *request, struct sp_walk *walk)
+{
+	const struct sp_call *call = request->call;
+	struct sp_call here = *call;
+	int r;
+
+	if (!(call->flags & AT_EMPTY_PATH) || call->path[0])
+		return sp_walk_object(request, call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0,
+				      walk);
+	if (call->dirfd != AT_FDCWD) {
+		walk->object = sp_caller_open(request, call->dirfd);
+		return walk->object < 0 ? walk->object : 0;
+	}
+	here.path = ".";
+	request->call = &here;
+	r = sp_walk_object(request, 0, walk);
+	request->call = call;
+	return r;
+}
+
 int64_t sp_call_stat(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
 	int r = check(request->call);
 
-	if (r < 0)
-		return r;
-	r = sp_walk_object(request, request->call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0,
-			   &walk);
+	if (r == 0)
+		r = open_object(request, &walk);
 	if (r < 0)
 		return r;
 	return request->call->info->returns == SP_RETURNS_STATX ? fill_statx(request, walk.object)

@@ -13,6 +13,7 @@
 
 #include "tests/attacks/range.h"
 #include "tests/support/descriptors.h"
+#include "tests/support/kill.h"
 
 namespace
 {
@@ -140,7 +141,7 @@ TEST_F(Lives, F02SandboxesEndWithTheirBroker)
 		ASSERT_EQ(read(ready[0], &byte, 1), 1) << "it could not launch";
 		close(ready[0]);
 		EXPECT_GE(Descendants().size(), processes.size() + 8u) << "nothing to end";
-		ASSERT_EQ(kill(application, SIGKILL), 0);
+		ASSERT_EQ(kill_one(application), 0);
 		ASSERT_EQ(waitpid(application, nullptr, 0), application);
 		EXPECT_TRUE(NobodyLeftWithinASecond(processes));
 	}

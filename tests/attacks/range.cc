@@ -27,6 +27,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "tests/support/kill.h"
 #include "tests/support/paths.h"
 
 namespace
@@ -222,7 +223,7 @@ Victim::Victim()
 
 Victim::~Victim()
 {
-	kill(pid, SIGKILL);
+	kill_one(pid);
 	waitpid(pid, nullptr, 0);
 }
 
@@ -283,7 +284,7 @@ Swapper::Swapper(const std::string &one, const std::string &other)
 
 Swapper::~Swapper()
 {
-	kill(pid, SIGKILL);
+	kill_one(pid);
 	waitpid(pid, nullptr, 0);
 	munmap(count, sizeof(*count));
 }
@@ -419,7 +420,7 @@ std::string RunPlain(const Attempt &attempt, int *ret_status)
 	close(ends[1]);
 	std::string output = Drain(ends[0]);
 	close(ends[0]);
-	kill(pid, SIGKILL); // has ended, or is out of time
+	kill_one(pid); // has ended, or is out of time
 	waitpid(pid, ret_status, 0);
 	return output;
 }

@@ -2,6 +2,7 @@
 /* Any one process may be killed at any instant: the rest notices, reports and cleans up within a
  * second. The observer stands outside: a subreaper to which every orphan comes. */
 #include "harness.h"
+#include "tests/support/kill.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -81,7 +82,7 @@ TEST_F(DeathTest, OfThePorter)
 	Box box, next;
 
 	start(box);
-	ASSERT_EQ(kill(tree.porter, SIGKILL), 0);
+	ASSERT_EQ(kill_one(tree.porter), 0);
 	finish(box);
 	EXPECT_EQ(box.cause, SP_EXIT_LOST) << box.sentence;
 	run(next, {"true"});
@@ -93,7 +94,7 @@ TEST_F(DeathTest, OfTheInit)
 	Box box;
 
 	start(box);
-	ASSERT_EQ(kill(tree.init, SIGKILL), 0);
+	ASSERT_EQ(kill_one(tree.init), 0);
 	finish(box);
 	EXPECT_EQ(box.cause, SP_EXIT_LOST) << box.sentence;
 }
@@ -103,7 +104,7 @@ TEST_F(DeathTest, OfTheSandboxee)
 	Box box;
 
 	start(box);
-	ASSERT_EQ(kill(tree.sandboxee, SIGKILL), 0);
+	ASSERT_EQ(kill_one(tree.sandboxee), 0);
 	finish(box);
 	EXPECT_EQ(box.cause, SP_EXIT_SIGNALED) << box.sentence;
 	EXPECT_EQ(box.status, SIGKILL);
@@ -115,7 +116,7 @@ TEST_F(DeathTest, OfTheSpawner)
 	Box box, next;
 
 	start(box);
-	ASSERT_EQ(kill(tree.spawner, SIGKILL), 0);
+	ASSERT_EQ(kill_one(tree.spawner), 0);
 	run(next, {"exit", "4"});
 	EXPECT_EQ(next.cause, SP_EXIT_EXITED) << next.sentence;
 	EXPECT_EQ(next.status, 4);
@@ -145,7 +146,7 @@ TEST_F(DeathTest, OfTheIdleSpawnerIsNotNoticed)
 	ASSERT_GE(all.size(), 1u);
 	int spawner = pidfd_open(all[0], 0);
 	struct pollfd polled = {spawner, POLLIN, 0};
-	ASSERT_EQ(kill(all[0], SIGKILL), 0);
+	ASSERT_EQ(kill_one(all[0]), 0);
 	ASSERT_EQ(poll(&polled, 1, 1000), 1);
 	close(spawner);
 	run(second, {"true"});
@@ -241,7 +242,7 @@ TEST_F(BrokerDeathTest, TakesEverythingAlong)
 
 	ASSERT_EQ(read(ready[0], text, sizeof(text)), 6); /* "ready\n" */
 	EXPECT_GE(descendants(broker).size(), 6u);
-	ASSERT_EQ(kill(broker, SIGKILL), 0);
+	ASSERT_EQ(kill_one(broker), 0);
 	EXPECT_TRUE(reap_all(1000));
 	EXPECT_EQ(descendants(getpid()).size(), 0u);
 }
@@ -298,14 +299,14 @@ TEST(RandomDeath, AtAnyMomentOfALaunch)
 		std::vector<pid_t> all = descendants(broker);
 		all.push_back(broker);
 		pid_t victim = all[random() % all.size()];
-		(void)kill(victim, SIGKILL);
+		(void)kill_one(victim);
 		close(ready[1]);
 		close(ready[0]);
 		/* Where the victim was the spawner, the sandbox rightly lives on; so may the first
 		 * process of a family when one of its children died. Then the broker's death ends
 		 * the rest. */
 		if (victim != broker && !broker_ends(broker, 100)) {
-			ASSERT_EQ(kill(broker, SIGKILL), 0);
+			ASSERT_EQ(kill_one(broker), 0);
 		}
 		ASSERT_TRUE(reap_all(1000)) << "round " << round;
 		ASSERT_EQ(descendants(getpid()).size(), 0u);

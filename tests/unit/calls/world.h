@@ -24,6 +24,7 @@
 
 #include "broker/calls.h"
 #include "policy/compiled.pb-c.h"
+#include "policy/format.h"
 #include "policy/rules.h"
 
 namespace calls
@@ -157,13 +158,14 @@ inline Rules make_rules(const std::vector<Rule> &rows)
 		paths[i].source = bytes_of(source);
 		pointers.push_back(&paths[i]);
 	}
-	policy.version = 1;
+	policy.version = SP_COMPILED_VERSION;
 	policy.name = bytes_of(name);
 	policy.n_path = pointers.size();
 	policy.path = pointers.data();
 	policy.default_error = ENOSYS;
 	policy.default_source = bytes_of(source);
-	policy.filter = policy.porter_filter = policy.floor = bytes_of(program);
+	policy.filter = policy.porter_filter = policy.floor = policy.listener_filter =
+	    bytes_of(program);
 	policy.limits = &limits;
 	std::vector<uint8_t> packed(sallyport__policy__compiled_policy__get_packed_size(&policy));
 	sallyport__policy__compiled_policy__pack(&policy, packed.data());
@@ -212,8 +214,7 @@ class World
 	explicit World(const std::vector<Rule> &rows) : rules_(make_rules(rows))
 	{
 		Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
-		Fd own(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
-		int r = sp_view_open(proc.get(), own.get(), &view_);
+		int r = sp_view_open(proc.get(), proc.get(), &view_);
 		if (r < 0)
 			throw std::runtime_error(std::string("sp_view_open: ") + strerror(-r));
 		caller_.pid = getpid();
@@ -242,8 +243,11 @@ class World
 		plain.resolve = call.resolve;
 		plain.size = call.size;
 		plain.umask = call.umask;
-		sp_call_perform(&view_, rules_.get(), &caller_, &plain, answer.get(),
-				refusal.get());
+		// Each thread its own: tests call from several.
+		sp_caller caller = caller_;
+
+		caller.tid = plain.tid;
+		sp_call_perform(&view_, rules_.get(), &caller, &plain, answer.get(), refusal.get());
 		return {answer->result,
 			Fd(answer->descriptor),
 			std::string(reinterpret_cast<char *>(answer->out), answer->out_length),

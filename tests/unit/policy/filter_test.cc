@@ -484,6 +484,15 @@ TEST_F(FilterTest, ThePortersIsAnAllowList)
 	EXPECT_EQ(kKill, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_EXEC}));
 	EXPECT_EQ(kKill, wide.run(__NR_mprotect, {0, 1, PROT_EXEC}));
 	EXPECT_EQ(kKill, wide.run(0, {}, AUDIT_ARCH_I386));
+	BpfSimulator listener(sp_rules_listener_filter(changing.get()));
+
+	for (uint32_t nr : {__NR_ptrace, __NR_process_vm_readv, __NR_mkdirat, __NR_openat2})
+		EXPECT_EQ(kAllow, listener.run(nr, {})) << nr;
+	EXPECT_EQ(kAllow, listener.run(__NR_ioctl, {5, SECCOMP_IOCTL_NOTIF_SEND}));
+	EXPECT_EQ(kKill, listener.run(__NR_ioctl, {5, TIOCSTI}));
+	EXPECT_EQ(kKill, wide.run(__NR_ioctl, {5, SECCOMP_IOCTL_NOTIF_SEND}));
+	for (uint32_t nr : {__NR_execve, __NR_clone, __NR_mount, __NR_socket})
+		EXPECT_EQ(kKill, listener.run(nr, {})) << nr;
 }
 
 } // namespace

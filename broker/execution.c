@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/execution.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/image.h"
+#include "ipc/util.h"
+
+static const char no_right[] = "no right to execute";
+
+/* ---- before ---- */
+
+/* Opens a held object once more, to read it. What may be run need not be readable: -EACCES. */
+static int open_to_read(const struct sp_view *view, int object)
+{
+	char number[16];
+	int fd;
+
+	(void)snprintf(number, sizeof(number), "%d", object);
+	fd = openat(view->own_fd, number, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int check_object(struct sp_request *request, const struct sp_walk *walk, bool loader)
+{
+	if (!S_ISREG(walk->status.stx_mode))
+		return -EACCES;
+	/* The system's own loader runs nothing that is not named to it. */
+	if (loader && strcmp(walk->name, request->view->loader) == 0)
+		return 0;
+	return sp_require(request, walk, SP_RIGHT_EXECUTE);
+}
+
+static int read_image(struct sp_request *request, const struct sp_walk *walk,
+		      struct sp_image *ret_image)
+{
+	_cleanup_close_ int file = open_to_read(request->view, walk->object);
+
+	if (file >= 0)
+		return sp_image_read(file, ret_image);
+	*ret_image = (struct sp_image){.kind = SP_IMAGE_OTHER};
+	return file == -EACCES ? 0 : file;
+}
+
+/* A script's interpreter may be a script; a program's loader has no loader. */
+static int allow_chain(struct sp_request *request, int dirfd, const char *path, unsigned flags)
+{
+	struct sp_image image = {.kind = SP_IMAGE_SCRIPT};
+	bool loader = false;
+
+	for (int depth = 0; depth <= SP_IMAGE_DEPTH && image.kind == SP_IMAGE_SCRIPT; depth++) {
+		_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+		int r = sp_walk(request, dirfd, path, flags, 0, &walk);
+
+		if (r == 0)
+			r = check_object(request, &walk, loader);
+		if (r == 0)
+			r = read_image(request, &walk, &image);
+		if (r < 0)
+			return r;
+		loader = image.kind == SP_IMAGE_NATIVE;
+		path = image.interpreter;
+		dirfd = AT_FDCWD;
+		flags = 0;
+		if (loader && path[0]) {
+			_cleanup_(sp_walk_close) struct sp_walk last = SP_WALK_INIT;
+
+			r = sp_walk(request, dirfd, path, 0, 0, &last);
+			return r < 0 ? r : check_object(request, &last, true);
+		}
+	}
+	return image.kind == SP_IMAGE_SCRIPT ? -ELOOP : 0;
+}
+
+/* execveat of a descriptor: its name is what the policy speaks of. */
+static int allow_descriptor(struct sp_request *request)
+{
+	_cleanup_close_ int object = sp_caller_open(request, request->call->dirfd);
+	char number[16], name[PATH_MAX];
+	ssize_t n;
+
+	if (object < 0)
+		return object;
+	(void)snprintf(number, sizeof(number), "%d", object);
+	n = readlinkat(request->view->own_fd, number, name, sizeof(name) - 1);
+	if (n < 0)
+		return -errno;
+	name[n] = '\0';
+	/* memfds and the like have none: nobody could say afterwards what they were. */
+	if (name[0] != '/')
+		return sp_refuse(request, "", NULL, EACCES, no_right);
+	return allow_chain(request, AT_FDCWD, name, 0);
+}
+
+int sp_execution_allow(struct sp_request *request)
+{
+	const struct sp_call *call = request->call;
+	const uint64_t known = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+
+	if (call->flags & ~known)
+		return -EINVAL;
+	if (!call->path[0] && (call->flags & AT_EMPTY_PATH))
+		return allow_descriptor(request);
+	return allow_chain(request, call->dirfd, call->path,
+			   call->flags & AT_SYMLINK_NOFOLLOW ? SP_WALK_NOFOLLOW : 0);
+}
+
+/* ---- after ---- */
+
+static int open_entry(const struct sp_view *view, pid_t pid, const char *entry)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%d/%s", pid, entry);
+	fd = openat(view->outer_proc, path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool may_execute(const struct sp_rules *rules, const char *name, struct sp_refusal *refusal)
+{
+	struct sp_path_decision decision;
+
+	(void)snprintf(refusal->name, sizeof(refusal->name), "%s", name);
+	refusal->detail = no_right;
+	if (name[0] != '/')
+		return false;
+	sp_rules_decide(rules, name, strlen(name), &decision);
+	refusal->error = decision.error;
+	refusal->rule = decision.rule;
+	return decision.rights & SP_RIGHT_EXECUTE;
+}
+
+static bool check_program(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
+			  struct sp_refusal *refusal)
+{
+	char path[64], name[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/exe", pid);
+	n = readlinkat(view->outer_proc, path, name, sizeof(name) - 1);
+	name[n < 0 ? 0 : n] = '\0';
+	return may_execute(rules, name, refusal);
+}
+
+/* Where its loader lies; 0: it has none. False: can't be told. */
+static bool read_loader_base(const struct sp_view *view, pid_t pid, uint64_t *ret_base)
+{
+	_cleanup_close_ int file = open_entry(view, pid, "auxv");
+	Elf64_auxv_t vector[64];
+	ssize_t n = file < 0 ? -1 : read(file, vector, sizeof(vector));
+
+	if (n < 0)
+		return false;
+	for (size_t i = 0; i < (size_t)n / sizeof(vector[0]); i++) {
+		if (vector[i].a_type == AT_BASE) {
+			*ret_base = vector[i].a_un.a_val;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "start-end perms offset dev inode      name": the name of the mapping that starts at `base`. */
+static bool find_mapping(FILE *maps, uint64_t base, char ret_name[static PATH_MAX])
+{
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0;
+	unsigned long long start;
+	ssize_t n;
+
+	while ((n = getline(&line, &room, maps)) > 0) {
+		const char *slash = strchr(line, '/');
+
+		if (sscanf(line, "%llx-", &start) != 1 || start != base)
+			continue;
+		if (!slash)
+			return false;
+		if (line[n - 1] == '\n')
+			line[n - 1] = '\0';
+		return snprintf(ret_name, PATH_MAX, "%s", slash) < PATH_MAX;
+	}
+	return false;
+}
+
+static bool check_loader(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
+			 struct sp_refusal *refusal)
+{
+	char name[PATH_MAX] = "";
+	uint64_t base;
+	FILE *maps;
+	int fd;
+	bool found;
+
+	if (!read_loader_base(view, pid, &base))
+		return false;
+	if (base == 0)
+		return true;
+	fd = open_entry(view, pid, "maps");
+	maps = fd < 0 ? NULL : fdopen(fd, "re");
+	if (!maps) {
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	found = find_mapping(maps, base, name);
+	(void)fclose(maps);
+	return found && (strcmp(name, view->loader) == 0 || may_execute(rules, name, refusal));
+}
+
+bool sp_execution_check(const struct sp_view *view, const struct sp_rules *rules, pid_t outer_pid,
+			struct sp_refusal *ret_refusal)
+{
+	*ret_refusal = (struct sp_refusal){.error = EACCES, .detail = no_right};
+	return check_program(view, rules, outer_pid, ret_refusal) &&
+	       check_loader(view, rules, outer_pid, ret_refusal);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "broker/execution.h"
+#include "broker/porter_events.h"
+#include "broker/tracee.h"
+#include "ipc/channel.h"
+#include "ipc/marshal.h"
+#include "ipc/util.h"
+
+/* Calls served before the event loop gets its turn again. */
+#define SLICE_CALLS 64u
+
+struct sp_notify {
+	struct seccomp_notif request;
+	struct sp_marshal_buffers buffers;
+	struct sp_tracees tracees;
+};
+
+/* ---- the kernel's side ---- */
+
+static int receive(int listener, struct seccomp_notif *ret_request)
+{
+	/* The kernel wants it empty. */
+	memset(ret_request, 0, sizeof(*ret_request));
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, ret_request) < 0 ? -errno : 0;
+}
+
+/* That nobody waits any more is no error. */
+static void send(int listener, uint64_t id, int64_t result, uint32_t flags)
+{
+	struct seccomp_notif_resp response = {
+	    .id = id,
+	    .val = result < 0 ? 0 : result,
+	    .error = result < 0 ? (int32_t)result : 0,
+	    .flags = flags,
+	};
+
+	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+static bool still_waits(int listener, uint64_t id)
+{
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+/* A number of the caller's, or -errno. `flags`: SECCOMP_ADDFD_FLAG_SEND answers the call with it. */
+static int install(int listener, uint64_t id, int descriptor, uint32_t flags, bool cloexec)
+{
+	struct seccomp_notif_addfd add = {
+	    .id = id,
+	    .flags = flags,
+	    .srcfd = (uint32_t)descriptor,
+	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
+	};
+	int r = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+
+	return r < 0 ? -errno : r;
+}
+
+int sp_notify_launching(int listener)
+{
+	struct seccomp_notif request;
+	int r = receive(listener, &request);
+
+	if (r < 0)
+		return r;
+	if (request.data.nr == __NR_execve || request.data.nr == __NR_execveat) {
+		send(listener, request.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		return 0;
+	}
+	send(listener, request.id, -ENOSYS, 0);
+	return -EPERM;
+}
+
+/* ---- the caller's memory ---- */
+
+static long transfer(long nr, pid_t pid, void *here, uint64_t there, size_t length)
+{
+	struct iovec local = {.iov_base = here, .iov_len = length};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)there, .iov_len = length};
+
+	return syscall(nr, pid, &local, 1, &remote, 1, 0);
+}
+
+static int read_memory(void *context, void *to, uint64_t from, size_t length)
+{
+	const struct seccomp_notif *request = context;
+	long n = transfer(SYS_process_vm_readv, (pid_t)request->pid, to, from, length);
+
+	return n == (long)length ? 0 : -EFAULT;
+}
+
+/* Page by page: what lies behind the string need not be mapped. */
+static ssize_t read_string(void *context, char *to, uint64_t from, size_t size)
+{
+	const size_t page = 4096;
+	const struct seccomp_notif *request = context;
+	size_t have = 0;
+
+	while (have < size) {
+		size_t part = page - (from + have) % page;
+		const char *end;
+		long n;
+
+		if (part > size - have)
+			part = size - have;
+		n = transfer(SYS_process_vm_readv, (pid_t)request->pid, to + have, from + have,
+			     part);
+		if (n <= 0)
+			return -EFAULT;
+		end = memchr(to + have, 0, (size_t)n);
+		if (end)
+			return end - to;
+		have += (size_t)n;
+	}
+	return -ENAMETOOLONG;
+}
+
+static int write_memory(const struct seccomp_notif *request, uint64_t to, void *from, size_t length)
+{
+	long n = transfer(SYS_process_vm_writev, (pid_t)request->pid, from, to, length);
+
+	return n == (long)length ? 0 : -EFAULT;
+}
+
+/* ---- answers ---- */
+
+/* Holds the calling thread, which still waits. 0 or -errno. */
+static int hold(struct sp_porter *porter, struct sp_tracee **ret_tracee)
+{
+	int r = sp_caller_identify(&porter->view, &porter->caller);
+
+	return r < 0 ? r
+		     : sp_tracee_hold(&porter->notify->tracees, porter->caller.outer,
+				      porter->caller.outer_pid, ret_tracee);
+}
+
+/* Puts a descriptor into a socket, whose other end becomes the caller's: its number there. */
+static int install_parcel(struct sp_porter *porter, int descriptor)
+{
+	_cleanup_close_ int ours = -1, theirs = -1;
+	int sockets[2], r;
+
+	r = sp_channel_pair(0, sockets);
+	if (r < 0)
+		return r;
+	ours = sockets[0];
+	theirs = sockets[1];
+	r = sp_channel_send(ours, "", 1, descriptor);
+	return r < 0 ? r : install(porter->listener, porter->notify->request.id, theirs, 0, true);
+}
+
+/* A notification installs no O_PATH descriptor: the caller takes it from a socket, in its own name. */
+static int64_t give_path(struct sp_porter *porter, const struct sp_call *call, int descriptor)
+{
+	struct sp_tracee *tracee;
+	int r = hold(porter, &tracee), socket;
+
+	if (r < 0)
+		return r;
+	socket = install_parcel(porter, descriptor);
+	if (socket < 0)
+		sp_tracee_release(tracee);
+	else
+		sp_tracee_receive(tracee, socket, call->info->returns == SP_RETURNS_DIRECTORY,
+				  call->flags & O_CLOEXEC);
+	return socket < 0 ? socket : 0;
+}
+
+static void answer_descriptor(struct sp_porter *porter, const struct sp_call *call)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	_cleanup_close_ int descriptor = TAKE_FD(porter->answer.descriptor);
+	int64_t r;
+
+	if (call->info->returns == SP_RETURNS_DIRECTORY || (call->flags & O_PATH)) {
+		send(porter->listener, request->id, give_path(porter, call, descriptor), 0);
+		return;
+	}
+	r = install(porter->listener, request->id, descriptor, SECCOMP_ADDFD_FLAG_SEND,
+		    call->flags & O_CLOEXEC);
+	if (r < 0)
+		send(porter->listener, request->id, r, 0);
+}
+
+/* The caller's thread is held, and looked at behind its execve. */
+static void answer_execution(struct sp_porter *porter)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	struct sp_tracee *tracee;
+	int r = hold(porter, &tracee);
+
+	if (r < 0) {
+		send(porter->listener, request->id, r, 0);
+		return;
+	}
+	sp_tracee_check_execution(tracee);
+	send(porter->listener, request->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+}
+
+static void answer_value(struct sp_porter *porter, const struct sp_call *call)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	struct sp_answer *answer = &porter->answer;
+	int64_t result = answer->result;
+
+	if (result >= 0 && answer->out_length > 0 && call->info->out >= 0 &&
+	    (!still_waits(porter->listener, request->id) ||
+	     write_memory(request, request->data.args[call->info->out], answer->out,
+			  answer->out_length) < 0))
+		result = -EFAULT;
+	send(porter->listener, request->id, result, 0);
+}
+
+static void answer_call(struct sp_porter *porter, const struct sp_call *call)
+{
+	const struct sp_answer *answer = &porter->answer;
+
+	if (answer->descriptor >= 0)
+		answer_descriptor(porter, call);
+	else if (answer->result >= 0 && call->info->operation == SP_OPERATION_EXECUTE)
+		answer_execution(porter);
+	else
+		answer_value(porter, call);
+}
+
+/* ---- one call ---- */
+
+/* What creates is masked by the caller's umask; to ask for it otherwise would be dear. */
+static bool needs_umask(const struct sp_call *call)
+{
+	const uint64_t creating = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+
+	return call->info->operation == SP_OPERATION_OPEN ? (call->flags & creating)
+							  : call->info->mode >= 0;
+}
+
+static int read_call(struct sp_porter *porter, const struct sp_call_info *info,
+		     struct sp_call *ret_call)
+{
+	struct sp_notify *notify = porter->notify;
+	const struct sp_memory memory = {read_memory, read_string, &notify->request};
+	struct sp_call call;
+	int r = sp_marshal_call(info, (const uint64_t *)notify->request.data.args, &memory,
+				&notify->buffers, &call);
+
+	if (r == 0 && needs_umask(&call)) {
+		r = sp_caller_identify(&porter->view, &porter->caller);
+		call.umask = porter->caller.umask;
+	}
+	if (r == 0)
+		*ret_call = call;
+	return r;
+}
+
+static void serve_call(struct sp_porter *porter, const struct sp_call_info *info)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	struct sp_call call;
+	int r = read_call(porter, info, &call);
+
+	/* What was read by the number of a thread that has died meanwhile was somebody else's. */
+	if (!still_waits(porter->listener, request->id))
+		return;
+	if (r < 0) {
+		send(porter->listener, request->id, r, 0);
+		return;
+	}
+	sp_porter_perform(porter, &call);
+	answer_call(porter, &call);
+}
+
+static void serve_one(struct sp_porter *porter)
+{
+	struct seccomp_notif *request = &porter->notify->request;
+	const struct sp_call_info *info;
+
+	if (receive(porter->listener, request) < 0)
+		return; /* withdrawn */
+	porter->caller = (struct sp_caller){.outer = (pid_t)request->pid};
+	info = sp_call_find(request->data.nr);
+	if (info) {
+		serve_call(porter, info);
+		return;
+	}
+	sp_porter_refuse(porter, request->data.nr, request->data.instruction_pointer);
+	send(porter->listener, request->id, porter->answer.result, 0);
+}
+
+/* A reading of the listener would wait. */
+static short poll_listener(int listener)
+{
+	struct pollfd poll_fd = {.fd = listener, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) > 0 ? poll_fd.revents : 0;
+}
+
+bool sp_notify_serve(struct sp_porter *porter)
+{
+	short events = 0;
+
+	for (unsigned i = 0; i < SLICE_CALLS && !porter->ended; i++) {
+		events = poll_listener(porter->listener);
+		if (!(events & POLLIN))
+			break;
+		serve_one(porter);
+	}
+	return !(events & POLLHUP);
+}
+
+/* ---- threads that are held ---- */
+
+static bool may_run(void *data, pid_t pid)
+{
+	struct sp_porter *porter = data;
+
+	porter->caller = (struct sp_caller){.outer = pid};
+	if (sp_execution_check(&porter->view, porter->rules, pid, &porter->refusal))
+		return true;
+	sp_porter_report_execution(porter);
+	return false;
+}
+
+void sp_notify_stops(struct sp_porter *porter)
+{
+	sp_tracees_reap(&porter->notify->tracees);
+}
+
+void sp_notify_end(struct sp_porter *porter)
+{
+	sp_tracees_await_end(&porter->notify->tracees);
+}
+
+int sp_notify_new(struct sp_porter *porter)
+{
+	struct sp_notify *notify = calloc(1, sizeof(*notify));
+
+	if (!notify)
+		return -ENOMEM;
+	notify->tracees.may_run = may_run;
+	notify->tracees.data = porter;
+	notify->tracees.child = porter->sandboxee_pid;
+	porter->notify = notify;
+	return 0;
+}
+
+struct sp_notify *sp_notify_free(struct sp_notify *notify)
+{
+	free(notify);
+	return NULL;
+}
