@@ -19,7 +19,7 @@
 #include "ipc/wirecall.h"
 #include "sandboxee/runtime.h"
 
-/* How long a call waits for a slot while SP_SLOT_COUNT others are under way. */
+/* How long a call waits for a slot while none of SP_SLOT_COUNT others ends. */
 #define CLAIM_SECONDS 30
 
 #define SPIN_CREDIT_MAX 8
@@ -62,21 +62,38 @@ static bool try_claim(uint32_t first, uint32_t *ret_index)
 	return false;
 }
 
-static bool claim(uint32_t *ret_index)
+/* Waits until `released` is no longer what it was: true; a second at most. */
+static bool wait_for_release(uint32_t before)
 {
 	const struct timespec second = {.tv_sec = 1};
+
+	(void)futex(&sp_runtime.released, FUTEX_WAIT_PRIVATE, before, &second);
+	return atomic_load(&sp_runtime.released) != before;
+}
+
+/*
+ * Gives up after CLAIM_SECONDS without a release, however many threads want a slot: a wait that a
+ * release cuts short says nothing about time, and a clock can't be asked, since the policy need not
+ * allow one.
+ *
+ * No wake-up is lost: a release that try_claim() came too early to see finds `waiting` raised, and
+ * changes `released` after it was read here. A thread that is woken and finds the slot taken by a
+ * newcomer is woken again when that one releases it.
+ */
+static bool claim(uint32_t *ret_index)
+{
 	uint32_t first = (uint32_t)sp_raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
 	bool claimed = try_claim(first, ret_index);
 
 	if (claimed)
 		return true;
 	atomic_fetch_add(&sp_runtime.waiting, 1);
-	for (int i = 0; i < CLAIM_SECONDS && !claimed; i++) {
+	for (int idle = 0; idle < CLAIM_SECONDS && !claimed;) {
 		uint32_t released = atomic_load(&sp_runtime.released);
 
 		claimed = try_claim(first, ret_index);
 		if (!claimed)
-			(void)futex(&sp_runtime.released, FUTEX_WAIT_PRIVATE, released, &second);
+			idle = wait_for_release(released) ? 0 : idle + 1;
 	}
 	atomic_fetch_sub(&sp_runtime.waiting, 1);
 	return claimed;

@@ -115,21 +115,26 @@ static void thread_churn(void)
 	}
 }
 
+static pthread_barrier_t all_here;
+
 static void *open_a_hundred(void *argument)
 {
+	pthread_barrier_wait(&all_here);
 	for (int i = 0; i < 100; i++)
 		open_right((int)(intptr_t)argument);
 	return NULL;
 }
 
-/* More threads than there are slots. */
+/* Many more threads than there are slots, all at once. */
 static void many_threads(void)
 {
-	pthread_t threads[80];
+	pthread_t threads[256];
+	const int count = sizeof(threads) / sizeof(threads[0]);
 
-	for (intptr_t i = 0; i < 80; i++)
+	CHECK(pthread_barrier_init(&all_here, NULL, (unsigned)count) == 0);
+	for (intptr_t i = 0; i < count; i++)
 		CHECK(pthread_create(&threads[i], NULL, open_a_hundred, (void *)(i % FILES)) == 0);
-	for (int i = 0; i < 80; i++)
+	for (int i = 0; i < count; i++)
 		CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
