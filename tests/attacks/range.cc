@@ -85,6 +85,15 @@ void Link(const std::string &target, const std::string &path)
 	if (symlink(target.c_str(), path.c_str()) < 0)
 		Fail(path);
 }
+
+// An attack that may create may make a directory that its owner, who is us, cannot enter: neither to look at it nor to
+// remove it.
+void Open(const std::string &path, const struct stat &status)
+{
+	if (S_ISDIR(status.st_mode) && (status.st_mode & S_IRWXU) != S_IRWXU &&
+	    chmod(path.c_str(), S_IRWXU) < 0)
+		Fail(path);
+}
 } // namespace
 
 // ---- Tree
@@ -196,6 +205,7 @@ std::string Tree::Faults() const
 			faults += path + " has another owner\n";
 		if (entry.path().filename().string().rfind("core", 0) == 0)
 			faults += path + " is a core\n";
+		Open(path, status); // the iterator enters it next
 	}
 	return faults;
 }

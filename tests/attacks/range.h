@@ -42,7 +42,8 @@ class Tree
 		     std::tuple<mode_t, uid_t, gid_t, nlink_t, int64_t, int64_t, std::string>>;
 	State Look() const;
 
-	// What is wrong with allowed/, in words: set-id bits, foreign owners, cores. Empty: nothing.
+	// What is wrong with allowed/, in words: set-id bits, foreign owners, cores. Empty: nothing. Opens
+	// directories that we could not enter.
 	std::string Faults() const;
 
       private:
