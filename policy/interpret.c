@@ -128,17 +128,6 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 	return true;
 }
 
-static const struct sp_path_rule *find_path_rule(const struct sp_policy *policy,
-						 const char *pattern)
-{
-	/* Linear: policies are written by people. Thousands of rules come from sp_policy_grant().
-	 */
-	for (size_t i = 0; i < policy->path_count; i++)
-		if (strcmp(policy->paths[i].pattern, pattern) == 0)
-			return &policy->paths[i];
-	return NULL;
-}
-
 static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 			struct sp_path_rule rule)
 {
@@ -160,8 +149,8 @@ static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 		SP_MISTAKE(reading, place, NULL, "%s", mistake);
 		return;
 	}
-	other = find_path_rule(reading->policy, pattern.start);
-	if (other && (other->rights == 0) != (rule.rights == 0)) {
+	other = sp_model_find_path(reading->policy, pattern.start);
+	if (sp_model_contradicts(other, rule.rights)) {
 		SP_MISTAKE(reading, place, NULL,
 			   "\"%s\" is both granted and denied; the other rule is %s", pattern.start,
 			   other->source);

@@ -8,27 +8,34 @@
 #include "ipc/util.h"
 #include "policy/export.h"
 #include "policy/glob.h"
+#include "policy/hash.h"
 
 static const struct {
 	const char *name;
 	uint32_t right;
-} rights[] = {
+} right_words[] = {
     {"read", SP_RIGHT_READ},     {"write", SP_RIGHT_WRITE},   {"create", SP_RIGHT_CREATE},
     {"delete", SP_RIGHT_DELETE}, {"linked", SP_RIGHT_LINKED}, {"execute", SP_RIGHT_EXECUTE},
 };
 
+static uint32_t find_right(const char *word, size_t length)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(right_words); i++)
+		if (strlen(right_words[i].name) == length &&
+		    memcmp(right_words[i].name, word, length) == 0)
+			return right_words[i].right;
+	return 0;
+}
+
 uint32_t sp_right_find(const char *word)
 {
-	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
-		if (strcmp(rights[i].name, word) == 0)
-			return rights[i].right;
-	return 0;
+	return find_right(word, strlen(word));
 }
 
 const char *sp_candidate_right(size_t index, const void *unused)
 {
 	(void)unused;
-	return index < SP_ELEMENTS(rights) ? rights[index].name : NULL;
+	return index < SP_ELEMENTS(right_words) ? right_words[index].name : NULL;
 }
 
 /* Room for one more element of an array that doubles at every power of two. */
@@ -61,17 +68,78 @@ int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
 	return 0;
 }
 
+static size_t *bucket_of(const struct sp_policy *policy, const char *pattern)
+{
+	uint32_t hash = sp_hash_bytes(SP_HASH_START, pattern, strlen(pattern));
+
+	return &policy->path_buckets[hash & (policy->path_bucket_count - 1)];
+}
+
+const struct sp_path_rule *sp_model_find_path(const struct sp_policy *policy, const char *pattern)
+{
+	size_t index = policy->path_bucket_count == 0 ? 0 : *bucket_of(policy, pattern);
+
+	while (index != 0) {
+		const struct sp_path_rule *rule = &policy->paths[index - 1];
+
+		if (strcmp(rule->pattern, pattern) == 0)
+			return rule;
+		index = rule->next;
+	}
+	return NULL;
+}
+
+bool sp_model_contradicts(const struct sp_path_rule *other, uint32_t rights)
+{
+	return other && (other->rights == 0) != (rights == 0);
+}
+
+/* Only the first rule of a pattern goes into the table. */
+static void index_path(struct sp_policy *policy, size_t index)
+{
+	struct sp_path_rule *rule = &policy->paths[index];
+	size_t *bucket = bucket_of(policy, rule->pattern);
+
+	if (sp_model_find_path(policy, rule->pattern))
+		return;
+	rule->next = *bucket;
+	*bucket = index + 1;
+}
+
+/* Twice the buckets, once there are as many rules as buckets. */
+static int grow_buckets(struct sp_policy *policy)
+{
+	size_t count = policy->path_bucket_count == 0 ? 1 : policy->path_bucket_count * 2;
+	size_t *buckets;
+
+	if (policy->path_count < policy->path_bucket_count)
+		return 0;
+	buckets = calloc(count, sizeof(*buckets));
+	if (!buckets)
+		return -ENOMEM;
+	free(policy->path_buckets);
+	policy->path_buckets = buckets;
+	policy->path_bucket_count = count;
+	for (size_t i = 0; i < policy->path_count; i++)
+		index_path(policy, i);
+	return 0;
+}
+
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule)
 {
 	_cleanup_free_ char *pattern = strdup(rule->pattern), *source = strdup(rule->source);
 	struct sp_path_rule copy = *rule;
 	int r = grow((void **)&policy->paths, policy->path_count, sizeof(*policy->paths));
 
+	if (r == 0)
+		r = grow_buckets(policy);
 	if (r < 0 || !pattern || !source)
 		return -ENOMEM;
 	copy.pattern = TAKE_POINTER(pattern);
 	copy.source = TAKE_POINTER(source);
-	policy->paths[policy->path_count++] = copy;
+	copy.next = 0;
+	policy->paths[policy->path_count] = copy;
+	index_path(policy, policy->path_count++);
 	return 0;
 }
 
@@ -134,40 +202,49 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->optional_layers, 1);
 	free(policy->calls);
 	free(policy->paths);
+	free(policy->path_buckets);
 	free(policy->name);
 	free(policy);
 	return NULL;
 }
 
-/* "read, write": at least one right, each known. 0 otherwise. */
+/* "read, write": at least one right, each known and named once. 0 otherwise. */
 static uint32_t parse_rights(const char *text)
 {
-	_cleanup_free_ char *copy = strdup(text);
-	uint32_t result = 0, right;
-	char *rest = copy, *word;
+	static const char blank[] = " \t";
+	uint32_t result = 0;
 
-	while (rest && (word = strsep(&rest, ","))) {
-		word += strspn(word, " \t");
-		word[strcspn(word, " \t")] = '\0';
-		right = sp_right_find(word);
-		if (right == 0)
+	for (;; text++) {
+		size_t length;
+		uint32_t right;
+
+		text += strspn(text, blank);
+		length = strcspn(text, ", \t");
+		right = find_right(text, length);
+		if (right == 0 || (result & right))
 			return 0;
 		result |= right;
+		text += length;
+		text += strspn(text, blank);
+		if (*text == '\0')
+			return result;
+		if (*text != ',')
+			return 0;
 	}
-	return result;
 }
 
-SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *words, const char *pattern,
+SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern,
 			      const char *source)
 {
-	struct sp_path_rule rule = {.rights = parse_rights(words)};
+	struct sp_path_rule rule = {.rights = parse_rights(rights)};
 	_cleanup_free_ char *own_pattern = strdup(pattern), *own_source = strdup(source);
 	size_t offset;
 
 	if (!own_pattern || !own_source)
 		return -ENOMEM;
 	if (rule.rights == 0 ||
-	    sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset))
+	    sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset) ||
+	    sp_model_contradicts(sp_model_find_path(policy, pattern), rule.rights))
 		return -EINVAL;
 	rule.pattern = own_pattern;
 	rule.source = own_source;

@@ -39,6 +39,7 @@ struct sp_path_rule {
 	uint32_t rights; /* 0: deny */
 	int error;
 	char *source; /* owned */
+	size_t next;  /* of the same bucket; index + 1, 0: none */
 };
 
 /* A setting that an including policy overrides: what was set, how deep, and where. */
@@ -66,6 +67,8 @@ struct sp_policy {
 	size_t call_count;
 	struct sp_path_rule *paths;
 	size_t path_count;
+	size_t *path_buckets; /* by pattern; index + 1 of the first rule */
+	size_t path_bucket_count;
 	struct sp_setting limits[SP_LIMIT_COUNT];
 	struct sp_setting default_action; /* enum sp_action */
 	struct sp_setting default_error;
@@ -78,6 +81,14 @@ int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);
 /* Sets unless a less deep policy has. */
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
+
+/* The first rule with that very pattern, or NULL. As fast with ten thousand rules as with ten. */
+const struct sp_path_rule *sp_model_find_path(const struct sp_policy *policy, const char *pattern);
+/*
+ * Nothing is both granted and denied: true where a rule that grants `rights` (0: denies) can't stand
+ * beside `other`, which has the same pattern or is NULL.
+ */
+bool sp_model_contradicts(const struct sp_path_rule *other, uint32_t rights);
 
 /* The unconditional rule for a call, or NULL. */
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr);

@@ -10,6 +10,7 @@
 #include "policy/compiled.pb-c.h"
 #include "policy/format.h"
 #include "policy/glob.h"
+#include "policy/hash.h"
 
 /* The highest errno that the kernel can return. */
 #define ERROR_MAX 4095u
@@ -56,16 +57,6 @@ struct sp_rules {
 	struct sock_fprog filter, porter_filter, floor, listener_filter;
 };
 
-/* FNV-1a, continued from one component to the next. The policy is trusted: no keyed hash needed. */
-#define HASH_START 2166136261u
-
-static uint32_t hash_bytes(uint32_t hash, const char *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
-	return hash;
-}
-
 static struct node *find_node(const struct sp_rules *rules, struct sp_text key, uint32_t hash)
 {
 	uint32_t index = rules->buckets[hash & (rules->bucket_count - 1)];
@@ -97,7 +88,7 @@ static struct node *make_node(struct sp_rules *rules, struct sp_text key, uint32
 /* A walk down a name, from the root, over the nodes that exist. */
 struct walk {
 	struct sp_text name, rest; /* rest: what lies below the current node */
-	uint32_t hash;
+	uint32_t hash; /* of the key of the current node, continued from one to the next */
 	bool started;
 };
 
@@ -109,7 +100,7 @@ static struct sp_text without_final_slash(const char *name, size_t length)
 
 static struct walk walk_start(struct sp_text name)
 {
-	return (struct walk){.name = name, .rest = name, .hash = HASH_START};
+	return (struct walk){.name = name, .rest = name, .hash = SP_HASH_START};
 }
 
 static bool walk_step(struct walk *walk, struct sp_text *ret_key)
@@ -119,7 +110,7 @@ static bool walk_step(struct walk *walk, struct sp_text *ret_key)
 	if (walk->started) {
 		if (!sp_glob_next(&walk->rest, &component))
 			return false;
-		walk->hash = hash_bytes(walk->hash, component.start - 1, component.length + 1);
+		walk->hash = sp_hash_bytes(walk->hash, component.start - 1, component.length + 1);
 	}
 	walk->started = true;
 	*ret_key = (struct sp_text){walk->name.start, walk->name.length - walk->rest.length};

@@ -392,7 +392,8 @@ TEST_F(LanguageTest, Grant)
 	EXPECT_EQ(0, sp_policy_grant(p, "read", "/q/a", "here"));
 	EXPECT_EQ(0, sp_policy_grant(p, "read, write", "/q/b/**", "there"));
 	EXPECT_EQ(0, sp_policy_grant(p, " create ,delete", "/q/c", "there"));
-	for (const char *rights : {"", "raed", "read,", "read write", "deny", ","})
+	for (const char *rights :
+	     {"", "raed", "read,", "read write", "read, read", "deny", ",", "read,,write"})
 		EXPECT_EQ(-EINVAL, sp_policy_grant(p, rights, "/q/d", "x")) << rights;
 	for (const char *pattern : {"", "q", "/q/", "/q/../x", "/q/a**", "/q/[a", "/q/\n"})
 		EXPECT_EQ(-EINVAL, sp_policy_grant(p, "read", pattern, "x")) << pattern;
@@ -407,6 +408,45 @@ TEST_F(LanguageTest, Grant)
 	EXPECT_STREQ("there", decision.rule);
 	sp_rules_decide(rules.get(), "/q/d", 4, &decision);
 	EXPECT_EQ(0u, decision.rights);
+}
+
+// What the language calls a mistake is one here.
+TEST_F(LanguageTest, GrantOfWhatIsDenied)
+{
+	Policy policy = parse("policy test\nfiles { deny /q/a, /q/b/** as ENOENT; read /q/c }");
+	sp_policy *p = policy.get();
+
+	EXPECT_EQ(-EINVAL, sp_policy_grant(p, "read", "/q/a", "x"));
+	EXPECT_EQ(-EINVAL, sp_policy_grant(p, "read", "/q/b/**", "x"));
+	EXPECT_EQ(0, sp_policy_grant(p, "read", "/q/b/more", "more specific"));
+	EXPECT_EQ(0, sp_policy_grant(p, "write", "/q/c", "beside a grant"));
+
+	Rules rules = load(compile(p));
+	sp_path_decision decision = {};
+
+	sp_rules_decide(rules.get(), "/q/a", 4, &decision);
+	EXPECT_EQ(0u, decision.rights);
+	EXPECT_EQ(ENOENT, decision.error);
+	sp_rules_decide(rules.get(), "/q/b/more", 9, &decision);
+	EXPECT_EQ(uint32_t(SP_RIGHT_READ), decision.rights);
+	sp_rules_decide(rules.get(), "/q/c", 4, &decision);
+	EXPECT_EQ(uint32_t(SP_RIGHT_READ | SP_RIGHT_WRITE), decision.rights);
+}
+
+// Each is found again among the others, also after the table grew.
+TEST_F(LanguageTest, ManyGrantsAndDenials)
+{
+	std::string text = "policy test\nfiles {\n";
+
+	for (int i = 0; i < 1000; i++)
+		text += "deny /q/no/" + std::to_string(i) + "\n";
+	Policy policy = parse(text + "}");
+	for (int i = 0; i < 10000; i++)
+		ASSERT_EQ(0, sp_policy_grant(policy.get(), "read",
+					     ("/q/yes/" + std::to_string(i)).c_str(), "x"));
+	for (int i = 0; i < 1000; i++)
+		ASSERT_EQ(-EINVAL, sp_policy_grant(policy.get(), "read",
+						   ("/q/no/" + std::to_string(i)).c_str(), "x"));
 }
 
 TEST_F(LanguageTest, References)
