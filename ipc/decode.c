@@ -45,12 +45,14 @@ static bool is_canonical(const ProtobufCMessage *message, const uint8_t *bytes, 
 	return !comparison.differs && comparison.left == 0;
 }
 
-static bool has_unknown(const ProtobufCMessage *message);
-
 static const void *member(const ProtobufCMessage *message, size_t offset)
 {
 	return (const uint8_t *)message + offset;
 }
+
+/* The next two recurse as deep as the schema, which is not recursive.
+ * NOLINTBEGIN(misc-no-recursion) */
+static bool has_unknown(const ProtobufCMessage *message);
 
 static bool field_has_unknown(const ProtobufCMessage *message,
 			      const ProtobufCFieldDescriptor *field)
@@ -78,7 +80,6 @@ static bool field_has_unknown(const ProtobufCMessage *message,
 	return false;
 }
 
-/* Recurses as deep as the schema, which is not recursive. NOLINTNEXTLINE(misc-no-recursion) */
 static bool has_unknown(const ProtobufCMessage *message)
 {
 	if (message->n_unknown_fields)
@@ -88,6 +89,7 @@ static bool has_unknown(const ProtobufCMessage *message)
 			return true;
 	return false;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 int sp_message_decode(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
 		      size_t length, struct sp_arena *arena, ProtobufCMessage **ret_message)

@@ -51,10 +51,9 @@ int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,
 				  .pending = -1};
 	if (sp_scan_lex_init_extra(ret, &scanner) != 0)
 		return -ENOMEM;
-	if (!sp_scan__scan_bytes(source->text, (int)source->length, scanner))
-		ret->error = -ENOMEM;
-	/* 1: mistakes, which are reported; 2: no memory. */
-	else if (sp_parse_parse(ret, scanner) == 2)
+	/* The parser's 1 means mistakes, which are reported; 2 means no memory. */
+	if (!sp_scan__scan_bytes(source->text, (int)source->length, scanner) ||
+	    sp_parse_parse(ret, scanner) == 2)
 		ret->error = -ENOMEM;
 	sp_scan_lex_destroy(scanner);
 	return ret->error;
