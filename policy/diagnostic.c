@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,9 +176,9 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
 
 const char *sp_nearest(const char *word, sp_candidate_fn *candidate, const void *data)
 {
-	size_t length = strlen(word);
+	size_t length = strlen(word), best = SIZE_MAX;
 	unsigned allowed = length <= 4 ? 1 : length <= 7 ? 2 : 3;
-	const char *name, *best = NULL;
+	const char *name;
 
 	if (length > WORD_MAX)
 		return NULL;
@@ -190,10 +191,11 @@ const char *sp_nearest(const char *word, sp_candidate_fn *candidate, const void 
 		apart = distance(word, length, name, name_length);
 		if (apart <= allowed) {
 			allowed = apart - (apart > 0); /* a later one must be nearer */
-			best = name;
+			best = i;
 			if (apart <= 1)
-				return best;
+				break;
 		}
 	}
-	return best;
+	/* Asked again: the name may have stood where the next one was put. */
+	return best == SIZE_MAX ? NULL : candidate(best, data);
 }

@@ -47,7 +47,8 @@ void sp_report_warning(struct sp_reporter *reporter, const struct sp_source *sou
     __attribute__((format(printf, 4, 5)));
 
 /* The candidate nearest to a misspelt word, or NULL where none is near. `candidate` returns names
- * by index, and NULL after the last; names that it leaves out are "". */
+ * by index, each valid until the next is asked for, and NULL after the last; names that it leaves
+ * out are "". */
 typedef const char *sp_candidate_fn(size_t index, const void *data);
 const char *sp_nearest(const char *word, sp_candidate_fn *candidate, const void *data);
 

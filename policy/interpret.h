@@ -40,8 +40,11 @@ void sp_include(struct sp_reading *reading, const struct sp_word *name);
 void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement);
 
 /* Helpers of both. */
+/* Looks for the suggestion only where somebody may still hear of it: looking takes long. */
 #define SP_MISTAKE(reading, place, suggestion, ...)                                                \
-	sp_report_error((reading)->reporter, (reading)->source, place, suggestion, __VA_ARGS__)
+	sp_report_error((reading)->reporter, (reading)->source, place,                             \
+			(reading)->reporter->errors < SP_ERRORS_MAX ? (suggestion) : NULL,         \
+			__VA_ARGS__)
 
 void sp_note_error(struct sp_reading *reading, int r);
 
