@@ -55,7 +55,7 @@ int sp_call_number(const char *name)
 	return nr < 0 || nr >= SP_NUMBERS ? SP_CALL_FOREIGN : nr;
 }
 
-const char *sp_call_name(int nr, char buffer[static SP_CALL_NAME_MAX])
+const char *sp_call_name(int nr, char buffer[SP_CALL_NAME_MAX])
 {
 	_cleanup_free_ char *name = NULL;
 

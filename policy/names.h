@@ -10,6 +10,10 @@
 
 #include "policy/condition.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Numbers of system calls are below this, on every architecture of Linux so far. */
 #define SP_NUMBERS 512
 
@@ -22,7 +26,7 @@ int sp_call_number(const char *name);
 /* "openat", or NULL where the number has no name. The buffer is used where the name is not const.
  */
 #define SP_CALL_NAME_MAX 64
-const char *sp_call_name(int nr, char buffer[static SP_CALL_NAME_MAX]);
+const char *sp_call_name(int nr, char buffer[SP_CALL_NAME_MAX]);
 
 /* What no policy decides about a call. */
 enum sp_call_class {
@@ -53,5 +57,9 @@ const char *sp_candidate_group(size_t index, const void *unused);
 const char *sp_candidate_constant(size_t index, const void *unused);
 const char *sp_candidate_errno(size_t index, const void *unused);
 const char *sp_candidate_argument(size_t index, const void *nr); /* of int *nr */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
