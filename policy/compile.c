@@ -2,11 +2,15 @@
 #include "policy/compile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "ipc/util.h"
 #include "policy/compiled.pb-c.h"
@@ -25,6 +29,18 @@ static ProtobufCBinaryData bytes_of(const char *text)
 
 /* ---- names ------------------------------------------------------------------------------------------- */
 
+/*
+ * realpath(3), except that a magic link of /proc leads nowhere: it means another object for each
+ * process, and /dev/stdin would grant what happens to be our own.
+ */
+static bool real_name(const char *path, char real[static PATH_MAX])
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+	_cleanup_close_ int found = (int)syscall(__NR_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return found >= 0 && realpath(path, real);
+}
+
 /* The longest part of a path that exists, resolved: true, what it is and how much of the path. */
 static bool resolve_prefix(const char *pattern, size_t length, char real[static PATH_MAX],
 			   size_t *ret_length)
@@ -36,7 +52,7 @@ static bool resolve_prefix(const char *pattern, size_t length, char real[static 
 		if (pattern[length] != '/' && pattern[length] != '\0')
 			continue;
 		prefix[length] = '\0';
-		if (realpath(prefix, real)) {
+		if (real_name(prefix, real)) {
 			*ret_length = length;
 			return true;
 		}
@@ -46,8 +62,8 @@ static bool resolve_prefix(const char *pattern, size_t length, char real[static 
 
 /*
  * A rule that names a symbolic link covers what it points to now: *ret_twin is the pattern with the
- * existing part of its literal prefix resolved, or NULL where that changes nothing. A name in /proc
- * means another object for each process, so what it is for us says nothing.
+ * existing part of its literal prefix resolved, or NULL where that changes nothing, or where it is
+ * in /proc: our own entry there is not that of the sandboxee.
  */
 static int resolve(const char *pattern, char **ret_twin)
 {

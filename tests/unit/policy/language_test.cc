@@ -384,6 +384,36 @@ TEST_F(IncludeTest, ARuleThatNamesALinkCoversWhatItPointsTo)
 	EXPECT_EQ(0u, granted("/w/x"));
 }
 
+// What these are for us says nothing about the sandboxee.
+TEST_F(IncludeTest, ARuleThatNamesAMagicLinkCoversNothingOfOurs)
+{
+	char *here = getcwd(nullptr, 0);
+	const std::string below = std::string(here) + "/x";
+
+	free(here);
+	files_.push_back(directory_ + "/cwd");
+	ASSERT_EQ(0, symlink("/proc/self/cwd", files_.back().c_str()));
+	for (const std::string pattern :
+	     {"/proc/self/cwd/**", "/proc/self/root/**", "/proc/thread-self/cwd/*"}) {
+		Rules rules = rules_of("files { read " + pattern + " }");
+		sp_path_decision decision = {};
+
+		sp_rules_decide(rules.get(), below.data(), below.size(), &decision);
+		EXPECT_EQ(0u, decision.rights) << pattern;
+	}
+	Rules rules = rules_of("files { read " + directory_ + "/cwd/**; read /dev/stdin }");
+	size_t grants = 0;
+
+	sp_rules_each_grant(
+	    rules.get(),
+	    [](const char *, uint32_t, void *data) {
+		    ++*static_cast<size_t *>(data);
+		    return 0;
+	    },
+	    &grants);
+	EXPECT_EQ(2u, grants) << "a twin of a magic link";
+}
+
 TEST_F(LanguageTest, Grant)
 {
 	Policy policy = parse("policy test");
