@@ -80,9 +80,8 @@ static bool wait_for_release(uint32_t before)
  * changes `released` after it was read here. A thread that is woken and finds the slot taken by a
  * newcomer is woken again when that one releases it.
  */
-static bool claim(uint32_t *ret_index)
+static bool claim(uint32_t first, uint32_t *ret_index)
 {
-	uint32_t first = (uint32_t)sp_raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
 	bool claimed = try_claim(first, ret_index);
 
 	if (claimed)
@@ -421,7 +420,7 @@ static long read_reply(struct exchange *exchange)
 static void ask(struct exchange *exchange, Sallyport__Wire__Request *request)
 {
 	request->generation = exchange->generation;
-	request->tid = (int32_t)sp_raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	request->tid = exchange->trap->tid;
 	post_and_wait(exchange, sallyport__wire__request__pack(request, exchange->slot->bytes));
 	exchange->result = read_reply(exchange);
 }
@@ -472,7 +471,8 @@ struct crossing {
 static void on_slot_stack(void *data)
 {
 	struct crossing *crossing = data;
-	struct exchange exchange;
+	/* Large, and written before it is read: zeroing it would cost a good part of the call. */
+	struct exchange exchange __attribute__((uninitialized));
 
 	exchange.trap = crossing->trap;
 	exchange.info = crossing->info;
@@ -492,7 +492,7 @@ long sp_forward(const struct sp_trap *trap, const struct sp_call_info *info)
 	struct crossing crossing = {.trap = trap, .info = info};
 	uint8_t *top;
 
-	if (!claim(&crossing.index))
+	if (!claim((uint32_t)trap->tid, &crossing.index))
 		return -EAGAIN;
 	top = sp_runtime.stacks + (crossing.index + 1) * sp_runtime.stack_stride;
 	sp_call_on_stack(top, on_slot_stack, &crossing);

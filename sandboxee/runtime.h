@@ -52,7 +52,8 @@ extern struct sp_runtime sp_runtime;
 /* One trapped call, as the handler sees it. Lives on the interrupted stack: small. */
 struct sp_trap {
 	int nr;
-	pid_t pid;    /* of the calling process, which may be a child of the one that locked */
+	pid_t tid;    /* of the calling thread */
+	pid_t pid;    /* of its process, which may be a child of the one that locked */
 	bool foreign; /* pid is not the one that locked */
 	uint64_t instruction;
 	long argument[SP_ARGUMENTS];

@@ -50,15 +50,24 @@ static void read_context(struct sp_trap *trap)
 		trap->argument[i] = trap->context->uc_mcontext.gregs[arguments[i]];
 }
 
+/* The thread that locked has the number of its process, and no other thread has: it need not ask. */
+static pid_t process_of(pid_t tid)
+{
+	if (tid == sp_runtime.pid)
+		return tid;
+	return (pid_t)sp_raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0);
+}
+
 void sp_trap_handler(int signal, siginfo_t *info, void *context)
 {
 	struct sp_trap trap = {
-	    .pid = (pid_t)sp_raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0),
+	    .tid = (pid_t)sp_raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0),
 	    .context = context,
 	    .info = info,
 	};
 
 	(void)signal;
+	trap.pid = process_of(trap.tid);
 	/* The process can send itself this code as well; all that it gets is an answer to a call of
 	 * its own choice. */
 	if (info->si_code != SYS_SECCOMP || info->si_arch != SP_AUDIT_ARCH) {
