@@ -33,19 +33,21 @@ extern "C" {
 
 /* The view in which names mean something: made once, after the walls stand. */
 struct sp_view {
-	int root;          /* O_PATH of "/" */
+	int root; /* O_PATH of "/" */
+	int straight; /* the same in a copy of the mounts that follows no symbolic link; -1: there is none */
 	int proc;          /* O_PATH of the sandbox's /proc; -1: there is none */
 	int own_fd;        /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
 	int outer_proc;    /* O_PATH of that procfs */
 	dev_t proc_device; /* st_dev of `proc` */
-	char *loader;     /* canonical name of the system's loader, "" where there is none; owned */
-	uint64_t *mounts; /* sorted STATX_MNT_ID of every mount of the view, owned */
+	char *loader;      /* canonical name of the system's loader, "" where there is none; owned */
+	bool stray_proc;   /* some procfs, or part of one, is mounted elsewhere than below /proc */
+	uint64_t *mounts;  /* sorted STATX_MNT_ID of every mount of the view, owned */
 	size_t mount_count;
 };
 
 #define SP_VIEW_NONE                                                                               \
 	{                                                                                          \
-		.root = -1, .proc = -1, .own_fd = -1, .outer_proc = -1                             \
+		.root = -1, .straight = -1, .proc = -1, .own_fd = -1, .outer_proc = -1             \
 	}
 
 /* Opens the view of the calling process. `proc` is borrowed by duplication; -1: the names below /proc are refused.

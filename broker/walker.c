@@ -712,11 +712,6 @@ static int join(char *name, size_t *length, const char *path)
 	return 0;
 }
 
-static bool below_proc(const char *name)
-{
-	return strncmp(name, "/proc", 5) == 0 && (name[5] == '/' || name[5] == '\0');
-}
-
 static bool allowed(const struct sp_path_decision *decision, uint32_t needed)
 {
 	if (needed == 0)
@@ -741,7 +736,7 @@ int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64
 		ret_walk->length = base.length;
 		from = base.fd;
 	}
-	if (join(ret_walk->name, &ret_walk->length, path) != 0 || below_proc(ret_walk->name))
+	if (join(ret_walk->name, &ret_walk->length, path) != 0 || sp_is_below_proc(ret_walk->name))
 		return 1;
 	decide(request, ret_walk->name, ret_walk->length, &ret_walk->decision);
 	if (!allowed(&ret_walk->decision, needed))
@@ -760,11 +755,30 @@ int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64
 	return 0;
 }
 
+int sp_walk_straight(const struct sp_request *request, uint32_t needed,
+		     struct sp_straight *ret_straight)
+{
+	char name[PATH_MAX] __attribute__((uninitialized));
+	const char *path = request->call->path;
+	size_t length = 0;
+
+	if (request->view->straight < 0 || path[0] != '/')
+		return 1;
+	if (join(name, &length, path) != 0 || sp_is_below_proc(name))
+		return 1;
+	decide(request, name, length, &ret_straight->decision);
+	if (!allowed(&ret_straight->decision, needed))
+		return 1;
+	path += strspn(path, "/");
+	ret_straight->path = *path ? path : ".";
+	return 0;
+}
+
 static int object_status(const struct sp_request *request, struct sp_walk *walk)
 {
 	if (statx(walk->object, "", AT_EMPTY_PATH, WALK_MASK, &walk->status) < 0)
 		return -errno;
-	return sp_view_is_proc(request->view, walk->object, device_of(&walk->status));
+	return sp_view_is_stray_proc(request->view, walk->object, device_of(&walk->status));
 }
 
 int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk)

@@ -79,10 +79,22 @@ int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned fl
  * The fast way: opens with `open_flags` what `path` names, if it can be done in one step and the
  * name has the rights `needed` (none: metadata). 0: ret_walk->object is the result, name and
  * decision are set, nothing else; 1: take the slow way; -errno: the kernel's answer. The caller
- * must look at the result with sp_view_is_proc() and take the slow way where it says yes.
+ * must look at the result with sp_view_is_stray_proc() and take the slow way where it says yes.
  */
 int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64_t open_flags,
 		 uint32_t needed, struct sp_walk *ret_walk);
+
+/*
+ * The straight way, for a call that looks at a name and gives no descriptor: the call itself, by
+ * ret_straight->path at view->straight, where the kernel crosses no link (ELOOP), so that what it
+ * says it says of the object that bears this very name. 0; 1: take another way.
+ */
+struct sp_straight {
+	const char *path; /* relative; borrowed from the call */
+	struct sp_path_decision decision;
+};
+int sp_walk_straight(const struct sp_request *request, uint32_t needed,
+		     struct sp_straight *ret_straight);
 
 /* The object of a call that only looks at it: fast way, else slow way. `open_flags`: O_NOFOLLOW,
  * O_DIRECTORY. */
@@ -90,6 +102,12 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 
 /* Whether an object on device `device` belongs to a procfs, the sandbox's own or a stray one. */
 bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device);
+
+/* The same for what was reached by a name that is not below /proc. */
+bool sp_view_is_stray_proc(const struct sp_view *view, int fd, dev_t device);
+
+/* Whether a canonical name is that of /proc, or of something below it. It may end with a blank. */
+bool sp_is_below_proc(const char *name);
 
 /* Where a relative path starts. */
 struct sp_base {

@@ -7,6 +7,12 @@
 #include "broker/walker.h"
 #include "ipc/util.h"
 
+bool sp_is_below_proc(const char *name)
+{
+	return strncmp(name, "/proc", 5) == 0 &&
+	       (name[5] == '/' || name[5] == '\0' || name[5] == ' ');
+}
+
 static const char *skip_number(const char *text)
 {
 	const char *end = text;

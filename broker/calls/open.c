@@ -25,6 +25,11 @@
 #define TRIES 256
 #define AGAIN 1
 
+/* Flags that the kernel takes whatever their combination. */
+#define UNDISPUTED                                                                                 \
+	(O_ACCMODE | O_NOCTTY | O_NONBLOCK | O_CLOEXEC | O_APPEND | LARGEFILE | O_DIRECTORY |      \
+	 O_NOFOLLOW)
+
 struct opening {
 	struct sp_request *request;
 	uint64_t flags, mode, resolve; /* as the kernel understands them */
@@ -57,7 +62,11 @@ static uint32_t rights_for(uint64_t flags)
 static int judge(const struct opening *o)
 {
 	struct open_how how = {.flags = o->flags, .mode = o->mode, .resolve = o->resolve};
-	long fd = syscall(SYS_openat2, AT_FDCWD, "", &how, sizeof(how));
+	long fd;
+
+	if (!(o->flags & ~(uint64_t)UNDISPUTED) && !o->mode && !o->resolve)
+		return 0;
+	fd = syscall(SYS_openat2, AT_FDCWD, "", &how, sizeof(how));
 
 	if (fd >= 0) {
 		(void)close((int)fd);
@@ -165,7 +174,7 @@ static int examine(const struct opening *o, const struct sp_walk *walk, int *fd,
 
 	if (fstat(*fd, &status) < 0)
 		return -errno;
-	if (fast && sp_view_is_proc(o->request->view, *fd, status.st_dev))
+	if (fast && sp_view_is_stray_proc(o->request->view, *fd, status.st_dev))
 		return AGAIN;
 	r = o->flags & O_PATH ? 0 : check_file(o, walk, *fd, &status);
 	return r < 0 ? r : give(o, TAKE_FD(*fd));
