@@ -144,16 +144,14 @@ static void channel_ready(evutil_socket_t socket, short what, void *data)
 /* ---- calls ------------------------------------------------------------------------------------
  */
 
+/* Each ring is an edge, whatever the count: it is never read. Who fills the counter up silences his
+ * own bell. */
 static void doorbell_ready(evutil_socket_t descriptor, short what, void *data)
 {
 	struct sp_porter *porter = data;
-	uint64_t rings;
 
+	(void)descriptor;
 	(void)what;
-	/* Without a reading the level would stay high; with nothing to read we were only resumed.
-	 */
-	if (read(descriptor, &rings, sizeof(rings)) < 0 && errno != EAGAIN)
-		return;
 	if (sp_porter_serve(porter) == SP_SERVE_AGAIN && !porter->ended)
 		event_active(porter->doorbell_event, EV_READ, 0);
 }
@@ -281,6 +279,7 @@ static void kill_and_wait(struct sp_porter *porter)
 
 struct source {
 	int descriptor;
+	short edge; /* EV_ET or 0 */
 	event_callback_fn callback;
 	int priority;
 	struct event **ret_event;
@@ -292,8 +291,8 @@ static int add_source(struct sp_porter *porter, const struct source *source)
 
 	if (source->descriptor < 0)
 		return 0;
-	event = event_new(porter->base, source->descriptor, EV_READ | EV_PERSIST, source->callback,
-			  porter);
+	event = event_new(porter->base, source->descriptor,
+			  (short)(EV_READ | EV_PERSIST | source->edge), source->callback, porter);
 	if (!event)
 		return -ENOMEM;
 	*source->ret_event = event;
@@ -305,13 +304,13 @@ static int add_source(struct sp_porter *porter, const struct source *source)
 static int add_sources(struct sp_porter *porter)
 {
 	const struct source sources[] = {
-	    {porter->control, control_ready, PRIORITY_END, &porter->control_event},
-	    {porter->sandboxee, sandboxee_ended, PRIORITY_END, &porter->sandboxee_event},
-	    {porter->init, init_ended, PRIORITY_END, &porter->init_event},
-	    {porter->channel, channel_ready, PRIORITY_CALLS, &porter->channel_event},
-	    {porter->doorbell, doorbell_ready, PRIORITY_CALLS, &porter->doorbell_event},
-	    {porter->listener, listener_ready, PRIORITY_CALLS, &porter->listener_event},
-	    {porter->stops, child_stopped, PRIORITY_CALLS, &porter->stops_event},
+	    {porter->control, 0, control_ready, PRIORITY_END, &porter->control_event},
+	    {porter->sandboxee, 0, sandboxee_ended, PRIORITY_END, &porter->sandboxee_event},
+	    {porter->init, 0, init_ended, PRIORITY_END, &porter->init_event},
+	    {porter->channel, 0, channel_ready, PRIORITY_CALLS, &porter->channel_event},
+	    {porter->doorbell, EV_ET, doorbell_ready, PRIORITY_CALLS, &porter->doorbell_event},
+	    {porter->listener, 0, listener_ready, PRIORITY_CALLS, &porter->listener_event},
+	    {porter->stops, 0, child_stopped, PRIORITY_CALLS, &porter->stops_event},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
