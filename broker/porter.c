@@ -377,7 +377,7 @@ static int map_slots(struct sp_porter *porter)
 	if (memory == MAP_FAILED)
 		return -errno;
 	porter->slots = memory;
-	porter->slots->spin_us = porter->spin_us;
+	porter->slots->spin_rounds = sp_porter_spin_rounds(porter->spin_us);
 	return 0;
 }
 

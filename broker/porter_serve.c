@@ -194,6 +194,32 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* What a pause takes differs from processor to processor by a factor of ten. */
+static uint64_t pauses_ns(unsigned count)
+{
+	uint64_t start = now_ns();
+
+	for (unsigned i = 0; i < count; i++)
+		sp_cpu_relax();
+	return now_ns() - start;
+}
+
+uint32_t sp_porter_spin_rounds(unsigned microseconds)
+{
+	enum { PAUSES = 64, TRIES = 3 };
+	uint64_t least = UINT64_MAX, rounds;
+
+	if (microseconds == 0)
+		return 0;
+	for (int i = 0; i < TRIES; i++) { /* the least: no interruption fell into it */
+		uint64_t took = pauses_ns(PAUSES);
+
+		least = took < least ? took : least;
+	}
+	rounds = (uint64_t)microseconds * 1000 * PAUSES / (least ? least : 1);
+	return rounds < UINT32_MAX ? (uint32_t)rounds : UINT32_MAX;
+}
+
 static bool worth_spinning(struct sp_porter *porter)
 {
 	if (porter->spin_us == 0 || porter->ended)

@@ -69,6 +69,8 @@ void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
 
 /* The answer to a system call that is not brokered and that the policy refuses, reported. */
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);
+/* How often a caller looks in about that time. */
+uint32_t sp_porter_spin_rounds(unsigned microseconds);
 
 /* Ends the sandbox for bytes that no correct runtime sends. `detail` is a constant. */
 void sp_porter_violation(struct sp_porter *porter, const char *detail);

@@ -45,7 +45,8 @@ struct sp_slots {
 	_Alignas(64)
 	    sp_atomic_u32 awake; /* written by the porter: it looks at `pending` by itself */
 	_Alignas(64) sp_atomic_u32 pending; /* bit i: slot i holds a request */
-	_Alignas(64) uint32_t spin_us; /* written once by the porter: how long a caller may spin */
+	_Alignas(64) uint32_t
+	    spin_rounds; /* written once by the porter: how often a caller may look; 0: never */
 	_Alignas(4096) struct sp_slot slot[SP_SLOT_COUNT];
 };
 

@@ -25,6 +25,9 @@
 #define SPIN_CREDIT_MAX 8
 #define SPIN_PROBE 64u
 
+/* A porter on another CPU takes a request within this part of the rounds, or does not run at all. */
+#define SPIN_TAKEN 16u
+
 /* One call under way. Lives on the slot's stack. */
 struct exchange {
 	const struct sp_trap *trap;
@@ -110,14 +113,9 @@ static void release(struct sp_slot *slot)
 /* ---- waiting
  * ------------------------------------------------------------------------------------------ */
 
-static bool is_done(const struct exchange *exchange)
-{
-	return atomic_load_explicit(&exchange->slot->state, memory_order_acquire) == SP_SLOT_DONE;
-}
-
 static bool worth_spinning(void)
 {
-	if (sp_runtime.slots->spin_us == 0)
+	if (sp_runtime.slots->spin_rounds == 0)
 		return false;
 	return atomic_load_explicit(&sp_runtime.spin_credit, memory_order_relaxed) > 0 ||
 	       atomic_fetch_add_explicit(&sp_runtime.spin_probe, 1, memory_order_relaxed) %
@@ -125,18 +123,28 @@ static bool worth_spinning(void)
 		   0;
 }
 
-/* Busy-waits for a number of rounds that comes to about spin_us: a clock would cost more than it
- * tells. */
+/* Rounds, not time: a clock would cost more than it tells, and the policy need not allow one. */
+static bool look_for_reply(const struct exchange *exchange)
+{
+	uint32_t rounds = sp_runtime.slots->spin_rounds;
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint32_t state = atomic_load_explicit(&exchange->slot->state, memory_order_acquire);
+
+		if (state == SP_SLOT_DONE)
+			return true;
+		if (state == SP_SLOT_REQUEST && i >= rounds / SPIN_TAKEN)
+			return false;
+		sp_cpu_relax();
+	}
+	return false;
+}
+
 static bool spin(const struct exchange *exchange)
 {
 	int32_t credit = atomic_load_explicit(&sp_runtime.spin_credit, memory_order_relaxed);
-	uint32_t rounds = sp_runtime.slots->spin_us * 16;
-	bool done = false;
+	bool done = look_for_reply(exchange);
 
-	for (uint32_t i = 0; i < rounds && !done; i++) {
-		sp_cpu_relax();
-		done = is_done(exchange);
-	}
 	if (done && credit < SPIN_CREDIT_MAX)
 		atomic_store_explicit(&sp_runtime.spin_credit, credit + 1, memory_order_relaxed);
 	else if (!done && credit > 0)
@@ -168,10 +176,12 @@ static void post_and_wait(struct exchange *exchange, size_t length)
 	atomic_store_explicit(&exchange->slot->length, (uint32_t)length, memory_order_relaxed);
 	atomic_store(&exchange->slot->state, SP_SLOT_REQUEST);
 	atomic_fetch_or(&slots->pending, 1u << exchange->index);
+	/* Who has to wake the porter first has time to sleep. */
 	if (!atomic_load(&slots->awake))
 		(void)sp_raw_syscall(__NR_write, SP_DOORBELL_FD, (long)&one, sizeof(one), 0, 0, 0);
-	if (!worth_spinning() || !spin(exchange))
-		sleep_until_done(exchange);
+	else if (worth_spinning() && spin(exchange))
+		return;
+	sleep_until_done(exchange);
 }
 
 /* ---- descriptors
