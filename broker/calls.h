@@ -73,9 +73,9 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller);
 /* Why a call was refused by policy, for the report. */
 struct sp_refusal {
 	int error;           /* 0: not refused by policy */
-	char name[PATH_MAX]; /* the name on which the decision fell, or "" */
 	const char *rule;    /* borrowed from the rules, or NULL */
 	const char *detail;  /* a constant string: "no right to write", "is a FIFO", … */
+	char name[PATH_MAX]; /* the name on which the decision fell, or "" */
 };
 
 /*

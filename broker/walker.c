@@ -722,9 +722,10 @@ static bool allowed(const struct sp_path_decision *decision, uint32_t needed)
 int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64_t open_flags,
 		 uint32_t needed, struct sp_walk *ret_walk)
 {
-	_cleanup_(sp_base_close) struct sp_base base = SP_BASE_INIT;
+	_cleanup_(sp_base_close) struct sp_base base __attribute__((uninitialized));
 	int from = request->view->root, r;
 
+	base.fd = -1; /* the rest, a page, is for relative names */
 	if (path[0] == '\0')
 		return -ENOENT;
 	ret_walk->length = 0;

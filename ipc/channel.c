@@ -78,7 +78,7 @@ int sp_channel_send(int socket, const void *bytes, size_t length, int descriptor
 
 int sp_channel_send_message(int socket, const ProtobufCMessage *message, int descriptor)
 {
-	uint8_t bytes[4096];
+	uint8_t bytes[4096] __attribute__((uninitialized));
 	uint8_t *packed = bytes;
 	size_t length = protobuf_c_message_get_packed_size(message);
 	int r;

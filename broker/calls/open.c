@@ -182,10 +182,11 @@ static int examine(const struct opening *o, const struct sp_walk *walk, int *fd,
 
 static int open_fast(const struct opening *o)
 {
-	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
 	const struct sp_call *call = o->request->call;
 	int r;
 
+	sp_walk_init(&walk);
 	if ((o->flags & (CREATING | O_TRUNC)) || o->resolve)
 		return AGAIN;
 	r = sp_walk_fast(o->request, call->dirfd, call->path, quiet(o->flags), o->needed, &walk);
