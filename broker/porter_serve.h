@@ -69,6 +69,7 @@ void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
 
 /* The answer to a system call that is not brokered and that the policy refuses, reported. */
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);
+
 /* How often a caller looks in about that time. */
 uint32_t sp_porter_spin_rounds(unsigned microseconds);
 
