@@ -27,9 +27,9 @@ static int require(struct sp_request *request, const struct sp_walk *walk)
 		r = sp_require(request, walk, SP_RIGHT_READ);
 	if (r == 0 && (mode & W_OK))
 		r = require_write(request, walk);
-	/* No path rule grants execution; a directory is only searched. */
+	/* A directory is only searched. */
 	if (r == 0 && (mode & X_OK) && !S_ISDIR(walk->status.stx_mode))
-		r = sp_refuse(request, walk->name, &walk->decision, EACCES, "no right to execute");
+		r = sp_require(request, walk, SP_RIGHT_EXECUTE);
 	return r;
 }
 

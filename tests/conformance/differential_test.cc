@@ -87,10 +87,10 @@ TEST_F(Differential, EveryCallAnswersAsItDoesNatively)
 	std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
 	std::string native = output_of(program + " native '" + directory + "/native'");
 	SandboxRunner runner;
-	Heard heard = runner.run(
-	    "policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
-		directory + "/locked/**\n}\n",
-	    {program, "locked", directory + "/locked"});
+	Heard heard = runner.run("policy differential\ninclude parser\nfiles {\n  read, write, "
+				 "create, delete, execute " +
+				     directory + "/locked/**\n}\n",
+				 {program, "locked", directory + "/locked"});
 	std::vector<std::string> expected = lines_of(native), got = lines_of(heard.output);
 	std::map<std::string, int> used;
 	int wrong = 0;

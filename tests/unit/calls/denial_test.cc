@@ -21,11 +21,15 @@ class Denial : public CallsTest
 		CallsTest::SetUp();
 		scratch_ = std::make_unique<Scratch>();
 		for (const char *name :
-		     {"data", "data/sub", "database", "secret", "read", "make", "erase"})
+		     {"data", "data/sub", "database", "secret", "read", "make", "erase", "run"})
 			ASSERT_EQ(0, mkdir((*scratch_ / name).c_str(), 0755));
 		for (const char *name :
 		     {"data/file", "data/sub/file", "read/file", "make/file", "erase/file"})
 			write_file(*scratch_ / name);
+		for (const char *name : {"data/program", "read/program", "run/program"}) {
+			write_file(*scratch_ / name);
+			ASSERT_EQ(0, chmod(t(name).c_str(), 0755));
+		}
 		for (const char *name : {"database/file", "secret/file"})
 			write_file(*scratch_ / name, "canary");
 		std::vector<Rule> rows = {{t("**"), 0, kSentinel}};
@@ -33,6 +37,7 @@ class Denial : public CallsTest
 		add(rows, tree(t("read"), SP_RIGHT_READ));
 		add(rows, tree(t("make"), SP_RIGHT_CREATE));
 		add(rows, tree(t("erase"), SP_RIGHT_DELETE));
+		add(rows, tree(t("run"), SP_RIGHT_EXECUTE));
 		world_ = std::make_unique<World>(rows);
 	}
 	void TearDown() override
@@ -103,6 +108,13 @@ const Attempt kAttempts[] = {
     {"delete: read", SP_CALL_open, "$/erase/file", O_RDONLY, 0, "", false},
     {"delete: create", SP_CALL_open, "$/erase/new", O_CREAT | O_WRONLY, 0644, "", false},
     {"delete: unlink", SP_CALL_unlink, "$/erase/file", 0, 0, "", true},
+    {"read: access X_OK", SP_CALL_access, "$/read/program", 0, X_OK, "", false},
+    {"data: access X_OK", SP_CALL_access, "$/data/program", 0, X_OK, "", true},
+    {"execute: access X_OK", SP_CALL_access, "$/run/program", 0, X_OK, "", true},
+    {"execute: access R_OK", SP_CALL_access, "$/run/program", 0, R_OK, "", false},
+    {"execute: read", SP_CALL_open, "$/run/program", O_RDONLY, 0, "", false},
+    {"execute: write", SP_CALL_open, "$/run/program", O_WRONLY, 0, "", false},
+    {"execute: stat", SP_CALL_stat, "$/run/program", 0, 0, "", true},
     {"nothing: stat", SP_CALL_stat, "$/secret/file", 0, 0, "", false},
     {"nothing: lstat", SP_CALL_lstat, "$/secret/file", 0, 0, "", false},
     {"nothing: statx", SP_CALL_statx, "$/secret/file", 0, STATX_BASIC_STATS, "", false},

@@ -566,11 +566,6 @@ struct Difference {
 const std::vector<Difference> &differences()
 {
 	static const std::vector<Difference> table = {
-	    {"execute", "no path rule grants execution, so X_OK on a file is refused", -EACCES,
-	     [](const Case &c, const Observed &kernel) {
-		     return sp_call_table[c.row.id].operation == SP_OPERATION_ACCESS &&
-			    (c.row.mode & X_OK) && kernel.result == 0;
-	     }},
 	    {"root-write",
 	     "the policy of this test grants reading the root and its metadata, no more", -EACCES,
 	     [](const Case &c, const Observed &kernel) {

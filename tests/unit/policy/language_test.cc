@@ -168,7 +168,7 @@ TEST_F(LanguageTest, EverythingThatTheLanguageHas)
 	    "memory { wx allow }\n"
 	    "files {\n"
 	    "	read, write \"/srv/with blank/**\", /srv/b\n"
-	    "	linked /srv/c; create, delete /srv/[a-z]*/?\n"
+	    "	linked, execute /srv/c; create, delete /srv/[a-z]*/?\n"
 	    "	deny /srv/d as ENOENT\n"
 	    "}\n"
 	    "limits { memory 1K; cpu 1h; wall 5ms; files 1; processes 2; file-size 3B }\n"
