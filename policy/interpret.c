@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ipc/util.h"
+#include "policy/export.h"
 #include "policy/glob.h"
 #include "policy/names.h"
 
@@ -255,6 +256,22 @@ static int parse_limit(const char *text, int limit, uint64_t *ret_value)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+SP_EXPORT int sp_policy_limit(struct sp_policy *policy, const char *name, const char *value)
+{
+	int limit = find_limit(name), r;
+	_cleanup_free_ char *source = NULL;
+	uint64_t number;
+
+	if (limit < 0)
+		return -EINVAL;
+	r = parse_limit(value, limit, &number);
+	if (r < 0)
+		return r;
+	if (asprintf(&source, "limit %s=%s", name, value) < 0)
+		return -ENOMEM;
+	return sp_model_set(&policy->limits[limit], 0, number, source);
 }
 
 static void set_limit(struct sp_reading *reading, int limit, const struct sp_word *value)

@@ -60,6 +60,13 @@ int sp_policy_parse(const char *file, const char *text, size_t length,
 int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern,
 		    const char *source);
 
+/*
+ * Sets a limit as if it stood in the policy's `limits { … }`, in place of one that stands there: `name` and
+ * `value` as in the language ("memory", "256M"). Affects launches made after it.
+ * Returns 0, -EINVAL (no such limit, or no value for it), -ERANGE (out of range), -ENOMEM.
+ */
+int sp_policy_limit(struct sp_policy *policy, const char *name, const char *value);
+
 /* The name after the word `policy`. Borrowed. */
 const char *sp_policy_name(const struct sp_policy *policy);
 

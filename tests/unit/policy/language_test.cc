@@ -479,6 +479,30 @@ TEST_F(LanguageTest, ManyGrantsAndDenials)
 						   ("/q/no/" + std::to_string(i)).c_str(), "x"));
 }
 
+TEST_F(LanguageTest, Limit)
+{
+	Policy policy = parse("policy test\nlimits { memory 1G; files 64 }");
+	sp_policy *p = policy.get();
+
+	EXPECT_EQ(0, sp_policy_limit(p, "memory", "256M"));
+	EXPECT_EQ(0, sp_policy_limit(p, "wall", "1500ms"));
+	EXPECT_EQ(0, sp_policy_limit(p, "wall", "2s"));
+	for (const char *name : {"", "memroy", "Memory", "memory "})
+		EXPECT_EQ(-EINVAL, sp_policy_limit(p, name, "1G")) << name;
+	for (const char *value : {"", "1", "M", "-1M", "1M ", " 1M", "1m", "0x1M", "1.5G"})
+		EXPECT_EQ(-EINVAL, sp_policy_limit(p, "memory", value)) << value;
+	for (const char *value : {"0B", "9223372036854775808B", "99999999999999999999T"})
+		EXPECT_EQ(-ERANGE, sp_policy_limit(p, "memory", value)) << value;
+
+	Rules rules = load(compile(p));
+	const sp_limits *limits = sp_rules_limits(rules.get());
+
+	EXPECT_EQ(UINT64_C(256) << 20, limits->memory);
+	EXPECT_EQ(2000u, limits->wall);
+	EXPECT_EQ(64u, limits->files);
+	EXPECT_EQ(0u, limits->cpu);
+}
+
 TEST_F(LanguageTest, References)
 {
 	std::string text = "policy counted";
