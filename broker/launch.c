@@ -106,6 +106,15 @@ static int step_rules(struct launch *launch)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
+/* A porter outside the session of its sandboxee opens no terminal for it; one inside opens the
+ * broker's. */
+static int step_session(struct launch *launch)
+{
+	if (!launch->order->plan->keep_session)
+		return setsid() < 0 ? -errno : 0;
+	return getsid(launch->order->group) == getsid(0) ? 0 : -EPERM;
+}
+
 /* The numbers of channel and doorbell must be possible. */
 static int step_descriptors(struct launch *launch)
 {
@@ -303,6 +312,8 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .floor = has_runtime(launch) ? NULL : &launch->floor,
 	    .landlock = has_runtime(launch) ? -1 : launch->setup.landlock,
 	    .result = launch->result,
+	    .group = launch->order->group,
+	    .ignored_signals = plan->has_ignored_signals ? plan->ignored_signals : 0,
 	};
 
 	launch->argv = copy_vector(plan->argument, plan->n_argument);
@@ -319,6 +330,8 @@ static int make_start(struct launch *launch, struct start *ret_start)
  * The sandboxee must be our child, made after our Landlock domain, in init's pid namespace; we
  * ourselves must not point our children there, or the porter could make no others. A helper does,
  * sharing our memory as vfork does: nothing is copied, and the pid comes back in a variable.
+ * The helper also enters the broker's process group where the sandboxee is to be in it, since inside
+ * the namespace that group has no number.
  */
 static int clone_sandboxee(int namespace, struct start *start, int status, pid_t *ret_pid)
 {
@@ -327,7 +340,10 @@ static int clone_sandboxee(int namespace, struct start *start, int status, pid_t
 	pid_t helper = vfork();
 
 	if (helper == 0) {
-		result = setns(namespace, CLONE_NEWPID) < 0 ? -errno : 0;
+		result = setns(namespace, CLONE_NEWPID) < 0 ||
+				 (start->keep_session && setpgid(0, start->group) < 0)
+			     ? -errno
+			     : 0;
 		if (result == 0) {
 			long pid =
 			    syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
@@ -506,6 +522,7 @@ static const struct {
 	int (*take)(struct launch *launch);
 } steps[] = {
     {LAYER_POLICY, 0, step_rules},
+    {LAYER_SESSION, 0, step_session},
     {LAYER_DESCRIPTORS, 0, step_descriptors},
     {LAYER_USER, SP_ISOLATE_USER, step_user},
     /* A pid namespace always stands, and its /proc must not be mounted on the host's. */

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include "ipc/wire.pb-c.h"
 
@@ -22,6 +23,7 @@ struct launch_order {
 	int *passed;
 	size_t passed_count;
 	struct rlimit files; /* the limit on descriptors of the broker */
+	pid_t group;         /* the broker's process group */
 };
 
 /* Never returns. The process's other descriptors are closed. */

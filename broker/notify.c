@@ -338,6 +338,11 @@ void sp_notify_stops(struct sp_porter *porter)
 	sp_tracees_reap(&porter->notify->tracees);
 }
 
+bool sp_notify_holds(const struct sp_porter *porter, pid_t tid)
+{
+	return sp_tracees_hold(&porter->notify->tracees, tid);
+}
+
 void sp_notify_end(struct sp_porter *porter)
 {
 	sp_tracees_await_end(&porter->notify->tracees);

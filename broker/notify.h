@@ -31,6 +31,8 @@ bool sp_notify_serve(struct sp_porter *porter);
 /* SIGCHLD came: threads that are held for a moment may have moved on. */
 void sp_notify_stops(struct sp_porter *porter);
 
+bool sp_notify_holds(const struct sp_porter *porter, pid_t tid);
+
 /* Every process of the sandbox has been killed. */
 void sp_notify_end(struct sp_porter *porter);
 

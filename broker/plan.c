@@ -2,6 +2,7 @@
 /* From a launch as the application writes it to the plan that the spawner reads. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -43,6 +44,10 @@ static int make_vector(const char *const *strings, size_t *size, ProtobufCBinary
 	return 0;
 }
 
+/* What cannot be ignored, and SIGSYS, which is the runtime's. */
+#define NEVER_IGNORED                                                                              \
+	(UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1) | UINT64_C(1) << (SIGSYS - 1))
+
 static int check(const struct sp_launch *launch)
 {
 	if (!launch->policy || !launch->argv || !launch->argv[0])
@@ -53,7 +58,7 @@ static int check(const struct sp_launch *launch)
 		return -EINVAL;
 	if (launch->directory && launch->directory[0] != '/')
 		return -EINVAL;
-	if (launch->spin_us < -1)
+	if (launch->spin_us < -1 || launch->ignored_signals & NEVER_IGNORED)
 		return -EINVAL;
 	for (size_t i = 0; launch->environment && launch->environment[i]; i++) {
 		const char *equals = strchr(launch->environment[i], '=');
@@ -131,6 +136,8 @@ static void add_scalars(const struct sp_launch *launch, Sallyport__Wire__LaunchP
 		plan->interception = launch->interception;
 	}
 	plan->has_keep_session = plan->keep_session = launch->keep_session;
+	plan->has_ignored_signals = launch->ignored_signals != 0;
+	plan->ignored_signals = launch->ignored_signals;
 	if (launch->spin_us != 0) {
 		plan->has_spin = true;
 		plan->spin = launch->spin_us < 0 ? 0 : (uint32_t)launch->spin_us;

@@ -166,15 +166,6 @@ static void listener_ready(evutil_socket_t listener, short what, void *data)
 		(void)event_del(porter->listener_event);
 }
 
-static void child_stopped(evutil_socket_t signals, short what, void *data)
-{
-	struct signalfd_siginfo info;
-
-	(void)what;
-	if (read(signals, &info, sizeof(info)) == sizeof(info))
-		sp_notify_stops(data);
-}
-
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
@@ -235,6 +226,26 @@ static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
 	reaped(porter, &info);
 }
 
+static void child_changed(evutil_socket_t signals, short what, void *data)
+{
+	struct sp_porter *porter = data;
+	struct signalfd_siginfo read_info;
+	siginfo_t info = {0};
+
+	(void)what;
+	/* What has happened, waitid tells: signals of one kind are merged. */
+	if (read(signals, &read_info, sizeof(read_info)) < 0 && errno != EAGAIN)
+		return;
+	if (porter->notify)
+		sp_notify_stops(porter);
+	/* While its first thread is held, its stops are news for who holds it. */
+	if (porter->notify && sp_notify_holds(porter, porter->sandboxee_pid))
+		return;
+	if (waitid(P_PIDFD, (id_t)porter->sandboxee, &info, WSTOPPED | WNOHANG) == 0 &&
+	    info.si_pid != 0)
+		sp_porter_report_stopped(porter, info.si_status);
+}
+
 static void init_ended(evutil_socket_t pidfd, short what, void *data)
 {
 	(void)pidfd;
@@ -242,14 +253,36 @@ static void init_ended(evutil_socket_t pidfd, short what, void *data)
 	end(data, SP_EXIT_LOST, 0);
 }
 
+/* The sandboxee is our child and we hold its pidfd: it is nobody else whom the signal reaches. */
+static int send_signal(struct sp_porter *porter, const uint8_t *bytes, size_t length)
+{
+	uint8_t memory[128] __attribute__((aligned(16)));
+	struct sp_arena arena;
+	ProtobufCMessage *message;
+	int r;
+
+	sp_arena_init(&arena, memory, sizeof(memory));
+	r = sp_message_decode(&sallyport__wire__broker_request__descriptor, bytes, length, &arena,
+			      &message);
+	if (r < 0)
+		return r;
+	(void)pidfd_send_signal(porter->sandboxee,
+				(int)((const Sallyport__Wire__BrokerRequest *)message)->signal,
+				NULL, 0);
+	return 0;
+}
+
 static void control_ready(evutil_socket_t socket, short what, void *data)
 {
 	struct sp_porter *porter = data;
-	uint8_t byte;
+	uint8_t bytes[16];
+	ssize_t length = sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, NULL);
 
 	(void)what;
-	/* The broker says nothing; its end of file is the order to end. */
-	if (sp_channel_receive(socket, &byte, sizeof(byte), MSG_DONTWAIT, NULL) != -EAGAIN)
+	if (length == -EAGAIN)
+		return;
+	/* The broker's end of file is the order to end. */
+	if (length <= 0 || send_signal(porter, bytes, (size_t)length) < 0)
 		end(porter, SP_EXIT_KILLED, 0);
 }
 
@@ -306,11 +339,11 @@ static int add_sources(struct sp_porter *porter)
 	const struct source sources[] = {
 	    {porter->control, 0, control_ready, PRIORITY_END, &porter->control_event},
 	    {porter->sandboxee, 0, sandboxee_ended, PRIORITY_END, &porter->sandboxee_event},
+	    {porter->children, 0, child_changed, PRIORITY_END, &porter->children_event},
 	    {porter->init, 0, init_ended, PRIORITY_END, &porter->init_event},
 	    {porter->channel, 0, channel_ready, PRIORITY_CALLS, &porter->channel_event},
 	    {porter->doorbell, EV_ET, doorbell_ready, PRIORITY_CALLS, &porter->doorbell_event},
 	    {porter->listener, 0, listener_ready, PRIORITY_CALLS, &porter->listener_event},
-	    {porter->stops, 0, child_stopped, PRIORITY_CALLS, &porter->stops_event},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
@@ -381,6 +414,19 @@ static int map_slots(struct sp_porter *porter)
 	return 0;
 }
 
+/* That the sandboxee stops, its pidfd does not show. */
+static int watch_children(struct sp_porter *porter)
+{
+	sigset_t children;
+
+	(void)sigemptyset(&children);
+	(void)sigaddset(&children, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &children, NULL) < 0)
+		return -errno;
+	porter->children = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	return porter->children < 0 ? -errno : 0;
+}
+
 /* A sandboxee that does not take its descriptors must not hold us up in sendmsg. */
 static int make_channel_nonblocking(struct sp_porter *porter)
 {
@@ -397,22 +443,12 @@ static int prepare_channel(struct sp_porter *porter)
 	return r < 0 ? r : make_channel_nonblocking(porter);
 }
 
-static int prepare_listener(struct sp_porter *porter)
-{
-	sigset_t child;
-
-	(void)sigemptyset(&child);
-	(void)sigaddset(&child, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &child, NULL) < 0)
-		return -errno;
-	porter->stops = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	return porter->stops < 0 ? -errno : sp_notify_new(porter);
-}
-
 static int prepare(struct sp_porter *porter)
 {
-	int r = porter->listener >= 0 ? prepare_listener(porter) : prepare_channel(porter);
+	int r = porter->listener >= 0 ? sp_notify_new(porter) : prepare_channel(porter);
 
+	if (r == 0)
+		r = watch_children(porter);
 	if (r == 0)
 		r = make_base(porter);
 	if (r == 0)
@@ -435,9 +471,9 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->slots_descriptor = TAKE_FD(setup->slots);
 	porter->landlock = TAKE_FD(setup->landlock);
 	porter->listener = TAKE_FD(setup->listener);
-	porter->stops = -1;
 	porter->init = TAKE_FD(setup->init);
 	porter->sandboxee = TAKE_FD(setup->sandboxee);
+	porter->children = -1;
 	porter->view = setup->view;
 	porter->rules = TAKE_POINTER(setup->rules);
 	porter->sandboxee_pid = setup->sandboxee_pid;
@@ -481,11 +517,11 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 		return NULL;
 	free_event(porter->control_event);
 	free_event(porter->sandboxee_event);
+	free_event(porter->children_event);
 	free_event(porter->init_event);
 	free_event(porter->channel_event);
 	free_event(porter->doorbell_event);
 	free_event(porter->listener_event);
-	free_event(porter->stops_event);
 	free_event(porter->wall_event);
 	if (porter->base)
 		event_base_free(porter->base);
@@ -497,10 +533,10 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	close_descriptor(&porter->slots_descriptor);
 	close_descriptor(&porter->landlock);
 	close_descriptor(&porter->listener);
-	close_descriptor(&porter->stops);
 	sp_notify_free(porter->notify);
 	close_descriptor(&porter->init);
 	close_descriptor(&porter->sandboxee);
+	close_descriptor(&porter->children);
 	sp_view_close(&porter->view);
 	sp_rules_free(porter->rules);
 	free(porter);

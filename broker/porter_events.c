@@ -153,6 +153,21 @@ void sp_porter_report_locked(struct sp_porter *porter)
 	(void)send_event(porter, &event);
 }
 
+/* One that stops and goes on without end must not cost the broker more than one that is refused. */
+void sp_porter_report_stopped(struct sp_porter *porter, int number)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Stopped stopped =
+	    SALLYPORT__WIRE__PORTER_EVENT__STOPPED__INIT;
+
+	if (!within_rate(porter))
+		return;
+	stopped.signal = (uint32_t)number;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_STOPPED;
+	event.stopped = &stopped;
+	(void)send_event(porter, &event);
+}
+
 void sp_porter_report_exit(struct sp_porter *porter)
 {
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;

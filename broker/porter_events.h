@@ -7,6 +7,7 @@
 #include "broker/porter_serve.h"
 
 void sp_porter_report_locked(struct sp_porter *porter);
+void sp_porter_report_stopped(struct sp_porter *porter, int number);
 
 /* A brokered call that porter->refusal refused. */
 void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call);

@@ -19,8 +19,8 @@ struct sp_notify;
 #define SP_SPIN_CREDIT_MAX 8
 
 struct sp_porter {
-	int control, channel, doorbell, slots_descriptor, landlock, listener, stops, init,
-	    sandboxee; /* owned; `stops` is a signalfd of SIGCHLD */
+	int control, channel, doorbell, slots_descriptor, landlock, listener, init, sandboxee,
+	    children; /* owned; `children` is a signalfd of SIGCHLD */
 	pid_t sandboxee_pid;
 	struct sp_caller caller;
 	struct sp_view view;    /* owned */
@@ -28,8 +28,8 @@ struct sp_porter {
 	struct sp_slots *slots; /* shared with the sandboxee: hostile */
 
 	struct event_base *base;
-	struct event *control_event, *sandboxee_event, *init_event, *channel_event, *doorbell_event,
-	    *listener_event, *stops_event, *wall_event;
+	struct event *control_event, *sandboxee_event, *children_event, *init_event, *channel_event,
+	    *doorbell_event, *listener_event, *wall_event;
 
 	bool greeted;          /* the handshake is over */
 	bool sandboxee_reaped; /* its exit status was taken */

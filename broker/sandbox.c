@@ -44,6 +44,7 @@ struct sp_sandbox {
 
 	sp_started_fn *on_started;
 	sp_locked_fn *on_locked;
+	sp_stopped_fn *on_stopped;
 	sp_report_fn *on_report;
 	sp_output_fn *on_output;
 	sp_exit_fn *on_exit;
@@ -141,6 +142,20 @@ int sp_sandbox_kill(struct sp_sandbox *sandbox)
 	sandbox->kill_wanted = true;
 	kill_process(&sandbox->porter);
 	return 0;
+}
+
+int sp_sandbox_signal(struct sp_sandbox *sandbox, int number)
+{
+	Sallyport__Wire__BrokerRequest request = SALLYPORT__WIRE__BROKER_REQUEST__INIT;
+	int r;
+
+	if (number < 1 || number >= NSIG)
+		return -EINVAL;
+	if (sandbox->ended || sandbox->control.descriptor < 0)
+		return -ESRCH;
+	request.signal = (uint32_t)number;
+	r = sp_channel_send_message(sandbox->control.descriptor, &request.base, -1);
+	return r == -EPIPE || r == -ECONNRESET ? -ESRCH : r;
 }
 
 /* ---- the end ---- */
@@ -254,6 +269,15 @@ static int take_locked(struct sp_sandbox *sandbox, const Sallyport__Wire__Porter
 	return 0;
 }
 
+static int take_stopped(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event)
+{
+	if (event->stopped->signal < 1 || event->stopped->signal >= NSIG)
+		return -EBADMSG;
+	if (sandbox->on_stopped)
+		sandbox->on_stopped(sandbox, (int)event->stopped->signal, sandbox->data);
+	return 0;
+}
+
 static int take_failed(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event)
 {
 	const Sallyport__Wire__PorterEvent__Failed *failed = event->failed;
@@ -350,6 +374,7 @@ static take_fn *const takers[] = {
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_STARTED] = take_started,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_FAILED] = take_failed,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_LOCKED] = take_locked,
+    [SALLYPORT__WIRE__PORTER_EVENT__WHAT_STOPPED] = take_stopped,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_REPORT] = take_report,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_EXITED] = take_exited,
 };
@@ -603,6 +628,7 @@ static struct sp_sandbox *sandbox_new(struct sp_broker *broker, const struct sp_
 	sandbox->references = 1;
 	sandbox->on_started = launch->on_started;
 	sandbox->on_locked = launch->on_locked;
+	sandbox->on_stopped = launch->on_stopped;
 	sandbox->on_report = launch->on_report;
 	sandbox->on_output = launch->on_output;
 	sandbox->on_exit = launch->on_exit;

@@ -199,6 +199,7 @@ static int fork_launch(struct spawner *spawner, struct launch_order *order, int 
 
 	if (r < 0)
 		return r;
+	order->group = getpgid(getppid());
 	pid = fork();
 	if (pid < 0)
 		return -errno;

@@ -29,9 +29,10 @@
 
 static int prepare_attributes(posix_spawnattr_t *attributes)
 {
-	/* A session of its own: a terminal's ^C is for the application to act on. */
+	/* A process group of its own: a terminal's ^C and ^Z are for the application to act on. Not a
+	 * session of its own, which no sandboxee could leave again for the application's. */
 	static const short flags =
-	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID;
+	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
 	sigset_t none, all;
 	int r;
 
@@ -40,6 +41,8 @@ static int prepare_attributes(posix_spawnattr_t *attributes)
 	r = posix_spawnattr_setsigmask(attributes, &none);
 	if (r == 0)
 		r = posix_spawnattr_setsigdefault(attributes, &all);
+	if (r == 0)
+		r = posix_spawnattr_setpgroup(attributes, 0);
 	if (r == 0)
 		r = posix_spawnattr_setflags(attributes, flags);
 	return -r;

@@ -32,6 +32,16 @@ static int step_session(struct steps *steps)
 	return setsid() < 0 ? -errno : 0;
 }
 
+/* All others have their defaults, and none is blocked: the spawner started so. */
+static int step_signals(struct steps *steps)
+{
+	for (int number = 1; number < NSIG; number++)
+		if (steps->start->ignored_signals >> (number - 1) & 1 &&
+		    signal(number, SIG_IGN) == SIG_ERR)
+			return -errno;
+	return 0;
+}
+
 static int step_network(struct steps *steps)
 {
 	int r;
@@ -158,6 +168,7 @@ static const struct {
 	int (*take)(struct steps *steps);
 } order[] = {
     {LAYER_SANDBOXEE, step_session},
+    {LAYER_SANDBOXEE, step_signals},
     {LAYER_NETWORK, step_network},
     {LAYER_DIRECTORY, step_directory},
     {LAYER_PROGRAM, step_program},

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -32,7 +33,9 @@ struct start_result {
 struct start {
 	const char **argv, **environment; /* NULL-terminated */
 	const char *program, *directory;
-	bool keep_session;
+	bool keep_session; /* stays in the caller's session, and is in its process group: */
+	pid_t group;
+	uint64_t ignored_signals; /* bit N - 1: signal N */
 	struct place *places;
 	size_t place_count;
 	const struct sp_limits *limits;

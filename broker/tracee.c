@@ -298,6 +298,14 @@ int sp_tracee_hold(struct sp_tracees *tracees, pid_t tid, pid_t pid, struct sp_t
 	return 0;
 }
 
+bool sp_tracees_hold(const struct sp_tracees *tracees, pid_t tid)
+{
+	for (size_t i = 0; i < SP_TRACEES_MAX; i++)
+		if (tracees->tracee[i].tid == tid)
+			return true;
+	return false;
+}
+
 static bool has_news(pid_t number, siginfo_t *ret_info)
 {
 	ret_info->si_pid = 0;

@@ -63,6 +63,8 @@ void sp_tracee_check_execution(struct sp_tracee *tracee);
  */
 void sp_tracee_receive(struct sp_tracee *tracee, int socket, bool directory, bool close_on_exec);
 
+bool sp_tracees_hold(const struct sp_tracees *tracees, pid_t tid);
+
 /* Looks at all that are held. */
 void sp_tracees_reap(struct sp_tracees *tracees);
 

@@ -98,6 +98,7 @@ struct sp_exit {
 
 typedef void sp_started_fn(struct sp_sandbox *sandbox, pid_t pid, void *data);
 typedef void sp_locked_fn(struct sp_sandbox *sandbox, void *data);
+typedef void sp_stopped_fn(struct sp_sandbox *sandbox, int signal, void *data);
 typedef void sp_report_fn(struct sp_sandbox *sandbox, const struct sp_report *report, void *data);
 typedef void sp_output_fn(struct sp_sandbox *sandbox, int stream, const void *bytes, size_t length,
 			  void *data);
@@ -127,6 +128,7 @@ struct sp_launch {
 	enum sp_interception interception;
 	bool
 	    keep_session; /* stays in the broker's session and process group: terminals, job control */
+	uint64_t ignored_signals; /* bit N - 1: starts with signal N ignored, as below nohup(1) */
 	const char *const *environment; /* "NAME=value", NULL-terminated; NULL: empty */
 	const char *directory;          /* working directory; NULL: "/" */
 	const struct sp_pass *pass; /* descriptors beside 0, 1, 2; those not passed are /dev/null */
@@ -134,6 +136,7 @@ struct sp_launch {
 	int spin_us; /* busy-waiting cap of porter and callers; 0: default (20), -1: never */
 	sp_started_fn *on_started; /* each callback may be NULL */
 	sp_locked_fn *on_locked;
+	sp_stopped_fn *on_stopped; /* a signal has stopped the program */
 	sp_report_fn *on_report;
 	sp_output_fn *
 	    on_output; /* given: stdout and stderr (streams 1 and 2) that are not passed are pipes */
@@ -151,6 +154,13 @@ int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch,
 
 /* Kills every process of the sandbox; on_exit follows. Safe to repeat. 0, or -ESRCH when it has ended. */
 int sp_sandbox_kill(struct sp_sandbox *sandbox);
+
+/*
+ * Sends a signal to the program, from its porter, which cannot mistake another process for it; to its
+ * first process alone. One that is sent before the program runs is delivered when it does.
+ * Returns 0; -EINVAL (no signal's number); -ESRCH (it has ended); -EAGAIN (too many at once).
+ */
+int sp_sandbox_signal(struct sp_sandbox *sandbox, int signal);
 
 /* Kills if need be, and frees; no callback comes any more. Accepts NULL, returns NULL. May be called from its own
  * callbacks. A sandbox that has ended is still to be freed. */

@@ -144,6 +144,11 @@ static void started(struct sp_sandbox *, pid_t pid, void *data)
 		box.on_started(box);
 }
 
+static void stopped(struct sp_sandbox *, int number, void *data)
+{
+	box_of(data).stops.push_back(number);
+}
+
 static void wrote(struct sp_sandbox *, int stream, const void *bytes, size_t length, void *data)
 {
 	Box &box = box_of(data);
@@ -232,8 +237,11 @@ int BrokerTest::launch(Box &box, std::vector<std::string> words, struct sp_polic
 	launch.pass_count = box.pass.size();
 	launch.on_started = started;
 	launch.on_output = box.pipes ? wrote : nullptr;
+	launch.on_stopped = stopped;
 	launch.on_exit = ended;
 	launch.data = &box;
+	if (box.change)
+		box.change(launch);
 	return sp_sandbox_launch(broker, &launch, &box.sandbox);
 }
 

@@ -51,7 +51,9 @@ struct Box {
 	std::string directory;
 	std::vector<struct sp_pass> pass;
 	bool pipes = true;
+	std::vector<int> stops;
 	std::function<void(Box &)> on_started, on_output, on_exit;
+	std::function<void(struct sp_launch &)> change; /* what launch() has filled in */
 };
 
 class BrokerTest : public ::testing::Test
