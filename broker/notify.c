@@ -343,11 +343,6 @@ bool sp_notify_holds(const struct sp_porter *porter, pid_t tid)
 	return sp_tracees_hold(&porter->notify->tracees, tid);
 }
 
-void sp_notify_end(struct sp_porter *porter)
-{
-	sp_tracees_await_end(&porter->notify->tracees);
-}
-
 int sp_notify_new(struct sp_porter *porter)
 {
 	struct sp_notify *notify = calloc(1, sizeof(*notify));

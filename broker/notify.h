@@ -33,9 +33,6 @@ void sp_notify_stops(struct sp_porter *porter);
 
 bool sp_notify_holds(const struct sp_porter *porter, pid_t tid);
 
-/* Every process of the sandbox has been killed. */
-void sp_notify_end(struct sp_porter *porter);
-
 #ifdef __cplusplus
 }
 #endif

@@ -222,7 +222,6 @@ static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
 	(void)what;
 	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
 		return;
-	porter->sandboxee_reaped = true;
 	reaped(porter, &info);
 }
 
@@ -298,13 +297,10 @@ static void kill_and_wait(struct sp_porter *porter)
 	siginfo_t info;
 
 	/* The death of its init kills every process of a pid namespace, and the init is gone only
-	 * when they all are. */
+	 * when they all are: reaped, and some may be ours without our knowing, by CLONE_PARENT, or held by us. */
 	(void)pidfd_send_signal(porter->init, SIGKILL, NULL, 0);
-	if (!porter->sandboxee_reaped)
-		(void)waitid(P_PIDFD, (id_t)porter->sandboxee, &info, WEXITED);
-	if (porter->notify)
-		sp_notify_end(porter);
-	(void)waitid(P_PIDFD, (id_t)porter->init, &info, WEXITED);
+	while (waitid(P_ALL, 0, &info, WEXITED | __WALL) == 0 || errno == EINTR)
+		;
 }
 
 /* ---- making and running ------------------------------------------------------------------------

@@ -31,8 +31,7 @@ struct sp_porter {
 	struct event *control_event, *sandboxee_event, *children_event, *init_event, *channel_event,
 	    *doorbell_event, *listener_event, *wall_event;
 
-	bool greeted;          /* the handshake is over */
-	bool sandboxee_reaped; /* its exit status was taken */
+	bool greeted; /* the handshake is over */
 	bool ended;
 	enum sp_exit_cause cause;
 	int status;

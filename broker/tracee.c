@@ -392,17 +392,3 @@ void sp_tracees_reap(struct sp_tracees *tracees)
 		while (tracees->tracee[i].tid != 0 && reap_one(tracees, &tracees->tracee[i]))
 			;
 }
-
-void sp_tracees_await_end(struct sp_tracees *tracees)
-{
-	for (size_t i = 0; i < SP_TRACEES_MAX; i++) {
-		struct sp_tracee *tracee = &tracees->tracee[i];
-		siginfo_t info;
-
-		while (tracee->tid != 0 && tracee->tid != tracees->child &&
-		       waitid(P_PID, (id_t)tracee->tid, &info, WSTOPPED | WEXITED | __WALL) == 0 &&
-		       is_stop(&info))
-			;
-		tracee->tid = 0;
-	}
-}

@@ -68,9 +68,6 @@ bool sp_tracees_hold(const struct sp_tracees *tracees, pid_t tid);
 /* Looks at all that are held. */
 void sp_tracees_reap(struct sp_tracees *tracees);
 
-/* All of them have been killed: waits for them, since the dead are kept for their tracer. */
-void sp_tracees_await_end(struct sp_tracees *tracees);
-
 #ifdef __cplusplus
 }
 #endif

@@ -170,7 +170,7 @@ static const char *part_source(const struct sp_policy *policy, enum part part)
 		return source_or(&policy->wx, "built in: memory { wx deny }");
 	case PART_PROCESSES:
 		return source_or(&policy->limits[SP_LIMIT_PROCESSES],
-				 "built in: no new namespaces");
+				 "built in: no new namespaces, no siblings");
 	case PART_OPTIONS:
 	default:
 		return "built in: options that loosen the sandbox";

@@ -121,9 +121,9 @@ static const struct row runtime_guards[] = {
     {__NR_epoll_pwait2, {USED(LONG_IS(4, 0))}},
 };
 
-/* And these everywhere. */
+/* And these everywhere. A child that CLONE_PARENT makes is the porter's, which must reap its own. */
 static const struct row guards[] = {
-    {__NR_clone, {USED(LONG_MASKED(0, NAMESPACES, 0))}},
+    {__NR_clone, {USED(LONG_MASKED(0, NAMESPACES | CLONE_PARENT, 0))}},
 /* Any other option could loosen what holds the process, or hide it from its porter. */
 #define OPTION(value)                                                                              \
 	{                                                                                          \

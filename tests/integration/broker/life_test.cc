@@ -88,6 +88,16 @@ TEST_F(BrokerTest, OrphansEndWithTheProgram)
 	EXPECT_EQ(box.status, 3);
 }
 
+/* Children that it makes for its porter do not keep the sandbox from ending. */
+TEST_F(BrokerTest, SiblingsEndWithTheProgram)
+{
+	Box box;
+
+	run(box, {"sibling"});
+	EXPECT_EQ(box.cause, SP_EXIT_EXITED);
+	EXPECT_EQ(box.status, 3);
+}
+
 TEST_F(BrokerTest, TwoAtOnce)
 {
 	Box first, second;

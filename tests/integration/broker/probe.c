@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +59,17 @@ static int family_command(char **arguments)
 				(void)pause();
 		}
 	return hang_command(arguments);
+}
+
+/* Gives its parent two children: one dead, one that waits. */
+static int sibling_command(char **arguments)
+{
+	(void)arguments;
+	for (int i = 0; i < 2; i++)
+		if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL) == 0)
+			while (i == 0)
+				(void)pause();
+	return 3;
 }
 
 /* Leaves an orphan behind that holds stdout open. */
@@ -288,6 +300,7 @@ static const struct {
     {"hang", hang_command, 0},
     {"family", family_command, 0},
     {"orphan", orphan_command, 0},
+    {"sibling", sibling_command, 0},
     {"arguments", arguments_command, 0},
     {"descriptors", descriptors_command, 0},
     {"grep", grep_command, 1},
