@@ -4,6 +4,8 @@
 #include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/ioprio.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>

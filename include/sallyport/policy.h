@@ -38,8 +38,8 @@ struct sp_diagnostic {
 typedef void sp_diagnostic_fn(const struct sp_diagnostic *diagnostic, void *data);
 
 /*
- * Loads a policy: a name without a slash is looked up among the presets ("parser", "pure"), anything else is
- * a file. Every mistake is reported through `on_diagnostic` (NULL: dropped), then nothing is returned.
+ * Loads a policy: a name without a slash is looked up among the presets ("parser", "program",
+ * "pure"), anything else is a file. Every mistake is reported through `on_diagnostic` (NULL: dropped), then nothing is returned.
  * Returns 0; -EINVAL (mistakes were reported); -ENOENT, -EACCES, … (the file can't be read; reported too);
  * -E2BIG (over 1 MiB); -ENOMEM.
  */

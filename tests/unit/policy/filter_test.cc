@@ -3,12 +3,15 @@
 #include "support.h"
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <random>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -113,7 +116,7 @@ TEST_F(FilterTest, ForeignArchitecturesDie)
 TEST_F(FilterTest, TheFloorUnderEveryPolicy)
 {
 	for (const char *text :
-	     {"", "include parser", "include pure", "syscalls { default kill }",
+	     {"", "include parser", "include pure", "include program", "syscalls { default kill }",
 	      "limits { processes 1 }",
 	      "syscalls { allow @default, @file-system, @process, @basic-io, @signal, @io-event, "
 	      "@ipc }",
@@ -125,6 +128,51 @@ TEST_F(FilterTest, TheFloorUnderEveryPolicy)
 
 		expect_floor(filter);
 	}
+}
+
+TEST_F(FilterTest, ProgramTouchesNobodyOutside)
+{
+	Filter filter("include program");
+
+	for (long nr : {__NR_fork, __NR_vfork, __NR_wait4, __NR_pipe2, __NR_flock, __NR_setsid,
+			__NR_setpgid, __NR_sched_setaffinity, __NR_shmget, __NR_sendmsg,
+			__NR_tgkill, __NR_memfd_create, __NR_ftruncate})
+		EXPECT_EQ(kAllow, filter(nr, {1})) << nr;
+	for (long nr : {__NR_socket, __NR_connect, __NR_bind, __NR_execve, __NR_fchmod, __NR_fchown,
+			__NR_fsetxattr, __NR_setuid, __NR_ptrace, __NR_process_vm_readv, __NR_mount,
+			__NR_symlink})
+		EXPECT_EQ(kTrap, filter(nr, {1})) << nr;
+	EXPECT_EQ(kAllow, filter(__NR_clone, {SIGCHLD}));
+	EXPECT_EQ(kTrap, filter(__NR_clone, {SIGCHLD | CLONE_PARENT}));
+	EXPECT_EQ(kAllow, filter(__NR_kill, {2, SIGTERM}));
+	EXPECT_EQ(kAllow, filter(__NR_kill, {uint64_t(-1), SIGTERM})); /* its pid namespace */
+	EXPECT_EQ(kTrap, filter(__NR_kill, {0, SIGTERM}));
+	EXPECT_EQ(kTrap, filter(__NR_kill, {kJunk, SIGTERM}));
+	EXPECT_EQ(kAllow, filter(__NR_pidfd_send_signal, {3, SIGTERM, 0, 0}));
+	EXPECT_EQ(kTrap,
+		  filter(__NR_pidfd_send_signal, {3, SIGTERM, 0, 4 /* the process group */}));
+	EXPECT_EQ(kAllow, filter(__NR_setpriority, {PRIO_PROCESS, 0, 10}));
+	EXPECT_EQ(kTrap, filter(__NR_setpriority, {PRIO_PGRP, 0, 10}));
+	EXPECT_EQ(kTrap, filter(__NR_setpriority, {PRIO_USER, 0, 10}));
+	for (uint64_t extra : {uint64_t(0), uint64_t(SOCK_CLOEXEC), uint64_t(SOCK_NONBLOCK)}) {
+		EXPECT_EQ(kAllow, filter(__NR_socketpair, {AF_UNIX, SOCK_STREAM | extra}));
+		EXPECT_EQ(kAllow, filter(__NR_socketpair, {AF_UNIX, SOCK_SEQPACKET | extra}));
+		EXPECT_EQ(kTrap, filter(__NR_socketpair, {AF_UNIX, SOCK_DGRAM | extra}));
+		EXPECT_EQ(kTrap,
+			  filter(__NR_socketpair, {AF_UNIX, SOCK_RAW | extra})); /* datagrams too */
+		EXPECT_EQ(kTrap, filter(__NR_socketpair, {40 /* AF_VSOCK */, SOCK_STREAM | extra}));
+	}
+	for (uint64_t request : std::initializer_list<uint64_t>{TCGETS, TCSETSW, TIOCGWINSZ,
+								TIOCSPGRP, FIONREAD, FICLONE})
+		EXPECT_EQ(kAllow, filter(__NR_ioctl, {0, request})) << request;
+	for (uint64_t request : {TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS, TIOCSCTTY, FIOASYNC,
+				 0x40086602 /* FS_IOC_SETFLAGS */})
+		for (uint64_t junk : {uint64_t(0), kJunk})
+			EXPECT_EQ(kTrap, filter(__NR_ioctl, {0, junk | request})) << request;
+	EXPECT_EQ(kAllow, filter(__NR_fcntl, {0, F_SETFL, O_NONBLOCK}));
+	EXPECT_EQ(kTrap, filter(__NR_fcntl, {0, F_SETFL, O_ASYNC}));
+	EXPECT_EQ(kTrap, filter(__NR_fcntl, {0, F_SETOWN, 1}));
+	EXPECT_EQ(kAllow, filter(__NR_mmap, {0, 4096, PROT_WRITE | PROT_EXEC}));
 }
 
 TEST_F(FilterTest, UnknownNumbersTakeTheDefault)
@@ -410,7 +458,7 @@ TEST_F(FilterTest, EveryCallAtEveryEdgeAsTheTextSays)
 
 TEST_F(FilterTest, IsShortEnoughForTheKernelAndForTheCaller)
 {
-	for (const char *text : {"include parser", "include pure",
+	for (const char *text : {"include parser", "include pure", "include program",
 				 "include parser\nsyscalls { allow @network-io, @process }",
 				 "include parser\nsyscalls { default kill }"}) {
 		Filter filter(text);

@@ -107,7 +107,7 @@ TEST_F(LanguageTest, ThereAreEnoughMalformedPolicies)
 
 TEST_F(LanguageTest, Presets)
 {
-	for (const char *name : {"parser", "pure"}) {
+	for (const char *name : {"parser", "pure", "program"}) {
 		std::string diagnostics;
 		sp_policy *policy = nullptr;
 
@@ -117,9 +117,58 @@ TEST_F(LanguageTest, Presets)
 		EXPECT_STREQ(name, sp_policy_name(policy));
 		EXPECT_EQ("", diagnostics);
 		Rules rules = load(compile(policy));
-		EXPECT_EQ(1u, sp_rules_limits(rules.get())->processes);
+		EXPECT_EQ(strcmp(name, "program") != 0, sp_rules_limits(rules.get())->processes);
 		EXPECT_EQ(uint32_t(SP_ISOLATE_ALL), sp_rules_isolate(rules.get()));
 	}
+}
+
+TEST_F(LanguageTest, ProgramReadsWhatBelongsToTheSystemAndNoSecret)
+{
+	sp_policy *policy = nullptr;
+
+	ASSERT_EQ(0, sp_policy_load("program", nullptr, nullptr, &policy));
+	Policy owned(policy);
+	Rules rules = load(compile(policy));
+	auto rights = [&](const std::string &name) {
+		sp_path_decision decision = {};
+
+		sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
+		return decision.rights;
+	};
+	for (const char *name :
+	     {"/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr", "/lib64/ld.so", "/bin/sh", "/etc",
+	      "/etc/passwd", "/etc/ssl/certs/ca.pem", "/etc/ssh/ssh_config",
+	      "/etc/ssh/ssh_host_rsa_key.pub", "/proc/self/maps", "/proc/self/fd/3",
+	      "/proc/cpuinfo", "/sys/devices/system/cpu/online", "/dev/urandom", "/dev/stdin"})
+		EXPECT_EQ(uint32_t(SP_RIGHT_READ), rights(name)) << name;
+	for (const char *name : {"/dev/null", "/dev/zero", "/dev/full", "/dev/tty"})
+		EXPECT_EQ(uint32_t(SP_RIGHT_READ | SP_RIGHT_WRITE), rights(name)) << name;
+	for (const char *name : {"/",
+				 "/home/user/x",
+				 "/root/.ssh/id_rsa",
+				 "/tmp/x",
+				 "/var/log/syslog",
+				 "/etc/shadow",
+				 "/etc/shadow-",
+				 "/etc/gshadow",
+				 "/etc/passwd-",
+				 "/etc/sudoers",
+				 "/etc/sudoers.d",
+				 "/etc/sudoers.d/x",
+				 "/etc/ssh/ssh_host_rsa_key",
+				 "/etc/ssl/private",
+				 "/etc/ssl/private/x.key",
+				 "/etc/krb5.keytab",
+				 "/proc/kcore",
+				 "/proc/1/environ",
+				 "/proc/cmdline",
+				 "/proc/sys/vm/swappiness",
+				 "/dev/sda",
+				 "/dev/mem",
+				 "/dev/pts/0",
+				 "/dev/ptmx",
+				 "/sys/class/net"})
+		EXPECT_EQ(0u, rights(name)) << name;
 }
 
 TEST_F(LanguageTest, UnknownPresetsAndMissingFiles)
