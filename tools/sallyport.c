@@ -1,23 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command `sallyport`. Exit status: 0; 1: a policy has mistakes; 125: the command
- * itself failed, or a policy can't be read. */
+/* The command `sallyport`: chooses among its commands, and checks policies. */
 #include <argp.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sallyport/policy.h>
 
-#define EXIT_MISTAKES 1
-#define EXIT_FAILED 125
+#include "command.h"
+
 #define TEXT_MAX (1 << 20)
 
 /* argp(3) looks for it from inside libc: it must not be hidden. */
 __attribute__((visibility("default"))) const char *argp_program_version =
     "sallyport " SALLYPORT_VERSION;
 
-static void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data)
+void complain(const char *format, ...)
+{
+	char *sentence, *whole;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&sentence, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return;
+	length = asprintf(&whole, "sallyport: %s\n", sentence);
+	free(sentence);
+	if (length < 0)
+		return;
+	/* Where stderr takes nothing there is nobody to tell. */
+	if (write(STDERR_FILENO, whole, (size_t)length) < 0)
+		errno = 0;
+	free(whole);
+}
+
+void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data)
 {
 	(void)data;
 	(void)fputs(diagnostic->text, stderr);
@@ -66,34 +89,43 @@ static int check_one(const char *name)
 		return 0;
 	if (r == -EINVAL)
 		return EXIT_MISTAKES;
-	(void)fprintf(stderr, "sallyport: %s: %s\n", name, strerror(-r));
+	complain("%s: %s", name, strerrordesc_np(-r));
 	return EXIT_FAILED;
 }
 
-static int policy_check(int count, char **names)
+static int policy_check(int count, char **words)
 {
 	int worst = 0;
 
-	if (count == 0) {
+	if (count == 1) {
 		(void)fputs("usage: sallyport policy check FILE...\n", stderr);
 		return EXIT_FAILED;
 	}
-	for (int i = 0; i < count; i++) {
-		int status = check_one(names[i]);
+	for (int i = 1; i < count; i++) {
+		int status = check_one(words[i]);
 
 		worst = status > worst ? status : worst;
 	}
 	return worst;
 }
 
-static const struct {
-	const char *noun, *verb;
-	int (*run)(int count, char **arguments);
+/* A command gets the words from its own last one on. */
+static const struct command {
+	const char *noun, *verb; /* verb NULL: the noun is all */
+	int (*run)(int count, char **words);
 } commands[] = {
+    {"run", NULL, run_command},
     {"policy", "check", policy_check},
 };
 
-/* argp(3) numbers the words: the first two choose the command, the rest are its own. */
+static bool is_named(const struct command *command, int count, char **words)
+{
+	if (count < 1 || strcmp(words[0], command->noun) != 0)
+		return false;
+	return !command->verb || (count >= 2 && strcmp(words[1], command->verb) == 0);
+}
+
+/* argp(3) numbers the words: the first ones choose the command, the rest are its own. */
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	char ***words = state->input;
@@ -112,8 +144,9 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = {
 	    .parser = parse,
-	    .args_doc = "policy check FILE...",
-	    .doc = "Runs and checks sandboxes of untrusted code.\v"
+	    .args_doc = "run [OPTION...] -- PROGRAM [ARGUMENT]...\npolicy check FILE...",
+	    .doc = "Runs untrusted programs in sandboxes, and checks policies.\v"
+		   "run            runs a program; see `sallyport run --help'\n"
 		   "policy check   reports every mistake of the policies; `-' is standard input",
 	};
 	char **words = NULL;
@@ -123,10 +156,12 @@ int main(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &words) != 0)
 		return EXIT_FAILED;
 	count = (int)(argv + argc - words);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (count >= 2 && strcmp(words[0], commands[i].noun) == 0 &&
-		    strcmp(words[1], commands[i].verb) == 0)
-			return commands[i].run(count - 2, words + 2);
-	(void)fprintf(stderr, "sallyport: no such command: %s; try --help\n", words[0]);
+	for (size_t i = 0; i < ELEMENTS(commands); i++) {
+		int skip = commands[i].verb ? 1 : 0;
+
+		if (is_named(&commands[i], count, words))
+			return commands[i].run(count - skip, words + skip);
+	}
+	complain("no such command: %s; try --help", words[0]);
 	return EXIT_FAILED;
 }

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "grants.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "program.h"
+
+/* A path as a pattern: a wildcard in brackets stands for itself. */
+#define PATTERN_MAX (3 * PATH_MAX)
+
+struct pattern {
+	char text[PATTERN_MAX + sizeof("/**")];
+	size_t length;
+};
+
+static void append(struct pattern *pattern, const char *name, size_t length)
+{
+	pattern->text[pattern->length++] = '/';
+	for (size_t i = 0; i < length; i++) {
+		bool wild = memchr("*?[", name[i], 3);
+
+		if (wild)
+			pattern->text[pattern->length++] = '[';
+		pattern->text[pattern->length++] = name[i];
+		if (wild)
+			pattern->text[pattern->length++] = ']';
+	}
+	pattern->text[pattern->length] = '\0';
+}
+
+/* Component by component, without those that say nothing. */
+static int make_pattern(const char *path, struct pattern *ret_pattern)
+{
+	ret_pattern->length = 0;
+	ret_pattern->text[0] = '\0';
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	for (const char *at = path; *at;) {
+		size_t length;
+
+		at += strspn(at, "/");
+		length = strcspn(at, "/");
+		if (length > 0 && !(length == 1 && at[0] == '.'))
+			append(ret_pattern, at, length);
+		at += length;
+	}
+	return 0;
+}
+
+static bool climbs(const char *path)
+{
+	for (const char *at = path; (at = strstr(at, "..")); at += 2)
+		if ((at == path || at[-1] == '/') && (!at[2] || at[2] == '/'))
+			return true;
+	return false;
+}
+
+/* Links stay as they are written, since that is how the program will name them; the policy covers
+ * what they lead to. Only `..`, which no rule can hold, is resolved. */
+static char *canonical(const char *path)
+{
+	char *absolute = path_absolute(path), *real;
+
+	if (!absolute || !climbs(absolute))
+		return absolute;
+	real = realpath(absolute, NULL);
+	free(absolute);
+	return real;
+}
+
+static int grant(struct sp_policy *policy, const char *rights, struct pattern *pattern,
+		 bool is_folder, const char *option)
+{
+	int r = sp_policy_grant(policy, rights, pattern->length ? pattern->text : "/", option);
+
+	if (r < 0 || !is_folder)
+		return r;
+	memcpy(pattern->text + pattern->length, "/**", sizeof("/**"));
+	return sp_policy_grant(policy, rights, pattern->text, option);
+}
+
+static int grant_name(struct sp_policy *policy, const char *rights, const char *path,
+		      const char *option)
+{
+	struct pattern pattern;
+	struct stat status;
+	bool exists = stat(path, &status) == 0;
+	int r;
+
+	if (!exists && !(errno == ENOENT && strstr(rights, "create")))
+		return -errno;
+	r = make_pattern(path, &pattern);
+	return r < 0 ? r
+		     : grant(policy, rights, &pattern, exists && S_ISDIR(status.st_mode), option);
+}
+
+int grant_path(struct sp_policy *policy, const char *rights, const char *path, const char *option)
+{
+	char *name = canonical(path);
+	int r = name ? grant_name(policy, rights, name, option) : -errno;
+
+	free(name);
+	if (r == -EINVAL)
+		complain("%s: %s: no rule can hold this name", option, path);
+	else if (r < 0)
+		complain("%s: %s: %s", option, path, strerrordesc_np(-r));
+	return r;
+}
+
+int set_limit(struct sp_policy *policy, const char *assignment)
+{
+	const char *equals = strchr(assignment, '=');
+	char *name = equals ? strndup(assignment, (size_t)(equals - assignment)) : NULL;
+	int r = name ? sp_policy_limit(policy, name, equals + 1) : -EINVAL;
+
+	free(name);
+	if (r == -ERANGE)
+		complain("--limit %s: out of range", assignment);
+	else if (r == -EINVAL)
+		complain("--limit %s: expected a limit and a value: memory or file-size (like "
+			 "memory=256M), cpu (5s), wall (500ms), files or processes (64)",
+			 assignment);
+	else if (r < 0)
+		complain("--limit: %s", strerrordesc_np(-r));
+	return r;
+}
+
+/* Presets first: what lies in the working directory must not take their place. */
+int load_policy(const char *name, struct sp_policy **ret_policy)
+{
+	char file[PATH_MAX];
+	int r;
+
+	if (!strchr(name, '/')) {
+		r = sp_policy_load(name, NULL, NULL, ret_policy);
+		if (r == 0)
+			return 0;
+		(void)snprintf(file, sizeof(file), "./%s", name);
+		if (r == -ENOENT && access(file, F_OK) == 0)
+			name = file;
+	}
+	return sp_policy_load(name, print_diagnostic, NULL, ret_policy);
+}

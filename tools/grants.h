@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy of a run, and what the command line adds to it. */
+#ifndef SALLYPORT_TOOLS_GRANTS_H
+#define SALLYPORT_TOOLS_GRANTS_H
+
+#include <sallyport/policy.h>
+
+/*
+ * Grants rights on a file, or on a folder and all that is below it. `option` is what reports call the
+ * rule's place. A name that does not exist is granted only where the rights can make it.
+ * Returns 0, or -errno after a complaint.
+ */
+int grant_path(struct sp_policy *policy, const char *rights, const char *path, const char *option);
+
+/* Sets a limit from NAME=VALUE. Returns 0, or -errno after a complaint. */
+int set_limit(struct sp_policy *policy, const char *assignment);
+
+/* A preset, or a file, which may also be named without a slash where there is no such preset.
+ * Returns 0, or -errno after its mistakes were printed. */
+int load_policy(const char *name, struct sp_policy **ret_policy);
+
+#endif
