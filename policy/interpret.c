@@ -42,7 +42,7 @@ const struct sp_phrase *sp_phrase_at(const struct sp_statement *statement, size_
 
 const struct sp_word *sp_single_word(const struct sp_phrase *phrase)
 {
-	if (!phrase || phrase->terms->next || phrase->terms->clauses)
+	if (!phrase || phrase->terms->next || phrase->terms->condition)
 		return NULL;
 	return phrase->terms->word;
 }
@@ -114,7 +114,7 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 	for (const struct sp_term *term = phrase->terms; term; term = term->next) {
 		uint32_t right = sp_right_find(term->word->text);
 
-		if (right == 0 || term->clauses) {
+		if (right == 0 || term->condition) {
 			misspelt(reading, term->word, "right", candidate_file_verb, NULL);
 			return false;
 		}
@@ -143,9 +143,10 @@ static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 		sp_note_error(reading, -ENOMEM);
 		return;
 	}
-	mistake = term->clauses ? "a path takes no conditions" : sp_glob_mistake(pattern, &offset);
+	mistake =
+	    term->condition ? "a path takes no conditions" : sp_glob_mistake(pattern, &offset);
 	if (mistake) {
-		place.column += (unsigned)(term->clauses ? 0 : offset + term->word->quoted);
+		place.column += (unsigned)(term->condition ? 0 : offset + term->word->quoted);
 		place.length = 1;
 		SP_MISTAKE(reading, place, NULL, "%s", mistake);
 		return;

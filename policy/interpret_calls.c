@@ -104,6 +104,34 @@ static bool read_argument(struct sp_reading *reading, const struct sp_word *call
 	return false;
 }
 
+/* The value of a comparison or a set, and whether the policy wrote it as a negative number. */
+struct number {
+	uint64_t value;
+	bool negative;
+};
+
+static bool read_number(struct sp_reading *reading, const struct sp_word *words, unsigned bits,
+			struct number *ret_number)
+{
+	uint64_t value;
+
+	if (!read_value(reading, words, bits, &value))
+		return false;
+	*ret_number = (struct number){
+	    .value = value,
+	    .negative = !isdigit((unsigned char)words->text[0]) && (int64_t)value < 0,
+	};
+	return true;
+}
+
+/* NULL is without memory, which is noted. */
+static struct sp_condition *noted(struct sp_reading *reading, struct sp_condition *condition)
+{
+	if (!condition)
+		sp_note_error(reading, -ENOMEM);
+	return condition;
+}
+
 static bool read_mask(struct sp_reading *reading, const struct sp_clause *clause,
 		      struct sp_comparison *comparison)
 {
@@ -118,64 +146,154 @@ static bool read_mask(struct sp_reading *reading, const struct sp_clause *clause
 	return read_value(reading, clause->mask, comparison->bits, &comparison->mask);
 }
 
-static struct sp_condition *read_clause(struct sp_reading *reading, const struct sp_word *call,
-					int nr, const struct sp_clause *clause)
+static struct sp_condition *read_comparison(struct sp_reading *reading,
+					    const struct sp_clause *clause,
+					    struct sp_comparison *comparison)
 {
-	struct sp_comparison comparison = {.relation = clause->relation};
-	struct sp_condition *condition;
+	struct number number;
 
-	if (!read_argument(reading, call, nr, clause->argument, &comparison) ||
-	    !read_mask(reading, clause, &comparison) ||
-	    !read_value(reading, clause->value, comparison.bits, &comparison.value))
+	comparison->relation = clause->relation;
+	if (!read_mask(reading, clause, comparison) ||
+	    !read_number(reading, clause->value, comparison->bits, &number))
 		return NULL;
-	if (clause->mask && (comparison.value & ~comparison.mask)) {
+	comparison->value = number.value;
+	if (clause->mask && (comparison->value & ~comparison->mask)) {
 		SP_MISTAKE(reading, clause->value->place, NULL,
 			   "the comparison never holds or always does: the value has bits outside "
 			   "its mask");
 		return NULL;
 	}
-	condition = sp_condition_compare(&comparison);
-	if (!condition)
-		sp_note_error(reading, -ENOMEM);
-	return condition;
+	if (number.negative && clause->relation != SP_EQ && clause->relation != SP_NE) {
+		SP_MISTAKE(reading, clause->value->place, NULL,
+			   "arguments are ordered without a sign; write a range, like %s in -5..-1",
+			   clause->argument->text);
+		return NULL;
+	}
+	return noted(reading, sp_condition_compare(comparison));
+}
+
+/* A range from a negative number to another goes through zero: two ranges of the unsigned. */
+static struct sp_condition *make_range(const struct sp_comparison *whole, struct number first,
+				       struct number last)
+{
+	struct sp_comparison low = *whole, high = *whole;
+
+	low.relation = SP_GE;
+	low.value = first.value;
+	high.relation = SP_LE;
+	high.value = last.value;
+	return sp_condition_join_take(first.negative && !last.negative ? SP_CONDITION_OR
+								       : SP_CONDITION_AND,
+				      sp_condition_compare(&low), sp_condition_compare(&high));
+}
+
+static struct sp_condition *read_member(struct sp_reading *reading, const struct sp_member *member,
+					const struct sp_comparison *whole)
+{
+	struct sp_comparison comparison = *whole;
+	struct number first, last;
+
+	if (!read_number(reading, member->value, whole->bits, &first) ||
+	    (member->last && !read_number(reading, member->last, whole->bits, &last)))
+		return NULL;
+	if (!member->last) {
+		comparison.value = first.value;
+		return noted(reading, sp_condition_compare(&comparison));
+	}
+	if (first.negative == last.negative ? first.value > last.value : last.negative) {
+		SP_MISTAKE(reading, member->value->place, NULL,
+			   "the range is empty: \"%s\" is greater than \"%s\"", member->value->text,
+			   member->last->text);
+		return NULL;
+	}
+	return noted(reading, make_range(whole, first, last));
+}
+
+/* Every member is read, also after a mistake in one: all of them are told. */
+static struct sp_condition *read_members(struct sp_reading *reading, const struct sp_clause *clause,
+					 const struct sp_comparison *whole)
+{
+	_cleanup_condition_ struct sp_condition *any = NULL;
+	bool failed = false;
+
+	for (const struct sp_member *member = clause->members; member; member = member->next) {
+		struct sp_condition *one = read_member(reading, member, whole);
+
+		failed |= !one;
+		if (any && one)
+			any = noted(reading, sp_condition_join_take(SP_CONDITION_OR,
+								    TAKE_POINTER(any), one));
+		else if (one)
+			any = one;
+		failed |= !any;
+	}
+	if (failed)
+		return NULL;
+	return clause->outside ? noted(reading, sp_condition_not_take(TAKE_POINTER(any)))
+			       : TAKE_POINTER(any);
+}
+
+static struct sp_condition *read_clause(struct sp_reading *reading, const struct sp_word *call,
+					int nr, const struct sp_clause *clause)
+{
+	struct sp_comparison comparison = {.relation = SP_EQ, .mask = ~UINT64_C(0)};
+
+	if (!read_argument(reading, call, nr, clause->argument, &comparison))
+		return NULL;
+	return clause->members ? read_members(reading, clause, &comparison)
+			       : read_comparison(reading, clause, &comparison);
+}
+
+/* The clause among those that must all hold that gives the argument one value, or NULL.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as the parser lets expressions be */
+static const struct sp_clause *find_equality(const struct sp_expression *expression,
+					     const char *argument)
+{
+	const struct sp_clause *clause = &expression->clause, *found;
+
+	if (expression->kind == SP_CONDITION_AND) {
+		found = find_equality(expression->right, argument);
+		return found ? found : find_equality(expression->left, argument);
+	}
+	if (expression->kind != SP_CONDITION_TEST || clause->members || clause->mask ||
+	    clause->relation != SP_EQ ||
+	    (argument && strcmp(clause->argument->text, argument) != 0))
+		return NULL;
+	return clause;
 }
 
 /* Two values at once: the rule would never apply, which nobody means. */
-static bool contradicts(struct sp_reading *reading, const struct sp_term *term,
-			const struct sp_clause *clause)
+static bool contradicts(struct sp_reading *reading, const struct sp_expression *both)
 {
-	for (const struct sp_clause *c = term->clauses; c != clause; c = c->next)
-		if (c->relation == SP_EQ && clause->relation == SP_EQ && !c->mask &&
-		    !clause->mask && strcmp(c->argument->text, clause->argument->text) == 0) {
-			SP_MISTAKE(reading, clause->argument->place, NULL,
-				   "\"%s\" can't have two values at once; write two rules",
-				   clause->argument->text);
-			return true;
-		}
-	return false;
+	const struct sp_clause *right = find_equality(both->right, NULL);
+
+	if (!right || !find_equality(both->left, right->argument->text))
+		return false;
+	SP_MISTAKE(reading, right->argument->place, NULL,
+		   "\"%s\" can't have two values at once; write \"%s in {...}\"",
+		   right->argument->text, right->argument->text);
+	return true;
 }
 
-/* All clauses joined; NULL after a mistake or without memory, which is told. */
-static struct sp_condition *read_condition(struct sp_reading *reading, const struct sp_term *term,
-					   int nr)
+/* NULL after a mistake or without memory, which is told.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as the parser lets expressions be */
+static struct sp_condition *read_condition(struct sp_reading *reading, const struct sp_word *call,
+					   int nr, const struct sp_expression *expression)
 {
-	struct sp_condition *condition = NULL;
+	_cleanup_condition_ struct sp_condition *left = NULL, *right = NULL;
 
-	for (const struct sp_clause *clause = term->clauses; clause; clause = clause->next) {
-		struct sp_condition *one = contradicts(reading, term, clause)
-					       ? NULL
-					       : read_clause(reading, term->word, nr, clause);
-
-		if (condition)
-			condition = sp_condition_join_take(SP_CONDITION_AND, condition, one);
-		else
-			condition = one;
-		if (one && !condition)
-			sp_note_error(reading, -ENOMEM);
-		if (!condition)
-			return NULL;
-	}
-	return condition;
+	if (expression->kind == SP_CONDITION_TEST)
+		return read_clause(reading, call, nr, &expression->clause);
+	if (expression->kind == SP_CONDITION_AND && contradicts(reading, expression))
+		return NULL;
+	left = read_condition(reading, call, nr, expression->left);
+	if (expression->kind == SP_CONDITION_NOT)
+		return left ? noted(reading, sp_condition_not_take(TAKE_POINTER(left))) : NULL;
+	right = read_condition(reading, call, nr, expression->right);
+	if (!left || !right)
+		return NULL;
+	return noted(reading, sp_condition_join_take(expression->kind, TAKE_POINTER(left),
+						     TAKE_POINTER(right)));
 }
 
 /* ---- rules --------------------------------------------------------------------------------------
@@ -256,8 +374,9 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 
 	if (!source)
 		return;
-	if (term->clauses) {
-		rule.condition = condition = read_condition(reading, term, nr);
+	if (term->condition) {
+		rule.condition = condition =
+		    read_condition(reading, term->word, nr, term->condition);
 		if (!condition)
 			return;
 	}
@@ -311,7 +430,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 			   "unknown group \"%s\"", term->word->text);
 		return;
 	}
-	if (term->clauses) {
+	if (term->condition) {
 		SP_MISTAKE(reading, term->word->place, NULL, "a group takes no conditions");
 		return;
 	}

@@ -2,6 +2,7 @@
 #include "policy/syntax.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ipc/util.h"
@@ -36,6 +37,24 @@ void sp_syntax_clear(struct sp_syntax *syntax)
 		free(block);
 	}
 	*syntax = (struct sp_syntax){0};
+}
+
+void sp_syntax_mistake(struct sp_syntax *syntax, struct sp_place place, const char *message)
+{
+	if (!syntax->recovering)
+		sp_report_error(syntax->reporter, syntax->source, place, NULL, "%s", message);
+	syntax->recovering = true;
+}
+
+bool sp_syntax_count_test(struct sp_syntax *syntax, struct sp_place place)
+{
+	char message[64];
+
+	if (++syntax->tests <= SP_TESTS_MAX)
+		return true;
+	(void)snprintf(message, sizeof(message), "a condition has at most %d tests", SP_TESTS_MAX);
+	sp_syntax_mistake(syntax, place, message);
+	return false;
 }
 
 int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,

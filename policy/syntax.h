@@ -6,8 +6,8 @@
  *     phrase { statement; … }         a section
  *
  * A phrase is a list of terms with commas; a term is a word, a "quoted string", or a word with
- * conditions: ioctl(request == TCGETS, fd < 3). text.l cuts words, text.y finds the shape,
- * interpret.c gives it meaning by tables.
+ * a condition: ioctl(request in {TCGETS, FIONREAD}, not fd > 2). text.l cuts words, text.y finds
+ * the shape, interpret.c gives it meaning by tables.
  */
 #ifndef SALLYPORT_POLICY_SYNTAX_H
 #define SALLYPORT_POLICY_SYNTAX_H
@@ -25,15 +25,27 @@ struct sp_word {
 	struct sp_word *next; /* of value | value */
 };
 
-struct sp_clause { /* argument [& mask] relation value */
+struct sp_member { /* value, or value .. last */
+	struct sp_word *value, *last;
+	struct sp_member *next;
+};
+
+struct sp_clause { /* argument [& mask] relation value, or argument [not] in members */
 	struct sp_word *argument, *mask, *value;
 	enum sp_relation relation;
-	struct sp_clause *next;
+	struct sp_member *members;
+	bool outside;
+};
+
+struct sp_expression {
+	enum sp_condition_kind kind;
+	struct sp_clause clause; /* of SP_CONDITION_TEST */
+	struct sp_expression *left, *right;
 };
 
 struct sp_term {
 	struct sp_word *word;
-	struct sp_clause *clauses;
+	struct sp_expression *condition;
 	struct sp_term *next;
 };
 
@@ -50,6 +62,10 @@ struct sp_statement {
 	struct sp_statement *next;
 };
 
+/* What a condition may hold: trees of it are walked by recursion. */
+#define SP_NESTING_MAX 64
+#define SP_TESTS_MAX 1024
+
 /* A parse in progress, and the owner of all that it made. */
 struct sp_syntax {
 	const struct sp_source *source;
@@ -60,7 +76,10 @@ struct sp_syntax {
 	/* The lexer's memory: tokens that it makes up, and the section that is open. */
 	unsigned line, column;
 	int last, pending;
-	bool in_parentheses;
+	unsigned nesting, nots,
+	    tests;       /* open parentheses; "not"s in a row; tests of the condition */
+	bool in_set;     /* braces within parentheses */
+	bool recovering; /* the rest of the line is skipped */
 	struct sp_place opened;
 };
 
@@ -72,7 +91,13 @@ int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,
 		   struct sp_syntax *ret);
 void sp_syntax_clear(struct sp_syntax *syntax);
 
-/* For text.l and text.y: zeroed memory that lives as long as the syntax, or NULL. */
+/* For text.l and text.y. Zeroed memory that lives as long as the syntax, or NULL. */
 void *sp_syntax_allocate(struct sp_syntax *syntax, size_t size);
+
+/* Reports a mistake, once for each statement, whose rest is skipped. */
+void sp_syntax_mistake(struct sp_syntax *syntax, struct sp_place place, const char *message);
+
+/* Counts one more test of a condition; false: too many, which is reported. */
+bool sp_syntax_count_test(struct sp_syntax *syntax, struct sp_place place);
 
 #endif

@@ -7,6 +7,7 @@
 %define api.prefix {sp_parse_}
 %define api.location.type {struct sp_place}
 %define parse.error custom
+%define parse.lac full
 %locations
 %param { struct sp_syntax *syntax }
 %parse-param { void *scanner }
@@ -19,7 +20,8 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 }
 %union {
 	struct sp_word *word;
-	struct sp_clause *clause;
+	struct sp_expression *expression;
+	struct sp_member *member;
 	struct sp_term *term;
 	struct sp_phrase *phrase;
 	struct sp_statement *statement;
@@ -27,21 +29,32 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 	struct { struct sp_statement *first, *last; } statements;
 	struct { struct sp_phrase *first, *last; } phrases;
 	struct { struct sp_term *first, *last; } terms;
-	struct { struct sp_clause *first, *last; } clauses;
+	struct { struct sp_member *first, *last; } members;
 	struct { struct sp_word *first, *last; } words;
 }
 %token <word> WORD "word"
 %token <relation> RELATION "comparison"
 %token SEPARATOR "end of the line"
+%token AND "'and'"
+%token OR "'or'"
+%token NOT "'not'"
+%token IN "'in'"
+%token RANGE "'..'"
+%token SET_OPEN "'{' of a set"
+%token SET_CLOSE "'}' of the set"
 %token END 0 "end of the policy"
 %type <statements> lines line block_lines block_line
 %type <statement> statement
 %type <phrases> phrases
 %type <terms> terms
 %type <term> term
-%type <clauses> clauses
-%type <clause> clause
+%type <expression> condition expression clause
+%type <members> members set
+%type <member> member range
 %type <words> value
+%left OR
+%left AND
+%right NOT
 %code {
 #include <stdio.h>
 
@@ -60,6 +73,11 @@ static void sp_parse_error(const YYLTYPE *place, struct sp_syntax *syntax, void 
 		*made_ = (type){__VA_ARGS__};                                                      \
 		made_;                                                                             \
 	})
+
+#define JOIN(how, a, b)                                                                            \
+	MAKE(struct sp_expression, .kind = SP_CONDITION_##how, .left = (a), .right = (b))
+#define CLAUSE(...)                                                                                \
+	MAKE(struct sp_expression, .kind = SP_CONDITION_TEST, .clause = {__VA_ARGS__})
 
 /* list += element, for the pairs of first and last above. */
 #define APPEND(list, element)                                                                      \
@@ -119,21 +137,50 @@ terms: term                             { START($$, $1); }
      ;
 
 term: WORD                              { $$ = MAKE(struct sp_term, .word = $1); }
-    | WORD '(' clauses ')'              { $$ = MAKE(struct sp_term, .word = $1, .clauses = $3.first); }
+    | WORD '(' condition ')'            { $$ = MAKE(struct sp_term, .word = $1, .condition = $3); }
     ;
 
-clauses: clause                         { START($$, $1); }
-       | clauses ',' clause             { $$ = $1; APPEND($$, $3); }
+condition: expression                   { $$ = $1; }
+         | condition ',' expression     { $$ = JOIN(AND, $1, $3); }
+         ;
+
+expression: clause                      { $$ = $1; if (!sp_syntax_count_test(syntax, @1)) YYERROR; }
+          | NOT expression              { $$ = JOIN(NOT, $2, NULL); }
+          | expression AND expression   { $$ = JOIN(AND, $1, $3); }
+          | expression OR expression    { $$ = JOIN(OR, $1, $3); }
+          | '(' condition ')'           { $$ = $2; }
+          ;
+
+clause: WORD RELATION value             { $$ = CLAUSE(.argument = $1, .relation = $2, .value = $3.first); }
+      | WORD '&' value RELATION value   {
+		$$ = CLAUSE(.argument = $1, .mask = $3.first, .relation = $4, .value = $5.first);
+	}
+      | WORD IN set                     { $$ = CLAUSE(.argument = $1, .members = $3.first); }
+      | WORD NOT IN set                 { $$ = CLAUSE(.argument = $1, .members = $4.first, .outside = true); }
+      ;
+
+set: range                              { START($$, $1); }
+   | SET_OPEN members SET_CLOSE         { $$ = $2; }
+   ;
+
+members: member                         { START($$, $1); }
+       | members ',' member             { $$ = $1; APPEND($$, $3); }
        ;
 
-clause: WORD RELATION value             {
-		$$ = MAKE(struct sp_clause, .argument = $1, .relation = $2, .value = $3.first);
+member: value                           {
+		$$ = MAKE(struct sp_member, .value = $1.first);
+		if (!sp_syntax_count_test(syntax, @1))
+			YYERROR;
 	}
-      | WORD '&' value RELATION value   {
-		$$ = MAKE(struct sp_clause, .argument = $1, .mask = $3.first, .relation = $4,
-			  .value = $5.first);
-	}
+      | range                           { $$ = $1; }
       ;
+
+range: value RANGE value                {
+		$$ = MAKE(struct sp_member, .value = $1.first, .last = $3.first);
+		if (!sp_syntax_count_test(syntax, @1))
+			YYERROR;
+	}
+     ;
 
 value: WORD                             { START($$, $1); }
      | value '|' WORD                   { $$ = $1; APPEND($$, $3); }
@@ -141,8 +188,62 @@ value: WORD                             { START($$, $1); }
 
 %%
 
-/* Newlines after a comma and within parentheses join lines; braces and the end of the text close
- * the statement before them. */
+/* Newlines after a comma and within parentheses join lines; where a mistake was made they end the
+ * statement all the same. */
+static bool joins_lines(const struct sp_syntax *syntax)
+{
+	return !syntax->recovering && (syntax->last == ',' || syntax->nesting > 0);
+}
+
+static int scan(YYSTYPE *value, struct sp_place *place, struct sp_syntax *syntax, void *scanner)
+{
+	int token;
+
+	do {
+		token = sp_scan_token(value, place, scanner);
+	} while (token == SEPARATOR && place->length == 1 && syntax->column == 1 &&
+		 joins_lines(syntax));
+	return token;
+}
+
+static int nests_too_deep(struct sp_syntax *syntax, struct sp_place place)
+{
+	char message[80];
+
+	(void)snprintf(message, sizeof(message), "parentheses and \"not\" nest at most %d deep",
+		       SP_NESTING_MAX);
+	sp_syntax_mistake(syntax, place, message);
+	return YYerror;
+}
+
+/* What parentheses change: braces make a set, and nothing may be nested without bound. */
+static int within_parentheses(struct sp_syntax *syntax, int token, struct sp_place place)
+{
+	if (token == '(' && !syntax->recovering) {
+		if (syntax->nesting == SP_NESTING_MAX)
+			return nests_too_deep(syntax, place);
+		if (syntax->nesting++ == 0)
+			syntax->tests = 0;
+	}
+	syntax->nots = token == NOT ? syntax->nots + 1 : 0;
+	if (syntax->nots > SP_NESTING_MAX)
+		return nests_too_deep(syntax, place);
+	if (token == ')' && syntax->nesting > 0)
+		syntax->nesting--;
+	if (token == '{' && syntax->nesting > 0) {
+		syntax->in_set = true;
+		return SET_OPEN;
+	}
+	if (token == '}' && syntax->in_set) {
+		syntax->in_set = false;
+		return SET_CLOSE;
+	}
+	if (token == '}')
+		syntax->nesting = 0; /* a ')' is missing: the section ends here all the same */
+	return token;
+}
+
+/* Braces and the end of the text close the statement before them. */
 static int sp_parse_lex(YYSTYPE *value, YYLTYPE *place, struct sp_syntax *syntax, void *scanner)
 {
 	int token = syntax->pending;
@@ -155,17 +256,14 @@ static int sp_parse_lex(YYSTYPE *value, YYLTYPE *place, struct sp_syntax *syntax
 		syntax->last = token;
 		return token;
 	}
-	do {
-		token = sp_scan_token(value, place, scanner);
-	} while (token == SEPARATOR && place->length == 1 &&
-		 syntax->column == 1 && (syntax->last == ',' || syntax->in_parentheses));
-	if (token == '(')
-		syntax->in_parentheses = true;
-	if (token == ')' || token == '{' || token == '}')
-		syntax->in_parentheses = false;
+	token = within_parentheses(syntax, scan(value, place, syntax, scanner), *place);
 	if ((token == '}' || token == END) && syntax->last != SEPARATOR) {
 		syntax->pending = token;
 		token = SEPARATOR;
+	}
+	if (token == SEPARATOR) {
+		syntax->recovering = syntax->in_set = false;
+		syntax->nesting = 0;
 	}
 	syntax->last = token;
 	return token;
@@ -179,7 +277,7 @@ static void report_open(struct sp_syntax *syntax)
 
 static int yyreport_syntax_error(const yypcontext_t *context, struct sp_syntax *syntax, void *scanner)
 {
-	enum { EXPECTED_MAX = 4 };
+	enum { EXPECTED_MAX = 6 };
 	yysymbol_kind_t expected[EXPECTED_MAX], token = yypcontext_token(context);
 	int count = yypcontext_expected_tokens(context, expected, EXPECTED_MAX);
 	char message[256];
@@ -194,7 +292,10 @@ static int yyreport_syntax_error(const yypcontext_t *context, struct sp_syntax *
 	for (int i = 0; i < count && used < sizeof(message); i++)
 		used += (size_t)snprintf(message + used, sizeof(message) - used, "%s%s",
 					 i == 0 ? ", expected " : " or ", yysymbol_name(expected[i]));
-	sp_report_error(syntax->reporter, syntax->source, *yypcontext_location(context), NULL, "%s", message);
+	sp_syntax_mistake(syntax, *yypcontext_location(context), message);
+	/* The end of the line is where the next statement begins. */
+	if (token == YYSYMBOL_SEPARATOR)
+		syntax->recovering = false;
 	return 0;
 }
 
