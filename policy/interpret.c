@@ -492,7 +492,9 @@ static const char *candidate_top(size_t index, const void *unused)
 	if (index < SP_ELEMENTS(plain_statements))
 		return plain_statements[index].name;
 	index -= SP_ELEMENTS(plain_statements);
-	return index < SP_SECTION_COUNT ? sections[index].name : NULL;
+	if (index < SP_SECTION_COUNT)
+		return sections[index].name;
+	return index == SP_SECTION_COUNT ? "group" : NULL;
 }
 
 static void interpret_section(struct sp_reading *reading, const struct sp_statement *section,
@@ -550,21 +552,33 @@ static void require_name(struct sp_reading *reading)
 			   "the policy has no name; begin it with \"policy NAME\"");
 }
 
+static void clear_document(struct sp_document *document)
+{
+	sp_syntax_clear(&document->syntax);
+	free(document->groups);
+}
+
 int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
 		 const struct sp_source *source, unsigned *includes)
 {
-	struct sp_reading reading = {
-	    .policy = policy, .reporter = reporter, .source = source, .includes = includes};
-	_cleanup_(sp_syntax_clear) struct sp_syntax syntax = {0};
+	_cleanup_(clear_document) struct sp_document document = {0};
+	struct sp_reading reading = {.policy = policy,
+				     .reporter = reporter,
+				     .source = source,
+				     .document = &document,
+				     .includes = includes};
 	unsigned before = reporter->errors;
-	int r = sp_syntax_read(source, reporter, &syntax);
+	int r = sp_syntax_read(source, reporter, &document.syntax);
 
 	if (r < 0)
 		return r;
-	for (const struct sp_statement *s = syntax.statements; s && reading.error == 0; s = s->next)
-		interpret_statement(&reading, s);
+	sp_read_groups(&reading);
+	for (const struct sp_statement *s = document.syntax.statements; s && reading.error == 0;
+	     s = s->next)
+		if (!sp_is_group(s))
+			interpret_statement(&reading, s);
 	/* Where the shape is broken, the name may stand in what could not be read. */
-	if (syntax.statements || reporter->errors == before)
+	if (document.syntax.statements || reporter->errors == before)
 		require_name(&reading);
 	return reading.error;
 }

@@ -5,6 +5,7 @@
 
 #include "policy/diagnostic.h"
 #include "policy/model.h"
+#include "policy/names.h"
 #include "policy/syntax.h"
 
 enum sp_section {
@@ -16,11 +17,33 @@ enum sp_section {
 	SP_SECTION_COUNT
 };
 
+/* System calls by number. */
+struct sp_call_set {
+	uint64_t bits[SP_NUMBERS / 64];
+};
+
+#define SP_GROUP_NAME_MAX 64
+
+struct sp_group {
+	const struct sp_word *name;
+	const struct sp_algebra *algebra;
+	enum { SP_GROUP_NEW, SP_GROUP_OPEN, SP_GROUP_DONE } state; /* open: being evaluated */
+	struct sp_call_set calls;
+};
+
+/* One text, read. */
+struct sp_document {
+	struct sp_syntax syntax;
+	struct sp_group *groups; /* owned */
+	size_t group_count;
+};
+
 /* One text being understood. */
 struct sp_reading {
 	struct sp_policy *policy;
 	struct sp_reporter *reporter;
 	const struct sp_source *source;
+	struct sp_document *document;
 	unsigned *includes; /* read so far, over all texts of one policy */
 	bool named;
 	bool seen[SP_SECTION_COUNT];
@@ -35,6 +58,30 @@ int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
 
 /* load.c: the text that `include NAME` means, read with sp_interpret(). */
 void sp_include(struct sp_reading *reading, const struct sp_word *name);
+
+/* interpret_groups.c. Every group of the document is understood, whether it is used or not. */
+void sp_read_groups(struct sp_reading *reading);
+bool sp_is_group(const struct sp_statement *statement);
+/* What "@name" means, or false after a mistake, which is told. */
+bool sp_read_group(struct sp_reading *reading, const struct sp_word *word,
+		   struct sp_call_set *ret_set);
+
+static inline void sp_call_set_add(struct sp_call_set *set, int nr)
+{
+	set->bits[nr / 64] |= UINT64_C(1) << (nr % 64);
+}
+
+static inline bool sp_call_set_has(const struct sp_call_set *set, int nr)
+{
+	return set->bits[nr / 64] & (UINT64_C(1) << (nr % 64));
+}
+
+/* *set = *set + | - | & *other */
+void sp_call_set_combine(struct sp_call_set *set, const struct sp_call_set *other,
+			 enum sp_algebra_kind how);
+
+/* interpret_calls.c: the number of a call by name, negative where there is none, which is told. */
+int sp_read_call(struct sp_reading *reading, const struct sp_word *word);
 
 /* interpret_calls.c: one statement of a section `syscalls`. */
 void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement);

@@ -384,23 +384,28 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 		sp_note_error(reading, sp_model_add_call(reading->policy, &rule));
 }
 
-static void add_call(struct sp_reading *reading, const struct sp_term *term, struct verdict verdict)
+int sp_read_call(struct sp_reading *reading, const struct sp_word *word)
 {
-	const struct sp_word *word = term->word;
 	int nr = sp_call_number(word->text);
-	const char *mistake;
 
-	if (nr == SP_CALL_UNKNOWN) {
+	if (nr == SP_CALL_UNKNOWN)
 		SP_MISTAKE(reading, word->place, sp_nearest(word->text, sp_candidate_call, NULL),
 			   "unknown system call \"%s\"", word->text);
-		return;
-	}
-	if (nr == SP_CALL_FOREIGN) {
+	else if (nr == SP_CALL_FOREIGN)
 		sp_report_warning(reading->reporter, reading->source, word->place,
 				  "this architecture has no call \"%s\": the rule has no effect",
 				  word->text);
+	return nr;
+}
+
+static void add_call(struct sp_reading *reading, const struct sp_term *term, struct verdict verdict)
+{
+	const struct sp_word *word = term->word;
+	int nr = sp_read_call(reading, word);
+	const char *mistake;
+
+	if (nr < 0)
 		return;
-	}
 	mistake = class_mistake(sp_call_class(nr), verdict.action);
 	if (mistake)
 		SP_MISTAKE(reading, word->place, NULL, "%s", mistake);
@@ -408,37 +413,23 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 		add_rule(reading, term, nr, verdict, false, word->text);
 }
 
-static void add_member(struct sp_reading *reading, const struct sp_term *term, const char *name,
-		       struct verdict verdict)
-{
-	int nr = sp_call_number(name);
-
-	if (nr >= 0 && !class_mistake(sp_call_class(nr), verdict.action))
-		add_rule(reading, term, nr, verdict, true, name);
-}
-
+/* Members that can't have the verdict are passed over. */
 static void add_group(struct sp_reading *reading, const struct sp_term *term,
 		      struct verdict verdict)
 {
-	const char *members = sp_group_members(term->word->text);
-	_cleanup_free_ char *copy = NULL;
-	char *rest, *name;
+	char buffer[SP_CALL_NAME_MAX];
+	struct sp_call_set calls;
 
-	if (!members) {
-		SP_MISTAKE(reading, term->word->place,
-			   sp_nearest(term->word->text, sp_candidate_group, NULL),
-			   "unknown group \"%s\"", term->word->text);
+	if (!sp_read_group(reading, term->word, &calls))
 		return;
-	}
 	if (term->condition) {
 		SP_MISTAKE(reading, term->word->place, NULL, "a group takes no conditions");
 		return;
 	}
-	copy = rest = strdup(members);
-	if (!copy)
-		sp_note_error(reading, -ENOMEM);
-	while (rest && (name = strsep(&rest, " ")))
-		add_member(reading, term, name, verdict);
+	for (int nr = 0; nr < SP_NUMBERS; nr++)
+		if (sp_call_set_has(&calls, nr) &&
+		    !class_mistake(sp_call_class(nr), verdict.action))
+			add_rule(reading, term, nr, verdict, true, sp_call_name(nr, buffer));
 }
 
 static void interpret_default(struct sp_reading *reading, const struct sp_statement *statement)

@@ -46,13 +46,16 @@ void sp_syntax_mistake(struct sp_syntax *syntax, struct sp_place place, const ch
 	syntax->recovering = true;
 }
 
-bool sp_syntax_count_test(struct sp_syntax *syntax, struct sp_place place)
+bool sp_syntax_count(struct sp_syntax *syntax, struct sp_place place)
 {
 	char message[64];
 
 	if (++syntax->tests <= SP_TESTS_MAX)
 		return true;
-	(void)snprintf(message, sizeof(message), "a condition has at most %d tests", SP_TESTS_MAX);
+	(void)snprintf(message, sizeof(message),
+		       syntax->kind == SP_LINE_GROUP ? "a group has at most %d members"
+						     : "a condition has at most %d tests",
+		       SP_TESTS_MAX);
 	sp_syntax_mistake(syntax, place, message);
 	return false;
 }

@@ -4,6 +4,7 @@
  *
  *     phrase phrase …                 a statement: phrases up to a newline or ';'
  *     phrase { statement; … }         a section
+ *     phrase phrase = algebra         a group of calls
  *
  * A phrase is a list of terms with commas; a term is a word, a "quoted string", or a word with
  * a condition: ioctl(request in {TCGETS, FIONREAD}, not fd > 2). text.l cuts words, text.y finds
@@ -54,17 +55,29 @@ struct sp_phrase {
 	struct sp_phrase *next;
 };
 
+enum sp_algebra_kind { SP_ALGEBRA_NAMES, SP_ALGEBRA_PLUS, SP_ALGEBRA_MINUS, SP_ALGEBRA_AND };
+
+struct sp_algebra { /* of sets of calls */
+	enum sp_algebra_kind kind;
+	struct sp_word *names; /* calls and @groups, of SP_ALGEBRA_NAMES */
+	struct sp_algebra *left, *right;
+};
+
 struct sp_statement {
 	struct sp_place place;
 	struct sp_phrase *phrases;
+	struct sp_algebra *algebra; /* of a group, or NULL */
 	bool section;
 	struct sp_statement *body; /* of a section */
 	struct sp_statement *next;
 };
 
-/* What a condition may hold: trees of it are walked by recursion. */
+/* What a condition or a group may hold: their trees are walked by recursion. */
 #define SP_NESTING_MAX 64
 #define SP_TESTS_MAX 1024
+
+/* A line is cut into words in a way that depends on how it begins. */
+enum sp_line_kind { SP_LINE_PLAIN, SP_LINE_GROUP };
 
 /* A parse in progress, and the owner of all that it made. */
 struct sp_syntax {
@@ -76,10 +89,12 @@ struct sp_syntax {
 	/* The lexer's memory: tokens that it makes up, and the section that is open. */
 	unsigned line, column;
 	int last, pending;
-	unsigned nesting, nots,
-	    tests;       /* open parentheses; "not"s in a row; tests of the condition */
-	bool in_set;     /* braces within parentheses */
-	bool recovering; /* the rest of the line is skipped */
+	enum sp_line_kind kind;
+	unsigned sections;      /* open ones */
+	unsigned nesting, nots; /* open parentheses; "not"s in a row */
+	unsigned tests;         /* in the condition, or members in the group */
+	bool in_set;            /* braces that are no section's */
+	bool recovering;        /* the rest of the line is skipped */
 	struct sp_place opened;
 };
 
@@ -97,7 +112,7 @@ void *sp_syntax_allocate(struct sp_syntax *syntax, size_t size);
 /* Reports a mistake, once for each statement, whose rest is skipped. */
 void sp_syntax_mistake(struct sp_syntax *syntax, struct sp_place place, const char *message);
 
-/* Counts one more test of a condition; false: too many, which is reported. */
-bool sp_syntax_count_test(struct sp_syntax *syntax, struct sp_place place);
+/* Counts one more test of a condition or member of a group; false: too many, which is reported. */
+bool sp_syntax_count(struct sp_syntax *syntax, struct sp_place place);
 
 #endif

@@ -22,6 +22,7 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 	struct sp_word *word;
 	struct sp_expression *expression;
 	struct sp_member *member;
+	struct sp_algebra *algebra;
 	struct sp_term *term;
 	struct sp_phrase *phrase;
 	struct sp_statement *statement;
@@ -42,6 +43,7 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 %token RANGE "'..'"
 %token SET_OPEN "'{' of a set"
 %token SET_CLOSE "'}' of the set"
+%token '(' ')' '{' '}' ',' '|' '&' '=' '+' '-'
 %token END 0 "end of the policy"
 %type <statements> lines line block_lines block_line
 %type <statement> statement
@@ -51,12 +53,16 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 %type <expression> condition expression clause
 %type <members> members set
 %type <member> member range
-%type <words> value
+%type <words> value names
+%type <algebra> algebra
 %left OR
 %left AND
 %right NOT
+%left '+' '-'
+%left '&'
 %code {
 #include <stdio.h>
+#include <string.h>
 
 static int sp_parse_lex(YYSTYPE *value, YYLTYPE *place, struct sp_syntax *syntax, void *scanner);
 static void sp_parse_error(const YYLTYPE *place, struct sp_syntax *syntax, void *scanner, const char *message);
@@ -76,6 +82,8 @@ static void sp_parse_error(const YYLTYPE *place, struct sp_syntax *syntax, void 
 
 #define JOIN(how, a, b)                                                                            \
 	MAKE(struct sp_expression, .kind = SP_CONDITION_##how, .left = (a), .right = (b))
+#define COMBINE(how, a, b)                                                                         \
+	MAKE(struct sp_algebra, .kind = SP_ALGEBRA_##how, .left = (a), .right = (b))
 #define CLAUSE(...)                                                                                \
 	MAKE(struct sp_expression, .kind = SP_CONDITION_TEST, .clause = {__VA_ARGS__})
 
@@ -122,7 +130,31 @@ block_line: SEPARATOR                   { EMPTY($$); }
           ;
 
 statement: phrases                      { $$ = MAKE(struct sp_statement, .place = @1, .phrases = $1.first); }
+         | phrases '=' algebra          {
+		$$ = MAKE(struct sp_statement, .place = @1, .phrases = $1.first, .algebra = $3);
+	}
          ;
+
+algebra: WORD                           {
+		$$ = MAKE(struct sp_algebra, .names = $1);
+		if (!sp_syntax_count(syntax, @1))
+			YYERROR;
+	}
+       | SET_OPEN names SET_CLOSE       { $$ = MAKE(struct sp_algebra, .names = $2.first); }
+       | algebra '+' algebra            { $$ = COMBINE(PLUS, $1, $3); }
+       | algebra '-' algebra            { $$ = COMBINE(MINUS, $1, $3); }
+       | algebra '&' algebra            { $$ = COMBINE(AND, $1, $3); }
+       | '(' algebra ')'                { $$ = $2; }
+       ;
+
+names: WORD                             { START($$, $1); }
+     | names ',' WORD                   {
+		$$ = $1;
+		APPEND($$, $3);
+		if (!sp_syntax_count(syntax, @3))
+			YYERROR;
+	}
+     ;
 
 phrases: terms                          { START($$, MAKE(struct sp_phrase, .terms = $1.first)); }
        | phrases terms                  {
@@ -144,7 +176,7 @@ condition: expression                   { $$ = $1; }
          | condition ',' expression     { $$ = JOIN(AND, $1, $3); }
          ;
 
-expression: clause                      { $$ = $1; if (!sp_syntax_count_test(syntax, @1)) YYERROR; }
+expression: clause                      { $$ = $1; if (!sp_syntax_count(syntax, @1)) YYERROR; }
           | NOT expression              { $$ = JOIN(NOT, $2, NULL); }
           | expression AND expression   { $$ = JOIN(AND, $1, $3); }
           | expression OR expression    { $$ = JOIN(OR, $1, $3); }
@@ -169,7 +201,7 @@ members: member                         { START($$, $1); }
 
 member: value                           {
 		$$ = MAKE(struct sp_member, .value = $1.first);
-		if (!sp_syntax_count_test(syntax, @1))
+		if (!sp_syntax_count(syntax, @1))
 			YYERROR;
 	}
       | range                           { $$ = $1; }
@@ -177,7 +209,7 @@ member: value                           {
 
 range: value RANGE value                {
 		$$ = MAKE(struct sp_member, .value = $1.first, .last = $3.first);
-		if (!sp_syntax_count_test(syntax, @1))
+		if (!sp_syntax_count(syntax, @1))
 			YYERROR;
 	}
      ;
@@ -188,11 +220,18 @@ value: WORD                             { START($$, $1); }
 
 %%
 
-/* Newlines after a comma and within parentheses join lines; where a mistake was made they end the
- * statement all the same. */
+static bool is_operator(int token)
+{
+	return token == '+' || token == '-' || token == '&';
+}
+
+/* Newlines after a comma or an operator, and within parentheses or the braces of a set, join lines;
+ * where a mistake was made they end the statement all the same. */
 static bool joins_lines(const struct sp_syntax *syntax)
 {
-	return !syntax->recovering && (syntax->last == ',' || syntax->nesting > 0);
+	return !syntax->recovering &&
+	       (syntax->last == ',' || syntax->nesting > 0 || syntax->in_set ||
+		(syntax->kind == SP_LINE_GROUP && is_operator(syntax->last)));
 }
 
 static int scan(YYSTYPE *value, struct sp_place *place, struct sp_syntax *syntax, void *scanner)
@@ -216,21 +255,10 @@ static int nests_too_deep(struct sp_syntax *syntax, struct sp_place place)
 	return YYerror;
 }
 
-/* What parentheses change: braces make a set, and nothing may be nested without bound. */
-static int within_parentheses(struct sp_syntax *syntax, int token, struct sp_place place)
+/* Braces: those in parentheses and groups make a set, others a section. */
+static int brace(struct sp_syntax *syntax, int token)
 {
-	if (token == '(' && !syntax->recovering) {
-		if (syntax->nesting == SP_NESTING_MAX)
-			return nests_too_deep(syntax, place);
-		if (syntax->nesting++ == 0)
-			syntax->tests = 0;
-	}
-	syntax->nots = token == NOT ? syntax->nots + 1 : 0;
-	if (syntax->nots > SP_NESTING_MAX)
-		return nests_too_deep(syntax, place);
-	if (token == ')' && syntax->nesting > 0)
-		syntax->nesting--;
-	if (token == '{' && syntax->nesting > 0) {
+	if (token == '{' && (syntax->nesting > 0 || syntax->kind == SP_LINE_GROUP)) {
 		syntax->in_set = true;
 		return SET_OPEN;
 	}
@@ -238,9 +266,44 @@ static int within_parentheses(struct sp_syntax *syntax, int token, struct sp_pla
 		syntax->in_set = false;
 		return SET_CLOSE;
 	}
-	if (token == '}')
-		syntax->nesting = 0; /* a ')' is missing: the section ends here all the same */
+	if (token == '{')
+		syntax->sections++;
+	else if (syntax->sections > 0)
+		syntax->sections--;
 	return token;
+}
+
+/* Parentheses: nothing may be nested without bound. */
+static int parenthesis(struct sp_syntax *syntax, int token, struct sp_place place)
+{
+	if (token == '(' && !syntax->recovering) {
+		if (syntax->nesting == SP_NESTING_MAX)
+			return nests_too_deep(syntax, place);
+		if (syntax->nesting++ == 0 && syntax->kind == SP_LINE_PLAIN)
+			syntax->tests = 0;
+	}
+	syntax->nots = token == NOT ? syntax->nots + 1 : 0;
+	if (syntax->nots > SP_NESTING_MAX)
+		return nests_too_deep(syntax, place);
+	if (token == ')' && syntax->nesting > 0)
+		syntax->nesting--;
+	return token;
+}
+
+/* The first word of a statement at the top may change how the rest of its line is read. */
+static void begin_line(struct sp_syntax *syntax, const struct sp_word *word)
+{
+	if (syntax->last != SEPARATOR || syntax->sections > 0 || word->quoted)
+		return;
+	if (strcmp(word->text, "group") == 0)
+		syntax->kind = SP_LINE_GROUP;
+}
+
+static void end_line(struct sp_syntax *syntax)
+{
+	syntax->recovering = syntax->in_set = false;
+	syntax->nesting = syntax->tests = 0;
+	syntax->kind = SP_LINE_PLAIN;
 }
 
 /* Braces and the end of the text close the statement before them. */
@@ -256,15 +319,17 @@ static int sp_parse_lex(YYSTYPE *value, YYLTYPE *place, struct sp_syntax *syntax
 		syntax->last = token;
 		return token;
 	}
-	token = within_parentheses(syntax, scan(value, place, syntax, scanner), *place);
+	token = parenthesis(syntax, scan(value, place, syntax, scanner), *place);
+	if (token == '{' || token == '}')
+		token = brace(syntax, token);
+	if (token == WORD)
+		begin_line(syntax, value->word);
 	if ((token == '}' || token == END) && syntax->last != SEPARATOR) {
 		syntax->pending = token;
 		token = SEPARATOR;
 	}
-	if (token == SEPARATOR) {
-		syntax->recovering = syntax->in_set = false;
-		syntax->nesting = 0;
-	}
+	if (token == SEPARATOR)
+		end_line(syntax);
 	syntax->last = token;
 	return token;
 }
