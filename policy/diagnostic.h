@@ -20,8 +20,6 @@ struct sp_source {
 	const char *file; /* how diagnostics call it */
 	const char *text;
 	size_t length;
-	unsigned depth;                 /* of includes; 0: the policy itself */
-	const struct sp_source *parent; /* that includes this one, or NULL */
 	bool preset;
 	dev_t
 	    device; /* of the file, 0 where there is none: includes that go round are found by it */

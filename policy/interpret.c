@@ -290,8 +290,8 @@ static void set_limit(struct sp_reading *reading, int limit, const struct sp_wor
 			   "\"%s\" is out of range for \"%s\": 1 to %llu", value->text,
 			   limits[limit].name, (unsigned long long)limits[limit].most);
 	else if (source)
-		sp_note_error(reading, sp_model_set(&reading->policy->limits[limit],
-						    reading->source->depth, number, source));
+		sp_note_error(reading, sp_model_set(&reading->policy->limits[limit], reading->depth,
+						    number, source));
 }
 
 static void interpret_limit(struct sp_reading *reading, const struct sp_statement *statement)
@@ -376,7 +376,7 @@ static void interpret_layer(struct sp_reading *reading, const struct sp_statemen
 static void finish_isolate(struct sp_reading *reading, const struct sp_statement *section)
 {
 	_cleanup_free_ char *source = sp_source_of(reading, section->place);
-	unsigned depth = reading->source->depth;
+	unsigned depth = reading->depth;
 
 	if (!source)
 		return;
@@ -419,8 +419,8 @@ static void interpret_memory(struct sp_reading *reading, const struct sp_stateme
 		return;
 	}
 	if (source && sp_ends_at(reading, statement, 2))
-		sp_note_error(reading, sp_model_set(&reading->policy->wx, reading->source->depth,
-						    allow, source));
+		sp_note_error(reading,
+			      sp_model_set(&reading->policy->wx, reading->depth, allow, source));
 }
 
 /* ---- the top ------------------------------------------------------------------------------------
@@ -439,7 +439,7 @@ static const struct {
     [SP_SECTION_ISOLATE] = {"isolate", interpret_layer, finish_isolate},
 };
 
-static bool valid_name(const char *name)
+bool sp_valid_name(const char *name)
 {
 	size_t length = strlen(name);
 
@@ -448,23 +448,25 @@ static bool valid_name(const char *name)
 		   length;
 }
 
+/* The name of a policy, "" where it has none that could be called so. */
+static const char *name_of(const struct sp_statement *head)
+{
+	const struct sp_word *name = sp_single_word(sp_phrase_at(head, 1));
+
+	return name && sp_valid_name(name->text) ? name->text : "";
+}
+
 static void interpret_name(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *name = sp_single_word(sp_phrase_at(statement, 1));
 
-	if (!name || !valid_name(name->text)) {
+	if (!name || !sp_valid_name(name->text)) {
 		SP_MISTAKE(reading, name ? name->place : statement->place, NULL,
 			   "\"policy\" needs a name: at most %d letters, digits, '.', '_' and '-'",
 			   NAME_MAX_LENGTH);
-		reading->named = true;
 		return;
 	}
-	if (!sp_ends_at(reading, statement, 2))
-		return;
-	if (reading->named)
-		SP_MISTAKE(reading, statement->place, NULL, "the policy has two names");
-	reading->named = true;
-	if (reading->source->depth > 0 || reading->policy->name)
+	if (!sp_ends_at(reading, statement, 2) || reading->policy->name)
 		return;
 	reading->policy->name = strdup(name->text);
 	if (!reading->policy->name)
@@ -545,11 +547,118 @@ static void interpret_statement(struct sp_reading *reading, const struct sp_stat
 		 statement->section ? "section" : "statement", candidate_top, NULL);
 }
 
-static void require_name(struct sp_reading *reading)
+/* ---- documents ----------------------------------------------------------------------------------
+ */
+
+static bool is_policy(const struct sp_statement *statement)
 {
-	if (!reading->named && reading->error == 0)
-		SP_MISTAKE(reading, ((struct sp_place){1, 1, 1}), NULL,
-			   "the policy has no name; begin it with \"policy NAME\"");
+	const struct sp_word *word = sp_single_word(statement->phrases);
+
+	return word && !word->quoted && strcmp(word->text, "policy") == 0 && !statement->section;
+}
+
+struct sp_statement *sp_find_policy(const struct sp_document *document, const char *name)
+{
+	for (struct sp_statement *s = document->syntax.statements; s; s = s->next)
+		if (is_policy(s) && (!name || strcmp(name_of(s), name) == 0))
+			return s;
+	return NULL;
+}
+
+const char *sp_candidate_policy(size_t index, const void *data)
+{
+	const struct sp_document *document = data;
+
+	for (const struct sp_statement *s = document->syntax.statements; s; s = s->next)
+		if (is_policy(s) && index-- == 0)
+			return name_of(s);
+	return NULL;
+}
+
+/* What stands before the first policy, but groups, belongs to none; and names are told apart. */
+static void check_policies(struct sp_reading *reading)
+{
+	const struct sp_document *document = reading->document;
+	const struct sp_statement *first = sp_find_policy(document, NULL), *other;
+
+	for (const struct sp_statement *s = document->syntax.statements; s != first; s = s->next)
+		if (first && !sp_is_group(s))
+			SP_MISTAKE(reading, s->place, NULL,
+				   "a policy begins with \"policy NAME\", which comes after this");
+	for (const struct sp_statement *s = first; s; s = s->next) {
+		if (!is_policy(s) || name_of(s)[0] == '\0')
+			continue;
+		other = sp_find_policy(document, name_of(s));
+		if (other != s)
+			SP_MISTAKE(reading, s->place, NULL,
+				   "the policy \"%s\" stands in line %u already", name_of(s),
+				   other->place.line);
+	}
+}
+
+/* The statements from `policy NAME` to the next policy; all of them where no policy has a name. */
+static int interpret_policy(struct sp_reading *reading, struct sp_statement *head)
+{
+	struct sp_statement *first = head ? head : reading->document->syntax.statements;
+
+	if (head)
+		head->understood = true;
+	reading->head = head;
+	for (const struct sp_statement *s = first; s && reading->error == 0; s = s->next) {
+		if (s != first && is_policy(s))
+			break;
+		if (!sp_is_group(s))
+			interpret_statement(reading, s);
+	}
+	return reading->error;
+}
+
+static bool includes_itself(const struct sp_reading *reading, const struct sp_statement *head)
+{
+	for (const struct sp_reading *r = reading->parent; r; r = r->parent)
+		if (r->document == reading->document && r->head == head)
+			return true;
+	return false;
+}
+
+static int interpret_wanted(struct sp_reading *reading, const struct sp_wanted *wanted)
+{
+	struct sp_statement *head = sp_find_policy(reading->document, wanted->name);
+	struct sp_reading *told = wanted->by ? wanted->by : reading;
+
+	if (!head && wanted->name) {
+		SP_MISTAKE(told, wanted->place,
+			   sp_nearest(wanted->name, sp_candidate_policy, reading->document),
+			   "\"%s\" has no policy \"%s\"", reading->source->file, wanted->name);
+		return 0;
+	}
+	if (includes_itself(reading, head)) {
+		SP_MISTAKE(told, wanted->place, NULL, "\"%s\" includes itself", wanted->text);
+		return 0;
+	}
+	return interpret_policy(reading, head);
+}
+
+/* Policies that nobody wanted are read all the same, so that all mistakes of a text are told. */
+static int check_others(const struct sp_reading *reading)
+{
+	int r = 0;
+
+	for (struct sp_statement *s = reading->document->syntax.statements; s && r == 0;
+	     s = s->next) {
+		unsigned includes = 0;
+		struct sp_reading other = {.reporter = reading->reporter,
+					   .source = reading->source,
+					   .document = reading->document,
+					   .includes = &includes};
+
+		if (!is_policy(s) || s->understood)
+			continue;
+		other.policy = sp_model_new();
+		r = other.policy ? interpret_policy(&other, s) : -ENOMEM;
+		sp_policy_unref(other.policy);
+	}
+	return r;
 }
 
 static void clear_document(struct sp_document *document)
@@ -558,27 +667,49 @@ static void clear_document(struct sp_document *document)
 	free(document->groups);
 }
 
-int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
-		 const struct sp_source *source, unsigned *includes)
+static struct sp_reading begin_reading(struct sp_policy *policy, struct sp_reporter *reporter,
+				       struct sp_document *document, const struct sp_wanted *wanted,
+				       unsigned *includes)
 {
-	_cleanup_(clear_document) struct sp_document document = {0};
-	struct sp_reading reading = {.policy = policy,
-				     .reporter = reporter,
-				     .source = source,
-				     .document = &document,
-				     .includes = includes};
+	return (struct sp_reading){
+	    .policy = policy,
+	    .reporter = reporter,
+	    .source = document->source,
+	    .document = document,
+	    .parent = wanted->by,
+	    .depth = wanted->by ? wanted->by->depth + 1 : 0,
+	    .includes = includes,
+	};
+}
+
+int sp_interpret_again(struct sp_document *document, const struct sp_wanted *wanted)
+{
+	struct sp_reading reading = begin_reading(wanted->by->policy, wanted->by->reporter,
+						  document, wanted, wanted->by->includes);
+
+	return interpret_wanted(&reading, wanted);
+}
+
+int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
+		 const struct sp_source *source, const struct sp_wanted *wanted, unsigned *includes)
+{
+	_cleanup_(clear_document) struct sp_document document = {.source = source};
+	struct sp_reading reading = begin_reading(policy, reporter, &document, wanted, includes);
 	unsigned before = reporter->errors;
 	int r = sp_syntax_read(source, reporter, &document.syntax);
 
 	if (r < 0)
 		return r;
 	sp_read_groups(&reading);
-	for (const struct sp_statement *s = document.syntax.statements; s && reading.error == 0;
-	     s = s->next)
-		if (!sp_is_group(s))
-			interpret_statement(&reading, s);
+	check_policies(&reading);
+	if (reading.error == 0)
+		(void)interpret_wanted(&reading, wanted);
 	/* Where the shape is broken, the name may stand in what could not be read. */
-	if (document.syntax.statements || reporter->errors == before)
-		require_name(&reading);
+	if (!reading.head && !wanted->name &&
+	    (document.syntax.statements || reporter->errors == before))
+		SP_MISTAKE(&reading, ((struct sp_place){1, 1, 1}), NULL,
+			   "the policy has no name; begin it with \"policy NAME\"");
+	if (reading.error == 0 && !wanted->by)
+		reading.error = check_others(&reading);
 	return reading.error;
 }

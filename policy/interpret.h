@@ -31,33 +31,60 @@ struct sp_group {
 	struct sp_call_set calls;
 };
 
-/* One text, read. */
+/* One text, read: groups, and policies that begin with `policy NAME`. */
 struct sp_document {
+	const struct sp_source *source;
 	struct sp_syntax syntax;
 	struct sp_group *groups; /* owned */
 	size_t group_count;
 };
 
-/* One text being understood. */
+/* One policy of a text being understood. */
 struct sp_reading {
 	struct sp_policy *policy;
 	struct sp_reporter *reporter;
 	const struct sp_source *source;
 	struct sp_document *document;
-	unsigned *includes; /* read so far, over all texts of one policy */
-	bool named;
+	const struct sp_statement *head; /* the statement `policy NAME`, or NULL */
+	struct sp_reading *parent;       /* that includes this one, or NULL */
+	unsigned depth;                  /* of includes; 0: the policy itself */
+	unsigned *includes;              /* read so far, over all texts of one policy */
 	bool seen[SP_SECTION_COUNT];
 	uint32_t limits_seen;
 	uint32_t layers, optional_layers;
 	int error; /* what no text can be blamed for: -ENOMEM */
 };
 
-/* Reads a text and all that it includes into policy. Mistakes go to the reporter. 0 or -ENOMEM. */
-int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
-		 const struct sp_source *source, unsigned *includes);
+/* Which policy of a text is wanted, and who asks. */
+struct sp_wanted {
+	const char *name; /* NULL: the first */
+	struct sp_reading *by;
+	const char *text;      /* what `by` calls it */
+	struct sp_place place; /* in the text of `by`, which is NULL at the top */
+};
 
-/* load.c: the text that `include NAME` means, read with sp_interpret(). */
+/*
+ * Reads a text, and the wanted policy of it with all that it includes into `policy`. Where nobody
+ * includes it, the other policies of the text are read for their mistakes. Mistakes go to the
+ * reporter. 0 or -ENOMEM.
+ */
+int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
+		 const struct sp_source *source, const struct sp_wanted *wanted,
+		 unsigned *includes);
+
+/* The same for a document that is being read already. */
+int sp_interpret_again(struct sp_document *document, const struct sp_wanted *wanted);
+
+/* The policy of that name, or the first (NULL), or NULL. */
+struct sp_statement *sp_find_policy(const struct sp_document *document, const char *name);
+
+const char *sp_candidate_policy(size_t index, const void *document);
+
+/* load.c: the text that `include NAME` means, read with one of the two above. */
 void sp_include(struct sp_reading *reading, const struct sp_word *name);
+
+/* Whether a policy may be called so. */
+bool sp_valid_name(const char *name);
 
 /* interpret_groups.c. Every group of the document is understood, whether it is used or not. */
 void sp_read_groups(struct sp_reading *reading);

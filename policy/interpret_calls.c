@@ -368,7 +368,7 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 	    .nr = nr,
 	    .action = verdict.action,
 	    .error = verdict.action == SP_ACTION_DENY ? verdict.error : 0,
-	    .rank = reading->source->depth * 2 + group,
+	    .rank = reading->depth * 2 + group,
 	    .source = source,
 	};
 
@@ -438,7 +438,7 @@ static void interpret_default(struct sp_reading *reading, const struct sp_statem
 	bool deny = verdict && strcmp(verdict->text, "deny") == 0;
 	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
 	struct sp_policy *policy = reading->policy;
-	unsigned depth = reading->source->depth;
+	unsigned depth = reading->depth;
 	int error = ENOSYS;
 
 	if (!deny && (!verdict || strcmp(verdict->text, "kill") != 0)) {

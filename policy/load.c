@@ -105,57 +105,102 @@ static char *include_path(const struct sp_source *source, const char *name)
 	return path;
 }
 
-static void include_text(struct sp_reading *reading, const struct sp_word *name,
-			 struct sp_source *source)
+/* "FILE#NAME": cuts the name off and returns it; NULL: there is none. */
+static const char *cut_name(char *text)
 {
-	source->parent = reading->source;
-	source->depth = reading->source->depth + 1;
-	for (const struct sp_source *s = reading->source; s; s = s->parent)
-		if (same_text(s, source)) {
-			SP_MISTAKE(reading, name->place, NULL, "\"%s\" includes itself",
-				   name->text);
-			return;
-		}
-	sp_note_error(reading,
-		      sp_interpret(reading->policy, reading->reporter, source, reading->includes));
+	char *hash = strrchr(text, '#');
+
+	if (!hash || hash == text || !sp_valid_name(hash + 1))
+		return NULL;
+	*hash = '\0';
+	return hash + 1;
 }
 
-static void include_file(struct sp_reading *reading, const struct sp_word *name)
+/* A text that is being read already is not read again. */
+static struct sp_document *find_open(const struct sp_reading *reading,
+				     const struct sp_source *source)
 {
-	_cleanup_free_ char *path = include_path(reading->source, name->text), *text = NULL;
+	for (const struct sp_reading *r = reading; r; r = r->parent)
+		if (same_text(r->source, source))
+			return r->document;
+	return NULL;
+}
+
+static void include_text(struct sp_reading *reading, const struct sp_source *source,
+			 const struct sp_wanted *wanted)
+{
+	struct sp_document *open = find_open(reading, source);
+
+	sp_note_error(reading, open ? sp_interpret_again(open, wanted)
+				    : sp_interpret(reading->policy, reading->reporter, source,
+						   wanted, reading->includes));
+}
+
+static const char *candidate_included(size_t index, const void *document)
+{
+	return index < sp_preset_count ? candidate_preset(index, NULL)
+				       : sp_candidate_policy(index - sp_preset_count, document);
+}
+
+static void include_file(struct sp_reading *reading, const struct sp_word *word, const char *name,
+			 struct sp_wanted *wanted)
+{
+	_cleanup_free_ char *path = include_path(reading->source, name), *text = NULL;
 	struct sp_source source = {.file = path};
 	int r = path ? read_file(path, &source, &text) : -ENOMEM;
 
 	if (r == -ENOMEM)
 		sp_note_error(reading, r);
-	else if (r == -ENOENT && !strchr(name->text, '/'))
-		SP_MISTAKE(reading, name->place, sp_nearest(name->text, candidate_preset, NULL),
-			   "there is no preset and no file \"%s\"", name->text);
+	else if (r == -ENOENT && !strchr(name, '/'))
+		SP_MISTAKE(reading, word->place,
+			   sp_nearest(name, candidate_included, reading->document),
+			   "there is no preset and no file \"%s\"", name);
 	else if (r < 0)
-		SP_MISTAKE(reading, name->place, NULL, "can't read \"%s\": %s", name->text,
+		SP_MISTAKE(reading, word->place, NULL, "can't read \"%s\": %s", name,
 			   strerrordesc_np(-r));
 	else
-		include_text(reading, name, &source);
+		include_text(reading, &source, wanted);
 }
 
-void sp_include(struct sp_reading *reading, const struct sp_word *name)
+static void include_other(struct sp_reading *reading, const struct sp_word *word,
+			  struct sp_wanted *wanted)
 {
-	const struct sp_preset *preset = find_preset(name->text);
+	_cleanup_free_ char *name = strdup(word->text);
+	const struct sp_preset *preset;
 
-	if (reading->source->depth >= INCLUDE_DEPTH_MAX || ++*reading->includes > INCLUDES_MAX) {
-		SP_MISTAKE(reading, name->place, NULL,
-			   "too many includes: at most %d, and %d inside one another", INCLUDES_MAX,
-			   INCLUDE_DEPTH_MAX);
+	if (!name) {
+		sp_note_error(reading, -ENOMEM);
 		return;
 	}
+	wanted->name = cut_name(name);
+	preset = find_preset(name);
 	if (preset) {
 		struct sp_source source = preset_source(preset);
 
-		include_text(reading, name, &source);
+		include_text(reading, &source, wanted);
 	} else if (reading->source->preset) {
-		SP_MISTAKE(reading, name->place, NULL, "a preset includes presets only");
+		SP_MISTAKE(reading, word->place, NULL, "a preset includes presets only");
 	} else {
-		include_file(reading, name);
+		include_file(reading, word, name, wanted);
+	}
+}
+
+/* A policy of the same text comes first, but for the one that includes: `policy parser` may include
+ * the preset of that name. */
+void sp_include(struct sp_reading *reading, const struct sp_word *word)
+{
+	struct sp_wanted wanted = {.by = reading, .text = word->text, .place = word->place};
+	const struct sp_statement *own = sp_find_policy(reading->document, word->text);
+
+	if (reading->depth >= INCLUDE_DEPTH_MAX || ++*reading->includes > INCLUDES_MAX) {
+		SP_MISTAKE(reading, word->place, NULL,
+			   "too many includes: at most %d, and %d inside one another", INCLUDES_MAX,
+			   INCLUDE_DEPTH_MAX);
+	} else if (own && (own != reading->head || !find_preset(word->text))) {
+		wanted.name = word->text;
+		sp_note_error(reading, sp_interpret_again(reading->document, &wanted));
+	} else {
+		include_other(reading, word, &wanted);
 	}
 }
 
@@ -164,17 +209,17 @@ static void unref_policy(struct sp_policy **policy)
 	sp_policy_unref(*policy);
 }
 
-static int build_policy(const struct sp_source *source, struct sp_reporter *reporter,
-			struct sp_policy **ret_policy)
+static int build_policy(const struct sp_source *source, const char *name,
+			struct sp_reporter *reporter, struct sp_policy **ret_policy)
 {
-	_cleanup_(unref_policy) struct sp_policy *policy = calloc(1, sizeof(*policy));
+	_cleanup_(unref_policy) struct sp_policy *policy = sp_model_new();
+	const struct sp_wanted wanted = {.name = name, .place = {1, 1, 1}};
 	unsigned includes = 0;
 	int r;
 
 	if (!policy)
 		return -ENOMEM;
-	policy->references = 1;
-	r = sp_interpret(policy, reporter, source, &includes);
+	r = sp_interpret(policy, reporter, source, &wanted, &includes);
 	if (r < 0)
 		return r;
 	if (reporter->errors > 0)
@@ -203,13 +248,12 @@ SP_EXPORT int sp_policy_parse(const char *file, const char *text, size_t length,
 
 	if (length > TEXT_MAX)
 		return report_unreadable(&reporter, file, -E2BIG);
-	return build_policy(&source, &reporter, ret_policy);
+	return build_policy(&source, NULL, &reporter, ret_policy);
 }
 
-SP_EXPORT int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data,
-			     struct sp_policy **ret_policy)
+static int load(char *name, struct sp_reporter *reporter, struct sp_policy **ret_policy)
 {
-	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
+	const char *policy = cut_name(name);
 	struct sp_source source = {.file = name};
 	const struct sp_preset *preset = find_preset(name);
 	_cleanup_free_ char *text = NULL;
@@ -217,10 +261,19 @@ SP_EXPORT int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, 
 
 	if (preset) {
 		source = preset_source(preset);
-		return build_policy(&source, &reporter, ret_policy);
+		return build_policy(&source, policy, reporter, ret_policy);
 	}
 	r = strchr(name, '/') ? read_file(name, &source, &text) : -ENOENT;
 	if (r < 0)
-		return report_unreadable(&reporter, name, r);
-	return build_policy(&source, &reporter, ret_policy);
+		return report_unreadable(reporter, name, r);
+	return build_policy(&source, policy, reporter, ret_policy);
+}
+
+SP_EXPORT int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data,
+			     struct sp_policy **ret_policy)
+{
+	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
+	_cleanup_free_ char *copy = strdup(name);
+
+	return copy ? load(copy, &reporter, ret_policy) : -ENOMEM;
 }

@@ -68,6 +68,15 @@ int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
 	return 0;
 }
 
+struct sp_policy *sp_model_new(void)
+{
+	struct sp_policy *policy = calloc(1, sizeof(*policy));
+
+	if (policy)
+		policy->references = 1;
+	return policy;
+}
+
 static size_t *bucket_of(const struct sp_policy *policy, const char *pattern)
 {
 	uint32_t hash = sp_hash_bytes(SP_HASH_START, pattern, strlen(pattern));

@@ -76,6 +76,9 @@ struct sp_policy {
 	struct sp_setting isolate, optional_layers;
 };
 
+/* An empty policy, with one reference; NULL: no memory. */
+struct sp_policy *sp_model_new(void);
+
 /* All return 0 or -ENOMEM. They copy strings and take nothing. */
 int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule);
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);

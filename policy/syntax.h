@@ -68,6 +68,7 @@ struct sp_statement {
 	struct sp_phrase *phrases;
 	struct sp_algebra *algebra; /* of a group, or NULL */
 	bool section;
+	bool understood;           /* of `policy NAME`: what follows it has been read */
 	struct sp_statement *body; /* of a section */
 	struct sp_statement *next;
 };

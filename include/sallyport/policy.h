@@ -39,7 +39,8 @@ typedef void sp_diagnostic_fn(const struct sp_diagnostic *diagnostic, void *data
 
 /*
  * Loads a policy: a name without a slash is looked up among the presets ("parser", "program",
- * "pure"), anything else is a file. Every mistake is reported through `on_diagnostic` (NULL: dropped), then nothing is returned.
+ * "pure"), anything else is a file, whose first policy is taken, or with "FILE#NAME" the one of that
+ * name. Every mistake is reported through `on_diagnostic` (NULL: dropped), then nothing is returned.
  * Returns 0; -EINVAL (mistakes were reported); -ENOENT, -EACCES, … (the file can't be read; reported too);
  * -E2BIG (over 1 MiB); -ENOMEM.
  */

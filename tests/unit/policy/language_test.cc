@@ -369,6 +369,72 @@ TEST_F(IncludeTest, EqualsThatDisagreeAreAMistake)
 		  diagnostics_);
 }
 
+TEST_F(IncludeTest, SeveralPoliciesInOneFile)
+{
+	write("all.policy", "group shared = sysinfo\n"
+			    "policy first\nfiles { read /first }\ninclude third\n"
+			    "policy second\nlimits { cpu 1s }\nfiles { read /second }\n"
+			    "policy third\nsyscalls { allow @shared }\nfiles { read /third }\n");
+	write("main.policy", "policy main\nfiles { read /main }\ninclude all.policy#second\n"
+			     "limits { files 9 }\n");
+	auto granted = [&](const std::string &policy) {
+		std::string all;
+
+		if (load_policy(policy) != 0)
+			return diagnostics_;
+		Rules rules = load(compile(policy_.get()));
+
+		for (const char *name : {"/main", "/first", "/second", "/third"}) {
+			sp_path_decision decision = {};
+
+			sp_rules_decide(rules.get(), name, strlen(name), &decision);
+			if (decision.rights)
+				all += std::string(name);
+		}
+		return sp_policy_name(policy_.get()) + all;
+	};
+
+	EXPECT_EQ("first/first/third", granted("all.policy"));
+	EXPECT_EQ("first/first/third", granted("all.policy#first"));
+	EXPECT_EQ("second/second", granted("all.policy#second"));
+	EXPECT_EQ("third/third", granted("all.policy#third"));
+	EXPECT_EQ("main/main/second", granted("main.policy"));
+	EXPECT_EQ("all.policy:1:1: error: \"all.policy\" has no policy \"thrid\"\n"
+		  "  group shared = sysinfo\n"
+		  "  ^\n"
+		  "  did you mean \"third\"?\n",
+		  granted("all.policy#thrid"));
+}
+
+/* Also those that nobody wanted; but each mistake once. */
+TEST_F(IncludeTest, MistakesOfAllPoliciesOfATextAreTold)
+{
+	write("all.policy", "policy a\ninclude b\npolicy b\nfiles { raed /b }\n"
+			    "policy c\nfiles { wirte /c }\n");
+	EXPECT_EQ(-EINVAL, load_policy("all.policy"));
+	EXPECT_EQ("all.policy:4:9: error: unknown right \"raed\"\n"
+		  "  files { raed /b }\n"
+		  "          ^~~~\n"
+		  "  did you mean \"read\"?\n"
+		  "all.policy:6:9: error: unknown right \"wirte\"\n"
+		  "  files { wirte /c }\n"
+		  "          ^~~~~\n"
+		  "  did you mean \"write\"?\n",
+		  diagnostics_);
+}
+
+/* A policy may be called like the preset that it includes, and another one hides a preset. */
+TEST_F(LanguageTest, NamesOfPoliciesAndPresets)
+{
+	EXPECT_EQ("", mistakes("a", "policy pure\ninclude pure\n"));
+	Rules rules = load(compile(parse("policy a\ninclude pure\npolicy pure\n"
+					 "limits { files 7 }\n")
+				       .get()));
+
+	EXPECT_EQ(7u, sp_rules_limits(rules.get())->files);
+	EXPECT_EQ(0u, sp_rules_limits(rules.get())->processes);
+}
+
 TEST_F(IncludeTest, CyclesAreFoundAtOnce)
 {
 	write("a.policy", "policy a\ninclude b.policy\n");
