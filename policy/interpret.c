@@ -40,11 +40,16 @@ const struct sp_phrase *sp_phrase_at(const struct sp_statement *statement, size_
 	return phrase;
 }
 
+const struct sp_term *sp_single_term(const struct sp_phrase *phrase)
+{
+	return phrase && !phrase->terms->next && !phrase->terms->condition ? phrase->terms : NULL;
+}
+
 const struct sp_word *sp_single_word(const struct sp_phrase *phrase)
 {
-	if (!phrase || phrase->terms->next || phrase->terms->condition)
-		return NULL;
-	return phrase->terms->word;
+	const struct sp_term *term = sp_single_term(phrase);
+
+	return term && !term->parameters ? term->word : NULL;
 }
 
 bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index)
@@ -72,6 +77,19 @@ static const char *candidate_as(size_t index, const void *unused)
 	return index == 0 ? "as" : NULL;
 }
 
+static bool read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error)
+{
+	_cleanup_free_ char *name = sp_expand(reading, word, SP_EXPAND_VALUE);
+
+	if (!name)
+		return false;
+	if (sp_errno_find(name, ret_error))
+		return true;
+	SP_MISTAKE(reading, word->place, sp_nearest(name, sp_candidate_errno, NULL),
+		   "unknown errno \"%s\"", name);
+	return false;
+}
+
 bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
 		int *ret_error)
 {
@@ -92,11 +110,7 @@ bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement
 		SP_MISTAKE(reading, as->place, NULL, "\"as\" needs one errno after it");
 		return false;
 	}
-	if (!sp_errno_find(name->text, ret_error)) {
-		misspelt(reading, name, "errno", sp_candidate_errno, NULL);
-		return false;
-	}
-	return sp_ends_at(reading, statement, index + 2);
+	return read_errno(reading, name, ret_error) && sp_ends_at(reading, statement, index + 2);
 }
 
 /* ---- files --------------------------------------------------------------------------------------
@@ -129,36 +143,51 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 	return true;
 }
 
+/* What is wrong with a pattern, told where it begins; once values stood in it, for the whole word. */
+static void pattern_mistake(struct sp_reading *reading, const struct sp_word *word,
+			    const char *pattern, size_t offset, const char *mistake)
+{
+	struct sp_place place = word->place;
+
+	if (strcmp(pattern, word->text) != 0) {
+		SP_MISTAKE(reading, place, NULL, "%s: \"%s\"", mistake, pattern);
+		return;
+	}
+	place.column += (unsigned)(offset + word->quoted);
+	place.length = 1;
+	SP_MISTAKE(reading, place, NULL, "%s", mistake);
+}
+
 static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 			struct sp_path_rule rule)
 {
-	struct sp_text pattern = {term->word->text, strlen(term->word->text)};
 	struct sp_place place = term->word->place;
-	_cleanup_free_ char *source = sp_source_of(reading, place), *copy = strdup(pattern.start);
+	_cleanup_free_ char *source = sp_source_of(reading, place), *pattern = NULL;
 	const struct sp_path_rule *other;
 	const char *mistake;
 	size_t offset;
 
-	if (!source || !copy) {
-		sp_note_error(reading, -ENOMEM);
-		return;
-	}
-	mistake =
-	    term->condition ? "a path takes no conditions" : sp_glob_mistake(pattern, &offset);
-	if (mistake) {
-		place.column += (unsigned)(term->condition ? 0 : offset + term->word->quoted);
+	if (term->condition) {
 		place.length = 1;
-		SP_MISTAKE(reading, place, NULL, "%s", mistake);
+		SP_MISTAKE(reading, place, NULL, "a path takes no conditions");
 		return;
 	}
-	other = sp_model_find_path(reading->policy, pattern.start);
+	pattern = sp_expand(reading, term->word, SP_EXPAND_PATH);
+	if (!source || !pattern)
+		return;
+	mistake = sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset);
+	if (mistake) {
+		pattern_mistake(reading, term->word, pattern, offset, mistake);
+		return;
+	}
+	other = sp_model_find_path(reading->policy, pattern);
 	if (sp_model_contradicts(other, rule.rights)) {
 		SP_MISTAKE(reading, place, NULL,
-			   "\"%s\" is both granted and denied; the other rule is %s", pattern.start,
+			   "\"%s\" is both granted and denied; the other rule is %s", pattern,
 			   other->source);
 		return;
 	}
-	rule.pattern = copy;
+	rule.pattern = pattern;
 	rule.source = source;
 	sp_note_error(reading, sp_model_add_path(reading->policy, &rule));
 }
@@ -278,17 +307,20 @@ SP_EXPORT int sp_policy_limit(struct sp_policy *policy, const char *name, const 
 static void set_limit(struct sp_reading *reading, int limit, const struct sp_word *value)
 {
 	_cleanup_free_ char *source = sp_source_of(reading, value->place);
+	_cleanup_free_ char *text = sp_expand(reading, value, SP_EXPAND_VALUE);
 	uint64_t number;
-	int r = parse_limit(value->text, limit, &number);
+	int r = text ? parse_limit(text, limit, &number) : 0;
 
+	if (!text)
+		return;
 	if (r == -EINVAL)
 		SP_MISTAKE(reading, value->place, NULL,
-			   "\"%s\" is no value for \"%s\": expected %s", value->text,
-			   limits[limit].name, limits[limit].form);
+			   "\"%s\" is no value for \"%s\": expected %s", text, limits[limit].name,
+			   limits[limit].form);
 	else if (r == -ERANGE)
 		SP_MISTAKE(reading, value->place, NULL,
-			   "\"%s\" is out of range for \"%s\": 1 to %llu", value->text,
-			   limits[limit].name, (unsigned long long)limits[limit].most);
+			   "\"%s\" is out of range for \"%s\": 1 to %llu", text, limits[limit].name,
+			   (unsigned long long)limits[limit].most);
 	else if (source)
 		sp_note_error(reading, sp_model_set(&reading->policy->limits[limit], reading->depth,
 						    number, source));
@@ -451,33 +483,33 @@ bool sp_valid_name(const char *name)
 /* The name of a policy, "" where it has none that could be called so. */
 static const char *name_of(const struct sp_statement *head)
 {
-	const struct sp_word *name = sp_single_word(sp_phrase_at(head, 1));
+	const struct sp_term *name = sp_single_term(sp_phrase_at(head, 1));
 
-	return name && sp_valid_name(name->text) ? name->text : "";
+	return name && sp_valid_name(name->word->text) ? name->word->text : "";
 }
 
 static void interpret_name(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_word *name = sp_single_word(sp_phrase_at(statement, 1));
+	const struct sp_term *name = sp_single_term(sp_phrase_at(statement, 1));
 
-	if (!name || !sp_valid_name(name->text)) {
-		SP_MISTAKE(reading, name ? name->place : statement->place, NULL,
+	if (!name || !sp_valid_name(name->word->text)) {
+		SP_MISTAKE(reading, name ? name->word->place : statement->place, NULL,
 			   "\"policy\" needs a name: at most %d letters, digits, '.', '_' and '-'",
 			   NAME_MAX_LENGTH);
 		return;
 	}
 	if (!sp_ends_at(reading, statement, 2) || reading->policy->name)
 		return;
-	reading->policy->name = strdup(name->text);
+	reading->policy->name = strdup(name->word->text);
 	if (!reading->policy->name)
 		sp_note_error(reading, -ENOMEM);
 }
 
 static void interpret_include(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_word *name = sp_single_word(sp_phrase_at(statement, 1));
+	const struct sp_term *name = sp_single_term(sp_phrase_at(statement, 1));
 
-	if (!name || name->text[0] == '\0')
+	if (!name || name->word->text[0] == '\0')
 		SP_MISTAKE(reading, statement->place, NULL, "\"include\" needs one preset or file");
 	else if (sp_ends_at(reading, statement, 2))
 		sp_include(reading, name);
@@ -596,20 +628,32 @@ static void check_policies(struct sp_reading *reading)
 	}
 }
 
-/* The statements from `policy NAME` to the next policy; all of them where no policy has a name. */
-static int interpret_policy(struct sp_reading *reading, struct sp_statement *head)
+static void interpret_statements(struct sp_reading *reading, const struct sp_statement *first)
 {
-	struct sp_statement *first = head ? head : reading->document->syntax.statements;
-
-	if (head)
-		head->understood = true;
-	reading->head = head;
 	for (const struct sp_statement *s = first; s && reading->error == 0; s = s->next) {
 		if (s != first && is_policy(s))
 			break;
 		if (!sp_is_group(s))
 			interpret_statement(reading, s);
 	}
+}
+
+/* The statements from `policy NAME` to the next policy; all of them where no policy has a name. */
+static int interpret_policy(struct sp_reading *reading, struct sp_statement *head,
+			    const struct sp_wanted *wanted)
+{
+	const struct sp_term *name = head ? sp_single_term(sp_phrase_at(head, 1)) : NULL;
+	unsigned before = reading->reporter->errors;
+
+	if (head)
+		head->understood = true;
+	reading->head = head;
+	if (name)
+		sp_bind_parameters(reading, name, wanted);
+	interpret_statements(reading, head ? head : reading->document->syntax.statements);
+	/* What could not be understood may have used a parameter. */
+	sp_unbind_parameters(reading,
+			     reading->reporter->errors == before && !reading->document->broken);
 	return reading->error;
 }
 
@@ -636,7 +680,7 @@ static int interpret_wanted(struct sp_reading *reading, const struct sp_wanted *
 		SP_MISTAKE(told, wanted->place, NULL, "\"%s\" includes itself", wanted->text);
 		return 0;
 	}
-	return interpret_policy(reading, head);
+	return interpret_policy(reading, head, wanted);
 }
 
 /* Policies that nobody wanted are read all the same, so that all mistakes of a text are told. */
@@ -650,12 +694,13 @@ static int check_others(const struct sp_reading *reading)
 		struct sp_reading other = {.reporter = reading->reporter,
 					   .source = reading->source,
 					   .document = reading->document,
+					   .lenient = true,
 					   .includes = &includes};
 
 		if (!is_policy(s) || s->understood)
 			continue;
 		other.policy = sp_model_new();
-		r = other.policy ? interpret_policy(&other, s) : -ENOMEM;
+		r = other.policy ? interpret_policy(&other, s, &(struct sp_wanted){0}) : -ENOMEM;
 		sp_policy_unref(other.policy);
 	}
 	return r;
@@ -677,6 +722,7 @@ static struct sp_reading begin_reading(struct sp_policy *policy, struct sp_repor
 	    .source = document->source,
 	    .document = document,
 	    .parent = wanted->by,
+	    .lenient = wanted->by && wanted->by->lenient,
 	    .depth = wanted->by ? wanted->by->depth + 1 : 0,
 	    .includes = includes,
 	};
@@ -700,13 +746,13 @@ int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
 
 	if (r < 0)
 		return r;
+	document.broken = reporter->errors > before;
 	sp_read_groups(&reading);
 	check_policies(&reading);
 	if (reading.error == 0)
 		(void)interpret_wanted(&reading, wanted);
 	/* Where the shape is broken, the name may stand in what could not be read. */
-	if (!reading.head && !wanted->name &&
-	    (document.syntax.statements || reporter->errors == before))
+	if (!reading.head && !wanted->name && !document.broken)
 		SP_MISTAKE(&reading, ((struct sp_place){1, 1, 1}), NULL,
 			   "the policy has no name; begin it with \"policy NAME\"");
 	if (reading.error == 0 && !wanted->by)

@@ -37,6 +37,14 @@ struct sp_document {
 	struct sp_syntax syntax;
 	struct sp_group *groups; /* owned */
 	size_t group_count;
+	bool broken; /* not every line has a shape */
+};
+
+/* A parameter and its value; NULL: it has none, which has been told. */
+struct sp_binding {
+	const struct sp_word *name;
+	char *value; /* owned */
+	bool used;
 };
 
 /* One policy of a text being understood. */
@@ -47,12 +55,22 @@ struct sp_reading {
 	struct sp_document *document;
 	const struct sp_statement *head; /* the statement `policy NAME`, or NULL */
 	struct sp_reading *parent;       /* that includes this one, or NULL */
-	unsigned depth;                  /* of includes; 0: the policy itself */
-	unsigned *includes;              /* read so far, over all texts of one policy */
+	struct sp_binding *bindings;     /* owned */
+	size_t binding_count;
+	bool lenient;       /* nobody wants the policy: values may be missing */
+	unsigned depth;     /* of includes; 0: the policy itself */
+	unsigned *includes; /* read so far, over all texts of one policy */
 	bool seen[SP_SECTION_COUNT];
 	uint32_t limits_seen;
 	uint32_t layers, optional_layers;
 	int error; /* what no text can be blamed for: -ENOMEM */
+};
+
+/* The value of a parameter. */
+struct sp_given {
+	const char *name;
+	char *value;
+	struct sp_place place; /* of the name, in the text that gives it */
 };
 
 /* Which policy of a text is wanted, and who asks. */
@@ -61,6 +79,8 @@ struct sp_wanted {
 	struct sp_reading *by;
 	const char *text;      /* what `by` calls it */
 	struct sp_place place; /* in the text of `by`, which is NULL at the top */
+	struct sp_given *given;
+	size_t given_count;
 };
 
 /*
@@ -81,7 +101,25 @@ struct sp_statement *sp_find_policy(const struct sp_document *document, const ch
 const char *sp_candidate_policy(size_t index, const void *document);
 
 /* load.c: the text that `include NAME` means, read with one of the two above. */
-void sp_include(struct sp_reading *reading, const struct sp_word *name);
+void sp_include(struct sp_reading *reading, const struct sp_term *term);
+
+/* interpret_parameters.c. The parameters of `policy NAME(…)` get their values. */
+void sp_bind_parameters(struct sp_reading *reading, const struct sp_term *head,
+			const struct sp_wanted *wanted);
+/* Forgets them; with `check` one that was never used is a mistake. */
+void sp_unbind_parameters(struct sp_reading *reading, bool check);
+
+/* The values of `include NAME(…)`. False after a mistake. */
+bool sp_read_given(struct sp_reading *reading, const struct sp_term *term,
+		   struct sp_wanted *wanted);
+void sp_clear_given(struct sp_wanted *wanted);
+
+/* In a path, wildcards of a value stand for themselves. */
+enum sp_expansion { SP_EXPAND_VALUE, SP_EXPAND_PATH };
+
+/* A word with its references replaced, to be freed; NULL after a mistake, or where the reading is
+ * lenient and a value is missing. */
+char *sp_expand(struct sp_reading *reading, const struct sp_word *word, enum sp_expansion how);
 
 /* Whether a policy may be called so. */
 bool sp_valid_name(const char *name);
@@ -127,6 +165,9 @@ char *sp_source_of(struct sp_reading *reading, struct sp_place place);
 
 /* The phrase by index, or NULL. */
 const struct sp_phrase *sp_phrase_at(const struct sp_statement *statement, size_t index);
+
+/* The only term of a phrase, without a condition; NULL where there is something else. */
+const struct sp_term *sp_single_term(const struct sp_phrase *phrase);
 
 /* The only word of a phrase; NULL where the phrase is missing or something else. */
 const struct sp_word *sp_single_word(const struct sp_phrase *phrase);

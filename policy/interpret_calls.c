@@ -59,33 +59,53 @@ static bool fits(uint64_t value, unsigned bits)
 	return bits == 64 || value <= UINT32_MAX || value >= (uint64_t)INT32_MIN;
 }
 
-static bool read_value(struct sp_reading *reading, const struct sp_word *words, unsigned bits,
-		       uint64_t *ret_value)
+/* One number or constant. */
+static bool read_part(struct sp_reading *reading, const struct sp_word *word, unsigned bits,
+		      uint64_t *ret_value, bool *ret_literal)
 {
-	uint64_t value = 0, part;
+	_cleanup_free_ char *text = sp_expand(reading, word, SP_EXPAND_VALUE);
+
+	if (!text)
+		return false;
+	*ret_literal = isdigit((unsigned char)text[0]);
+	if (*ret_literal || text[0] == '-' ? !parse_number(text, ret_value)
+					   : !sp_constant_find(text, ret_value)) {
+		bool digit = *ret_literal || text[0] == '-';
+
+		SP_MISTAKE(reading, word->place,
+			   digit ? NULL : sp_nearest(text, sp_candidate_constant, NULL),
+			   digit ? "\"%s\" is no number of 64 bits" : "unknown constant \"%s\"",
+			   text);
+		return false;
+	}
+	if (fits(*ret_value, bits))
+		return true;
+	SP_MISTAKE(reading, word->place, NULL,
+		   "\"%s\" does not fit: the kernel looks at %u bits of this argument", text, bits);
+	return false;
+}
+
+/* The value of a comparison or a set, and whether the policy wrote it as a negative number. */
+struct number {
+	uint64_t value;
+	bool negative;
+};
+
+static bool read_number(struct sp_reading *reading, const struct sp_word *words, unsigned bits,
+			struct number *ret_number)
+{
+	struct number number = {0};
 
 	for (const struct sp_word *word = words; word; word = word->next) {
-		bool digit = isdigit((unsigned char)word->text[0]) || word->text[0] == '-';
+		uint64_t part;
+		bool literal;
 
-		if (digit ? !parse_number(word->text, &part)
-			  : !sp_constant_find(word->text, &part)) {
-			SP_MISTAKE(
-			    reading, word->place,
-			    digit ? NULL : sp_nearest(word->text, sp_candidate_constant, NULL),
-			    digit ? "\"%s\" is no number of 64 bits" : "unknown constant \"%s\"",
-			    word->text);
+		if (!read_part(reading, word, bits, &part, &literal))
 			return false;
-		}
-		if (!fits(part, bits)) {
-			SP_MISTAKE(
-			    reading, word->place, NULL,
-			    "\"%s\" does not fit: the kernel looks at %u bits of this argument",
-			    word->text, bits);
-			return false;
-		}
-		value |= part;
+		number.value |= part;
+		number.negative |= !literal && (int64_t)part < 0;
 	}
-	*ret_value = value;
+	*ret_number = number;
 	return true;
 }
 
@@ -104,26 +124,6 @@ static bool read_argument(struct sp_reading *reading, const struct sp_word *call
 	return false;
 }
 
-/* The value of a comparison or a set, and whether the policy wrote it as a negative number. */
-struct number {
-	uint64_t value;
-	bool negative;
-};
-
-static bool read_number(struct sp_reading *reading, const struct sp_word *words, unsigned bits,
-			struct number *ret_number)
-{
-	uint64_t value;
-
-	if (!read_value(reading, words, bits, &value))
-		return false;
-	*ret_number = (struct number){
-	    .value = value,
-	    .negative = !isdigit((unsigned char)words->text[0]) && (int64_t)value < 0,
-	};
-	return true;
-}
-
 /* NULL is without memory, which is noted. */
 static struct sp_condition *noted(struct sp_reading *reading, struct sp_condition *condition)
 {
@@ -135,6 +135,8 @@ static struct sp_condition *noted(struct sp_reading *reading, struct sp_conditio
 static bool read_mask(struct sp_reading *reading, const struct sp_clause *clause,
 		      struct sp_comparison *comparison)
 {
+	struct number mask;
+
 	comparison->mask = ~UINT64_C(0);
 	if (!clause->mask)
 		return true;
@@ -143,7 +145,10 @@ static bool read_mask(struct sp_reading *reading, const struct sp_clause *clause
 			   "masked bits can only be compared by == and !=");
 		return false;
 	}
-	return read_value(reading, clause->mask, comparison->bits, &comparison->mask);
+	if (!read_number(reading, clause->mask, comparison->bits, &mask))
+		return false;
+	comparison->mask = mask.value;
+	return true;
 }
 
 static struct sp_condition *read_comparison(struct sp_reading *reading,

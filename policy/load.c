@@ -187,9 +187,9 @@ static void include_other(struct sp_reading *reading, const struct sp_word *word
 
 /* A policy of the same text comes first, but for the one that includes: `policy parser` may include
  * the preset of that name. */
-void sp_include(struct sp_reading *reading, const struct sp_word *word)
+static void include(struct sp_reading *reading, const struct sp_word *word,
+		    struct sp_wanted *wanted)
 {
-	struct sp_wanted wanted = {.by = reading, .text = word->text, .place = word->place};
 	const struct sp_statement *own = sp_find_policy(reading->document, word->text);
 
 	if (reading->depth >= INCLUDE_DEPTH_MAX || ++*reading->includes > INCLUDES_MAX) {
@@ -197,11 +197,20 @@ void sp_include(struct sp_reading *reading, const struct sp_word *word)
 			   "too many includes: at most %d, and %d inside one another", INCLUDES_MAX,
 			   INCLUDE_DEPTH_MAX);
 	} else if (own && (own != reading->head || !find_preset(word->text))) {
-		wanted.name = word->text;
-		sp_note_error(reading, sp_interpret_again(reading->document, &wanted));
+		wanted->name = word->text;
+		sp_note_error(reading, sp_interpret_again(reading->document, wanted));
 	} else {
-		include_other(reading, word, &wanted);
+		include_other(reading, word, wanted);
 	}
+}
+
+void sp_include(struct sp_reading *reading, const struct sp_term *term)
+{
+	_cleanup_(sp_clear_given) struct sp_wanted wanted = {
+	    .by = reading, .text = term->word->text, .place = term->word->place};
+
+	if (sp_read_given(reading, term, &wanted))
+		include(reading, term->word, &wanted);
 }
 
 static void unref_policy(struct sp_policy **policy)
@@ -209,17 +218,36 @@ static void unref_policy(struct sp_policy **policy)
 	sp_policy_unref(*policy);
 }
 
+/* Copies what the caller gives for the parameters. */
+static int give(const struct sp_policy_options *options, struct sp_wanted *wanted)
+{
+	size_t count = options ? options->parameter_count : 0;
+
+	wanted->given = calloc(count + 1, sizeof(*wanted->given));
+	if (!wanted->given)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		char *value = strdup(options->parameters[i].value);
+
+		if (!value)
+			return -ENOMEM;
+		wanted->given[wanted->given_count++] =
+		    (struct sp_given){.name = options->parameters[i].name, .value = value};
+	}
+	return 0;
+}
+
 static int build_policy(const struct sp_source *source, const char *name,
-			struct sp_reporter *reporter, struct sp_policy **ret_policy)
+			const struct sp_policy_options *options, struct sp_reporter *reporter,
+			struct sp_policy **ret_policy)
 {
 	_cleanup_(unref_policy) struct sp_policy *policy = sp_model_new();
-	const struct sp_wanted wanted = {.name = name, .place = {1, 1, 1}};
+	_cleanup_(sp_clear_given) struct sp_wanted wanted = {.name = name, .place = {1, 1, 1}};
 	unsigned includes = 0;
-	int r;
+	int r = policy ? give(options, &wanted) : -ENOMEM;
 
-	if (!policy)
-		return -ENOMEM;
-	r = sp_interpret(policy, reporter, source, &wanted, &includes);
+	if (r == 0)
+		r = sp_interpret(policy, reporter, source, &wanted, &includes);
 	if (r < 0)
 		return r;
 	if (reporter->errors > 0)
@@ -239,19 +267,28 @@ static int report_unreadable(struct sp_reporter *reporter, const char *name, int
 	return r;
 }
 
-SP_EXPORT int sp_policy_parse(const char *file, const char *text, size_t length,
-			      sp_diagnostic_fn *on_diagnostic, void *data,
-			      struct sp_policy **ret_policy)
+SP_EXPORT int sp_policy_parse_with(const char *file, const char *text, size_t length,
+				   const struct sp_policy_options *options,
+				   sp_diagnostic_fn *on_diagnostic, void *data,
+				   struct sp_policy **ret_policy)
 {
 	struct sp_source source = {.file = file, .text = text, .length = length};
 	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
 
 	if (length > TEXT_MAX)
 		return report_unreadable(&reporter, file, -E2BIG);
-	return build_policy(&source, NULL, &reporter, ret_policy);
+	return build_policy(&source, NULL, options, &reporter, ret_policy);
 }
 
-static int load(char *name, struct sp_reporter *reporter, struct sp_policy **ret_policy)
+SP_EXPORT int sp_policy_parse(const char *file, const char *text, size_t length,
+			      sp_diagnostic_fn *on_diagnostic, void *data,
+			      struct sp_policy **ret_policy)
+{
+	return sp_policy_parse_with(file, text, length, NULL, on_diagnostic, data, ret_policy);
+}
+
+static int load(char *name, const struct sp_policy_options *options, struct sp_reporter *reporter,
+		struct sp_policy **ret_policy)
 {
 	const char *policy = cut_name(name);
 	struct sp_source source = {.file = name};
@@ -261,19 +298,26 @@ static int load(char *name, struct sp_reporter *reporter, struct sp_policy **ret
 
 	if (preset) {
 		source = preset_source(preset);
-		return build_policy(&source, policy, reporter, ret_policy);
+		return build_policy(&source, policy, options, reporter, ret_policy);
 	}
 	r = strchr(name, '/') ? read_file(name, &source, &text) : -ENOENT;
 	if (r < 0)
 		return report_unreadable(reporter, name, r);
-	return build_policy(&source, policy, reporter, ret_policy);
+	return build_policy(&source, policy, options, reporter, ret_policy);
+}
+
+SP_EXPORT int sp_policy_load_with(const char *name, const struct sp_policy_options *options,
+				  sp_diagnostic_fn *on_diagnostic, void *data,
+				  struct sp_policy **ret_policy)
+{
+	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
+	_cleanup_free_ char *copy = strdup(name);
+
+	return copy ? load(copy, options, &reporter, ret_policy) : -ENOMEM;
 }
 
 SP_EXPORT int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data,
 			     struct sp_policy **ret_policy)
 {
-	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
-	_cleanup_free_ char *copy = strdup(name);
-
-	return copy ? load(copy, &reporter, ret_policy) : -ENOMEM;
+	return sp_policy_load_with(name, NULL, on_diagnostic, data, ret_policy);
 }

@@ -7,7 +7,8 @@
  *     phrase phrase = algebra         a group of calls
  *
  * A phrase is a list of terms with commas; a term is a word, a "quoted string", or a word with
- * a condition: ioctl(request in {TCGETS, FIONREAD}, not fd > 2). text.l cuts words, text.y finds
+ * a condition: ioctl(request in {TCGETS, FIONREAD}, not fd > 2), or, after `policy` and `include`,
+ * with parameters: viewer(directory, size = 1G). text.l cuts words, text.y finds
  * the shape, interpret.c gives it meaning by tables.
  */
 #ifndef SALLYPORT_POLICY_SYNTAX_H
@@ -44,9 +45,15 @@ struct sp_expression {
 	struct sp_expression *left, *right;
 };
 
+struct sp_declared { /* name, or name = value */
+	struct sp_word *name, *value;
+	struct sp_declared *next;
+};
+
 struct sp_term {
 	struct sp_word *word;
 	struct sp_expression *condition;
+	struct sp_declared *parameters;
 	struct sp_term *next;
 };
 
@@ -78,7 +85,7 @@ struct sp_statement {
 #define SP_TESTS_MAX 1024
 
 /* A line is cut into words in a way that depends on how it begins. */
-enum sp_line_kind { SP_LINE_PLAIN, SP_LINE_GROUP };
+enum sp_line_kind { SP_LINE_PLAIN, SP_LINE_GROUP, SP_LINE_PARAMETERS };
 
 /* A parse in progress, and the owner of all that it made. */
 struct sp_syntax {

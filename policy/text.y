@@ -23,6 +23,7 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 	struct sp_expression *expression;
 	struct sp_member *member;
 	struct sp_algebra *algebra;
+	struct sp_declared *declared;
 	struct sp_term *term;
 	struct sp_phrase *phrase;
 	struct sp_statement *statement;
@@ -31,6 +32,7 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 	struct { struct sp_phrase *first, *last; } phrases;
 	struct { struct sp_term *first, *last; } terms;
 	struct { struct sp_member *first, *last; } members;
+	struct { struct sp_declared *first, *last; } parameters;
 	struct { struct sp_word *first, *last; } words;
 }
 %token <word> WORD "word"
@@ -43,6 +45,7 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 %token RANGE "'..'"
 %token SET_OPEN "'{' of a set"
 %token SET_CLOSE "'}' of the set"
+%token PARAMETERS_OPEN "'(' of parameters"
 %token '(' ')' '{' '}' ',' '|' '&' '=' '+' '-'
 %token END 0 "end of the policy"
 %type <statements> lines line block_lines block_line
@@ -54,6 +57,8 @@ int sp_scan_token(SP_PARSE_STYPE *value, struct sp_place *place, void *scanner);
 %type <members> members set
 %type <member> member range
 %type <words> value names
+%type <declared> parameter
+%type <parameters> parameters
 %type <algebra> algebra
 %left OR
 %left AND
@@ -170,7 +175,16 @@ terms: term                             { START($$, $1); }
 
 term: WORD                              { $$ = MAKE(struct sp_term, .word = $1); }
     | WORD '(' condition ')'            { $$ = MAKE(struct sp_term, .word = $1, .condition = $3); }
+    | WORD PARAMETERS_OPEN parameters ')' { $$ = MAKE(struct sp_term, .word = $1, .parameters = $3.first); }
     ;
+
+parameters: parameter                   { START($$, $1); }
+          | parameters ',' parameter    { $$ = $1; APPEND($$, $3); }
+          ;
+
+parameter: WORD                         { $$ = MAKE(struct sp_declared, .name = $1); }
+         | WORD '=' WORD                { $$ = MAKE(struct sp_declared, .name = $1, .value = $3); }
+         ;
 
 condition: expression                   { $$ = $1; }
          | condition ',' expression     { $$ = JOIN(AND, $1, $3); }
@@ -287,16 +301,26 @@ static int parenthesis(struct sp_syntax *syntax, int token, struct sp_place plac
 		return nests_too_deep(syntax, place);
 	if (token == ')' && syntax->nesting > 0)
 		syntax->nesting--;
+	if (token == '(' && syntax->kind == SP_LINE_PARAMETERS && syntax->nesting == 1)
+		return PARAMETERS_OPEN;
 	return token;
 }
 
 /* The first word of a statement at the top may change how the rest of its line is read. */
 static void begin_line(struct sp_syntax *syntax, const struct sp_word *word)
 {
+	static const struct {
+		const char *word;
+		enum sp_line_kind kind;
+	} kinds[] = {{"group", SP_LINE_GROUP},
+		     {"policy", SP_LINE_PARAMETERS},
+		     {"include", SP_LINE_PARAMETERS}};
+
 	if (syntax->last != SEPARATOR || syntax->sections > 0 || word->quoted)
 		return;
-	if (strcmp(word->text, "group") == 0)
-		syntax->kind = SP_LINE_GROUP;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(word->text, kinds[i].word) == 0)
+			syntax->kind = kinds[i].kind;
 }
 
 static void end_line(struct sp_syntax *syntax)

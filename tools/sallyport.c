@@ -14,6 +14,7 @@
 #include "command.h"
 
 #define TEXT_MAX (1 << 20)
+#define PARAMETERS_MAX 64
 
 /* argp(3) looks for it from inside libc: it must not be hidden. */
 __attribute__((visibility("default"))) const char *argp_program_version =
@@ -47,7 +48,8 @@ void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data)
 }
 
 /* A policy longer than the library takes is read one byte too far, so that the library says so. */
-static int check_stream(const char *name, FILE *stream, struct sp_policy **ret_policy)
+static int check_stream(const char *name, FILE *stream, const struct sp_policy_options *options,
+			struct sp_policy **ret_policy)
 {
 	char *text = malloc(TEXT_MAX + 1);
 	size_t length;
@@ -59,30 +61,48 @@ static int check_stream(const char *name, FILE *stream, struct sp_policy **ret_p
 	if (ferror(stream))
 		r = errno > 0 ? -errno : -EIO;
 	else
-		r = sp_policy_parse(name, text, length, print_diagnostic, NULL, ret_policy);
+		r = sp_policy_parse_with(name, text, length, options, print_diagnostic, NULL,
+					 ret_policy);
 	free(text);
 	return r;
 }
 
+/* "FILE#NAME" in the working directory, which sp_policy_load() would take for a preset. */
+static int check_named(const char *name, const struct sp_policy_options *options,
+		       struct sp_policy **ret_policy)
+{
+	char *path;
+	int r;
+
+	if (!strchr(name, '#') || strchr(name, '/'))
+		return sp_policy_load_with(name, options, print_diagnostic, NULL, ret_policy);
+	if (asprintf(&path, "./%s", name) < 0)
+		return -ENOMEM;
+	r = sp_policy_load_with(path, options, print_diagnostic, NULL, ret_policy);
+	free(path);
+	return r;
+}
+
 /* A file of the working directory may have any name, also that of a preset. */
-static int check_file(const char *name, struct sp_policy **ret_policy)
+static int check_file(const char *name, const struct sp_policy_options *options,
+		      struct sp_policy **ret_policy)
 {
 	FILE *stream = fopen(name, "re");
 	int r;
 
 	if (!stream)
-		return sp_policy_load(name, print_diagnostic, NULL, ret_policy);
-	r = check_stream(name, stream, ret_policy);
+		return check_named(name, options, ret_policy);
+	r = check_stream(name, stream, options, ret_policy);
 	(void)fclose(stream);
 	return r;
 }
 
 /* The exit status that a policy makes. */
-static int check_one(const char *name)
+static int check_one(const char *name, const struct sp_policy_options *options)
 {
 	struct sp_policy *policy = NULL;
-	int r = strcmp(name, "-") == 0 ? check_stream("standard input", stdin, &policy)
-				       : check_file(name, &policy);
+	int r = strcmp(name, "-") == 0 ? check_stream("standard input", stdin, options, &policy)
+				       : check_file(name, options, &policy);
 
 	sp_policy_unref(policy);
 	if (r == 0)
@@ -93,16 +113,43 @@ static int check_one(const char *name)
 	return EXIT_FAILED;
 }
 
+/* "-D NAME=VALUE" or "-DNAME=VALUE" at the front of the words: how many they are, 0: none. Writes to
+ * the words. */
+static int take_parameter(int count, char **words, struct sp_parameter *ret_parameter)
+{
+	bool apart = count >= 2 && strcmp(words[0], "-D") == 0;
+	char *text = apart ? words[1] : words[0] + 2, *equals;
+
+	if (count == 0 || strncmp(words[0], "-D", 2) != 0)
+		return 0;
+	equals = strchr(text, '=');
+	if (!equals)
+		return 0;
+	*equals = '\0';
+	*ret_parameter = (struct sp_parameter){text, equals + 1};
+	return apart ? 2 : 1;
+}
+
 static int policy_check(int count, char **words)
 {
-	int worst = 0;
+	struct sp_parameter parameters[PARAMETERS_MAX];
+	struct sp_policy_options options = {.parameters = parameters};
+	int worst = 0, taken = 1; /* the word that chose this command */
 
-	if (count == 1) {
-		(void)fputs("usage: sallyport policy check FILE...\n", stderr);
+	do {
+		words += taken;
+		count -= taken;
+		taken = options.parameter_count < PARAMETERS_MAX
+			    ? take_parameter(count, words, &parameters[options.parameter_count])
+			    : 0;
+		options.parameter_count += taken > 0;
+	} while (taken > 0);
+	if (count == 0 || strncmp(words[0], "-D", 2) == 0) {
+		(void)fputs("usage: sallyport policy check [-D NAME=VALUE]... FILE...\n", stderr);
 		return EXIT_FAILED;
 	}
-	for (int i = 1; i < count; i++) {
-		int status = check_one(words[i]);
+	for (int i = 0; i < count; i++) {
+		int status = check_one(words[i], &options);
 
 		worst = status > worst ? status : worst;
 	}
@@ -144,10 +191,12 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = {
 	    .parser = parse,
-	    .args_doc = "run [OPTION...] -- PROGRAM [ARGUMENT]...\npolicy check FILE...",
+	    .args_doc = "run [OPTION...] -- PROGRAM [ARGUMENT]...\n"
+			"policy check [-D NAME=VALUE]... FILE...",
 	    .doc = "Runs untrusted programs in sandboxes, and checks policies.\v"
 		   "run            runs a program; see `sallyport run --help'\n"
-		   "policy check   reports every mistake of the policies; `-' is standard input",
+		   "policy check   reports every mistake of the policies; `-' is standard input;\n"
+		   "               -D gives a parameter its value",
 	};
 	char **words = NULL;
 	int count;

@@ -51,6 +51,27 @@ int sp_policy_load(const char *name, sp_diagnostic_fn *on_diagnostic, void *data
 int sp_policy_parse(const char *file, const char *text, size_t length,
 		    sp_diagnostic_fn *on_diagnostic, void *data, struct sp_policy **ret_policy);
 
+/* The value of a parameter of a policy: `policy viewer(directory, size = 1G)`. */
+struct sp_parameter {
+	const char *name, *value;
+};
+
+struct sp_policy_options {
+	const struct sp_parameter *parameters;
+	size_t parameter_count;
+};
+
+/*
+ * The same with options (NULL: none). A parameter that the policy does not have, or lacks, is a
+ * mistake. In a path a value stands for itself, whatever wildcards it holds, and can't lead out of
+ * what stands before it by "..". Strings are borrowed during the call.
+ */
+int sp_policy_load_with(const char *name, const struct sp_policy_options *options,
+			sp_diagnostic_fn *on_diagnostic, void *data, struct sp_policy **ret_policy);
+int sp_policy_parse_with(const char *file, const char *text, size_t length,
+			 const struct sp_policy_options *options, sp_diagnostic_fn *on_diagnostic,
+			 void *data, struct sp_policy **ret_policy);
+
 /*
  * Adds a path rule as if it stood in the policy: `rights` as in the language ("read", "read, write", "create"),
  * `pattern` an absolute path or glob, `source` what reports name as the rule's place ("command line --read").

@@ -55,6 +55,25 @@ inline std::string mistakes(const std::string &file, const std::string &text,
 	return diagnostics;
 }
 
+using Parameters = std::vector<sp_parameter>;
+
+inline std::string mistakes_with(const std::string &text, const Parameters &parameters,
+				 Policy *ret_policy = nullptr)
+{
+	sp_policy_options options = {parameters.data(), parameters.size()};
+	std::string diagnostics;
+	sp_policy *policy = nullptr;
+	int r = sp_policy_parse_with("a", text.data(), text.size(), &options, append_diagnostic,
+				     &diagnostics, &policy);
+
+	EXPECT_EQ(r == 0, policy != nullptr);
+	if (ret_policy)
+		ret_policy->reset(policy);
+	else
+		sp_policy_unref(policy);
+	return diagnostics;
+}
+
 inline Policy parse(const std::string &text)
 {
 	std::string diagnostics;
