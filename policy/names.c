@@ -4,10 +4,39 @@
 #include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/bpf.h>
+#include <linux/close_range.h>
+#include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/fsverity.h>
+#include <linux/futex.h>
+#include <linux/if_tun.h>
 #include <linux/ioprio.h>
+#include <linux/kcmp.h>
+#include <linux/kd.h>
+#include <linux/keyctl.h>
+#include <linux/kvm.h>
+#include <linux/landlock.h>
+#include <linux/loop.h>
+#include <linux/membarrier.h>
+#include <linux/mempolicy.h>
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
+#include <linux/perf_event.h>
+#include <linux/random.h>
+#include <linux/rtc.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <linux/uinput.h>
+#include <linux/userfaultfd.h>
+#include <linux/vt.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <scsi/sg.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,19 +45,30 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/personality.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ipc/calls.h"
 #include "ipc/util.h"
@@ -103,22 +143,35 @@ enum sp_call_class sp_call_class(int nr)
 	return SP_CLASS_ORDINARY;
 }
 
+/* ---- arguments ----------------------------------------------------------------------------------
+ */
+
+enum family {
+	SP_FAMILY_, /* of an argument that takes no constants */
+#define SP_FAMILY(family, enumerated) SP_FAMILY_##family,
+#include "policy/constants.def"
+	SP_FAMILY_COUNT
+};
+
+struct argument {
+	const char *name;
+	unsigned bits;
+	enum family family;
+};
+
 struct argument_row {
 	const char *call;
-	struct {
-		const char *name;
-		unsigned bits;
-	} argument[SP_ARGUMENTS];
+	struct argument argument[SP_ARGUMENTS];
 };
 
 static const struct argument_row argument_rows[] = {
-#define I(name)                                                                                    \
+#define I(name, ...)                                                                               \
 	{                                                                                          \
-#name, 32                                                                          \
+#name, 32, SP_FAMILY_##__VA_ARGS__                                                 \
 	}
-#define L(name)                                                                                    \
+#define L(name, ...)                                                                               \
 	{                                                                                          \
-#name, 64                                                                          \
+#name, 64, SP_FAMILY_##__VA_ARGS__                                                 \
 	}
 #define SP_CALL_ARGUMENTS(call, ...) {#call, {__VA_ARGS__}},
 #include "policy/arguments.def"
@@ -127,7 +180,7 @@ static const struct argument_row argument_rows[] = {
 #undef L
 };
 
-static const struct argument_row *find_arguments(int nr)
+static const struct argument_row *find_row(int nr)
 {
 	char buffer[SP_CALL_NAME_MAX];
 	const char *name = sp_call_name(nr, buffer);
@@ -136,6 +189,12 @@ static const struct argument_row *find_arguments(int nr)
 		if (strcmp(argument_rows[i].call, name) == 0)
 			return &argument_rows[i];
 	return NULL;
+}
+
+/* Other calls are decided on as a whole: a condition on them would be accepted, and do nothing. */
+static const struct argument_row *find_arguments(int nr)
+{
+	return sp_call_class(nr) == SP_CLASS_ORDINARY ? find_row(nr) : NULL;
 }
 
 const char *sp_argument_name(int nr, size_t index)
@@ -159,12 +218,17 @@ bool sp_argument_find(int nr, const char *name, unsigned *ret_index, unsigned *r
 	return false;
 }
 
+/* ---- groups -------------------------------------------------------------------------------------
+ */
+
 static const struct {
 	const char *name, *members;
 } groups[] = {
-#define SP_GROUP(name, members) {name, members},
+#define SP_GROUP(name, members, newer) {name, members " " newer},
+#define SP_HOUSE_GROUP(name, members) {name, members},
 #include "policy/groups.def"
 #undef SP_GROUP
+#undef SP_HOUSE_GROUP
 };
 
 const char *sp_group_members(const char *name)
@@ -175,13 +239,23 @@ const char *sp_group_members(const char *name)
 	return NULL;
 }
 
-static const struct {
+/* ---- constants ----------------------------------------------------------------------------------
+ */
+
+static const struct constant {
+	enum family family;
 	const char *name;
 	uint64_t value;
 } constants[] = {
-#define SP_CONSTANT(name) {#name, (uint64_t)(name)},
+#define SP_CONSTANT(family, name) {SP_FAMILY_##family, #name, (uint64_t)(name)},
+#define SP_NEW_CONSTANT(family, name, value) {SP_FAMILY_##family, #name, value},
 #include "policy/constants.def"
-#undef SP_CONSTANT
+};
+
+/* The bits of a family's values that are one choice. */
+static const uint64_t enumerated[SP_FAMILY_COUNT] = {
+#define SP_FAMILY(family, enumerated) [SP_FAMILY_##family] = enumerated,
+#include "policy/constants.def"
 };
 
 bool sp_constant_find(const char *name, uint64_t *ret_value)
@@ -194,6 +268,110 @@ bool sp_constant_find(const char *name, uint64_t *ret_value)
 	}
 	return false;
 }
+
+/* A value in pieces: how much of it has no name yet, and what was written. */
+struct naming {
+	enum family family;
+	uint64_t width, rest;
+	char *buffer;
+	size_t length;
+};
+
+static void write_piece(struct naming *naming, const char *piece)
+{
+	int n = snprintf(naming->buffer + naming->length, SP_VALUE_NAME_MAX - naming->length,
+			 "%s%s", naming->length > 0 ? "|" : "", piece);
+
+	/* Too long, which only a value with a bit for each of many names could be: cut. */
+	naming->length += (size_t)n;
+	if (naming->length >= SP_VALUE_NAME_MAX)
+		naming->length = SP_VALUE_NAME_MAX - 1;
+}
+
+/* The bits that are one choice: its name, if it has one. Zero is a choice too where it has a name. */
+static void name_choice(struct naming *naming)
+{
+	uint64_t mask = enumerated[naming->family] & naming->width;
+	uint64_t choice = naming->rest & mask;
+
+	for (size_t i = 0; mask && i < SP_ELEMENTS(constants); i++) {
+		const struct constant *c = &constants[i];
+		uint64_t value = c->value & naming->width;
+
+		if (c->family != naming->family || (value & ~mask) || value != choice)
+			continue;
+		write_piece(naming, c->name);
+		naming->rest &= ~mask;
+		return;
+	}
+}
+
+/* The constant with the most bits of what has no name yet, so that O_SYNC is not O_DSYNC and a rest. */
+static const struct constant *find_flags(const struct naming *naming)
+{
+	uint64_t flags = naming->rest & ~enumerated[naming->family];
+	const struct constant *best = NULL;
+
+	for (size_t i = 0; i < SP_ELEMENTS(constants); i++) {
+		const struct constant *c = &constants[i];
+
+		if (c->family != naming->family || c->value == 0 || (c->value & ~flags))
+			continue;
+		if (!best || __builtin_popcountll(c->value) > __builtin_popcountll(best->value))
+			best = c;
+	}
+	return best;
+}
+
+static const char *zero_name(enum family family)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(constants); i++)
+		if (constants[i].family == family && constants[i].value == 0)
+			return constants[i].name;
+	return "0";
+}
+
+/* What no constant names: small numbers, and small negative ones, as people write them. */
+static void write_number(struct naming *naming)
+{
+	int64_t number =
+	    naming->width > UINT32_MAX ? (int64_t)naming->rest : (int32_t)(uint32_t)naming->rest;
+	char digits[32];
+
+	if (naming->length == 0 && number > -4096 && number < 4096)
+		snprintf(digits, sizeof(digits), "%" PRId64, number);
+	else
+		snprintf(digits, sizeof(digits), "0x%" PRIx64, naming->rest);
+	write_piece(naming, digits);
+}
+
+const char *sp_value_name(int nr, size_t argument, uint64_t value, char buffer[SP_VALUE_NAME_MAX])
+{
+	const struct argument_row *row = find_row(nr);
+	bool known = row && argument < SP_ARGUMENTS && row->argument[argument].name;
+	struct naming naming = {.width = UINT64_MAX, .rest = value, .buffer = buffer};
+	const struct constant *flags;
+
+	if (known && row->argument[argument].bits == 32)
+		naming.width = UINT32_MAX;
+	naming.rest &= naming.width;
+	if (known && row->argument[argument].family) {
+		naming.family = row->argument[argument].family;
+		name_choice(&naming);
+		while ((flags = find_flags(&naming))) {
+			write_piece(&naming, flags->name);
+			naming.rest &= ~flags->value;
+		}
+		if (naming.rest == 0 && naming.length == 0)
+			write_piece(&naming, zero_name(naming.family));
+	}
+	if (naming.rest || naming.length == 0)
+		write_number(&naming);
+	return buffer;
+}
+
+/* ---- errnos and candidates ----------------------------------------------------------------------
+ */
 
 /* glibc knows every errno by name; these are its second names. */
 static const struct number_row second_errnos[] = {

@@ -41,14 +41,23 @@ enum sp_call_class sp_call_class(int nr);
 
 /* The argument of a call by name: true, its index and the bits that the kernel looks at. */
 bool sp_argument_find(int nr, const char *name, unsigned *ret_index, unsigned *ret_bits);
-/* The argument names of a call, "" where one is unnamed, NULL after the last or for unknown calls.
- */
+/* The argument names of a call that conditions can speak of: NULL after the last, and for calls that
+ * are unknown or decided on as a whole. */
 const char *sp_argument_name(int nr, size_t index);
 
-/* The members of "@group", separated by blanks; NULL: no such group. */
+/* The members of "@group", separated by blanks, some of them twice or of other architectures; NULL:
+ * no such group. */
 const char *sp_group_members(const char *name);
 
 bool sp_constant_find(const char *name, uint64_t *ret_value);
+/*
+ * A value as a policy would write it, by the constants that the argument takes: "TCGETS",
+ * "O_RDONLY|O_CLOEXEC", and numbers where there is no name, also for calls that no condition can
+ * speak of. Returns buffer.
+ */
+#define SP_VALUE_NAME_MAX 512
+const char *sp_value_name(int nr, size_t argument, uint64_t value, char buffer[SP_VALUE_NAME_MAX]);
+
 bool sp_errno_find(const char *name, int *ret_error);
 
 /* For sp_nearest(). */
