@@ -26,4 +26,7 @@ void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data);
 /* run.c: `sallyport run`. argv[0] is the word `run`. Returns the exit status. */
 int run_command(int argc, char **argv);
 
+/* groups.c: `sallyport policy groups`. words[0] is the word `groups`. */
+int policy_groups(int count, char **words);
+
 #endif

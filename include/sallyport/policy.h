@@ -19,6 +19,7 @@
 #define SALLYPORT_POLICY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,6 +95,55 @@ const char *sp_policy_name(const struct sp_policy *policy);
 
 struct sp_policy *sp_policy_ref(struct sp_policy *policy);
 struct sp_policy *sp_policy_unref(struct sp_policy *policy); /* accepts NULL, returns NULL */
+
+/* ---- what policies can speak of ----
+ *
+ * For programs that write, convert or explain policies. Strings are static and borrowed.
+ */
+
+/* The groups in turn, "@aio" first; NULL after the last. */
+const char *sp_policy_group_name(size_t index);
+
+/*
+ * The calls of this architecture that a group stands for, each on a line of its own, sorted. The caller
+ * frees *ret_members with free(3). Returns 0, -ENOENT (no such group) or -ENOMEM.
+ */
+int sp_policy_group_members(const char *group, char **ret_members);
+
+/* The group whose name is nearest to a misspelt one, or NULL. */
+const char *sp_policy_group_nearest(const char *group);
+
+/* What a policy may say of a call. */
+enum sp_policy_standing {
+	SP_POLICY_CALL_ORDINARY, /* anything, also with conditions */
+	SP_POLICY_CALL_BROKERED, /* broker, deny or kill: it takes a name */
+	SP_POLICY_CALL_REFUSED,  /* deny or kill: it would undo the sandbox, or takes a name */
+	SP_POLICY_CALL_ALWAYS,   /* allow: a process cannot do without it */
+};
+
+#define SP_POLICY_ARGUMENTS 6
+
+struct sp_policy_call {
+	char name[64];
+	int number;
+	enum sp_policy_standing standing;
+	/* The arguments that conditions can name, and how many of their bits the kernel looks at; NULL
+	 * after the last. */
+	const char *argument[SP_POLICY_ARGUMENTS];
+	unsigned bits[SP_POLICY_ARGUMENTS];
+};
+
+/* A call of this architecture by name, or by number. Return 0; -ENOENT: no such call; by name also
+ * -ENOSYS: other architectures have it. */
+int sp_policy_call_find(const char *name, struct sp_policy_call *ret_call);
+int sp_policy_call_at(int number, struct sp_policy_call *ret_call);
+
+/* One of the kernel's constants: 0, or -ENOENT. */
+int sp_policy_constant(const char *name, uint64_t *ret_value);
+
+/* A value as a policy writes it for that argument of the call: "TCGETS", "O_RDONLY|O_CLOEXEC", "7". Cut
+ * where it does not fit. Returns 0, or -EINVAL: size is 0. */
+int sp_policy_value(int number, unsigned argument, uint64_t value, char *buffer, size_t size);
 
 #ifdef __cplusplus
 }
