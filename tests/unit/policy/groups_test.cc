@@ -66,7 +66,7 @@ TEST_F(GroupsTest, Algebra)
 	    {"sync + fsync - sync", numbers({"fsync"})},
 	    {"sync - (sync - sync)", numbers({"sync"})},
 	    {"@sync - {fsync, fdatasync}", numbers({"sync"})},
-	    {"@sync + times & @clock", numbers({"sync", "fsync", "times"})},
+	    {"@sync + times & @timer", numbers({"sync", "fsync", "times"})},
 	    {"{\n sync,\n fsync\n}\n", numbers({"sync", "fsync"})},
 	    {"sync +\n fsync", numbers({"sync", "fsync"})},
 	    {"(sync\n + fsync)", numbers({"sync", "fsync"})},
