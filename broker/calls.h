@@ -39,9 +39,9 @@ struct sp_view {
 	int own_fd;        /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
 	int outer_proc;    /* O_PATH of that procfs */
 	dev_t proc_device; /* st_dev of `proc` */
-	char *loader;      /* canonical name of the system's loader, "" where there is none; owned */
-	bool stray_proc;   /* some procfs, or part of one, is mounted elsewhere than below /proc */
-	uint64_t *mounts;  /* sorted STATX_MNT_ID of every mount of the view, owned */
+	char *loader;     /* canonical name of the system's loader, "" where there is none; owned */
+	bool stray_proc;  /* some procfs, or part of one, is mounted elsewhere than below /proc */
+	uint64_t *mounts; /* sorted STATX_MNT_ID of every mount of the view, owned */
 	size_t mount_count;
 };
 

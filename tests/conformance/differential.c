@@ -62,6 +62,16 @@ static void fill_path(char *path, size_t length)
 	path[length] = 0;
 }
 
+static void make_names(const char *directory)
+{
+	memset(name255, 'n', 255);
+	memset(name256, 'n', 256);
+	fill_path(path4095, 4095);
+	fill_path(path4096, 4096);
+	snprintf(absolute_file, sizeof(absolute_file), "%s/top/file", directory);
+	snprintf(absolute_missing, sizeof(absolute_missing), "%s/top/missing", directory);
+}
+
 static void make_tree(const char *directory)
 {
 	/* One below, so that ".." is inside the grant as well. */
@@ -81,13 +91,7 @@ static void make_tree(const char *directory)
 	NEED(symlink("loop1", "loop2") == 0 && symlink("../file", "dir/up") == 0);
 	NEED(symlink("sub/../file", "dir/round") == 0 && symlink("dirlink/up", "far") == 0);
 	NEED(symlink("file/", "slashlink") == 0 && symlink(".", "dot") == 0);
-	memset(name255, 'n', 255);
-	memset(name256, 'n', 256);
 	make_file(name255, 0644);
-	fill_path(path4095, 4095);
-	fill_path(path4096, 4096);
-	snprintf(absolute_file, sizeof(absolute_file), "%s/top/file", directory);
-	snprintf(absolute_missing, sizeof(absolute_missing), "%s/top/missing", directory);
 	NEED(symlink(absolute_file, "abslink") == 0);
 	make_chain(41);
 	NEED(chmod("noaccess", 0) == 0 && chmod("nowrite", 0555) == 0);
@@ -488,22 +492,35 @@ static void run_cases(int home, int dirfd)
 	}
 }
 
+static void prepare(const char *directory)
+{
+	make_tree(directory);
+	for (int i = 0; i < PLACES; i++)
+		make_place(i);
+}
+
+/* differential native|locked|prepared DIRECTORY: all cases, natively; after locking oneself; in a tree
+ * that `differential prepare DIRECTORY` made, since who runs on a floor may not make all of it. */
 int main(int argc, char **argv)
 {
 	int home, dirfd;
 
 	NEED(argc == 3);
 	umask(022);
-	make_tree(argv[2]);
-	for (int i = 0; i < PLACES; i++)
-		make_place(i);
+	make_names(argv[2]);
+	if (strcmp(argv[1], "prepared") != 0)
+		prepare(argv[2]);
+	else
+		NEED(chdir(argv[2]) == 0 && chdir("top") == 0);
+	if (strcmp(argv[1], "prepare") == 0)
+		return 0;
 	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	dirfd = open("dir", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	NEED(home >= 0 && dirfd >= 0);
 	if (strcmp(argv[1], "locked") == 0) {
 		errno = -sp_sandboxee_enter();
 		NEED(errno == 0);
-	} else {
+	} else if (strcmp(argv[1], "native") == 0) {
 		drop_capabilities();
 	}
 	run_cases(home, dirfd);

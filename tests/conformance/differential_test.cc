@@ -55,7 +55,10 @@ std::string tree_of(const std::string &directory)
 			 "'\\n' \\) | sort");
 }
 
-class Differential : public ::testing::Test
+// The two interceptions.
+enum Way { kTrap, kNotify };
+
+class Differential : public ::testing::TestWithParam<Way>
 {
       protected:
 	void SetUp() override
@@ -78,19 +81,35 @@ class Differential : public ::testing::Test
 		EXPECT_EQ(system(command.c_str()), 0);
 		EXPECT_EQ(count_descriptors(), before);
 	}
+	// All cases in a sandbox, in the tree "locked".
+	Heard run()
+	{
+		const std::string tree = directory + "/locked";
+		const std::string rights =
+		    "files {\n  read, write, create, delete, execute " + tree + "/**\n";
+		SandboxRunner runner;
+
+		if (GetParam() == kTrap)
+			return runner.run("policy differential\ninclude parser\n" + rights + "}\n",
+					  {program, "locked", tree});
+		output_of(program + " prepare '" + tree + "'");
+		runner.interception = SP_INTERCEPTION_NOTIFY;
+		return runner.run("policy differential\ninclude program\n" + rights + "  read " +
+				      sp_test_binary_dir() + "/**\n}\n",
+				  {program, "prepared", tree});
+	}
+	const std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
 	std::string directory;
 	size_t before = 0;
 };
 
-TEST_F(Differential, EveryCallAnswersAsItDoesNatively)
+INSTANTIATE_TEST_SUITE_P(All, Differential, ::testing::Values(kTrap, kNotify),
+			 [](const auto &info) { return info.param == kTrap ? "Trap" : "Notify"; });
+
+TEST_P(Differential, EveryCallAnswersAsItDoesNatively)
 {
-	std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
 	std::string native = output_of(program + " native '" + directory + "/native'");
-	SandboxRunner runner;
-	Heard heard = runner.run("policy differential\ninclude parser\nfiles {\n  read, write, "
-				 "create, delete, execute " +
-				     directory + "/locked/**\n}\n",
-				 {program, "locked", directory + "/locked"});
+	Heard heard = run();
 	std::vector<std::string> expected = lines_of(native), got = lines_of(heard.output);
 	std::map<std::string, int> used;
 	int wrong = 0;
@@ -120,16 +139,10 @@ TEST_F(Differential, EveryCallAnswersAsItDoesNatively)
 	RecordProperty("cases", static_cast<int>(expected.size()));
 }
 
-TEST_F(Differential, TheTreesAreEqualAfterwards)
+TEST_P(Differential, TheTreesAreEqualAfterwards)
 {
-	std::string program = std::string(sp_test_binary_dir()) + "/bin/differential";
-	SandboxRunner runner;
-
 	output_of(program + " native '" + directory + "/native'");
-	Heard heard = runner.run(
-	    "policy differential\ninclude parser\nfiles {\n  read, write, create, delete " +
-		directory + "/locked/**\n}\n",
-	    {program, "locked", directory + "/locked"});
+	Heard heard = run();
 	ASSERT_EQ(heard.status, 0) << heard.exit;
 	std::vector<std::string> expected = lines_of(tree_of(directory + "/native"));
 	std::vector<std::string> got = lines_of(tree_of(directory + "/locked"));

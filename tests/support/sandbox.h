@@ -76,6 +76,7 @@ class SandboxRunner
 		launch.argv = arguments.data();
 		launch.environment = variables.data();
 		launch.directory = directory.c_str();
+		launch.interception = interception;
 		launch.on_locked = [](struct sp_sandbox *, void *data) {
 			self(data)->heard.locked = true;
 		};
@@ -102,6 +103,8 @@ class SandboxRunner
 		sp_policy_unref(parsed);
 		return heard;
 	}
+
+	enum sp_interception interception = SP_INTERCEPTION_COOPERATIVE;
 
       private:
 	static SandboxRunner *self(void *data)
