@@ -197,38 +197,57 @@ static const char *fixed_source(const struct sp_policy *policy, int nr)
 	return NULL;
 }
 
-static int add_call(Message *message, int nr, int error, const char *source)
+static void add_refusal(struct sp_policy *policy, int nr, int error, const char *source)
+{
+	policy->refusals[policy->refusal_count++] =
+	    (struct sp_call_refusal_row){.nr = nr, .error = error, .source = source};
+}
+
+static int find_refusals(struct sp_policy *policy)
+{
+	if (policy->refusals)
+		return 0;
+	policy->refusals = calloc(SP_NUMBERS, sizeof(*policy->refusals));
+	if (!policy->refusals)
+		return -ENOMEM;
+	for (int nr = 0; nr < SP_NUMBERS; nr++) {
+		const struct sp_call_rule *rule = find_denial(policy, nr);
+		const char *source = fixed_source(policy, nr);
+
+		if (rule)
+			add_refusal(policy, nr, rule->error, rule->source);
+		else if (source)
+			add_refusal(policy, nr, EPERM, source);
+	}
+	return 0;
+}
+
+static int add_call(Message *message, const struct sp_call_refusal_row *refusal)
 {
 	Sallyport__Policy__CallRule *row = malloc(sizeof(*row));
 
 	if (!row)
 		return -ENOMEM;
 	sallyport__policy__call_rule__init(row);
-	row->nr = (uint32_t)nr;
-	row->error = (uint32_t)error;
-	row->source = bytes_of(source);
+	row->nr = (uint32_t)refusal->nr;
+	row->error = (uint32_t)refusal->error;
+	row->source = bytes_of(refusal->source);
 	message->call[message->n_call++] = row;
 	return 0;
 }
 
-static int add_calls(Message *message, const struct sp_policy *policy)
+static int add_calls(Message *message, struct sp_policy *policy)
 {
+	int r = find_refusals(policy);
+
+	if (r < 0)
+		return r;
 	message->call = calloc(SP_NUMBERS, sizeof(*message->call));
 	if (!message->call)
 		return -ENOMEM;
-	for (int nr = 0; nr < SP_NUMBERS; nr++) {
-		const struct sp_call_rule *rule = find_denial(policy, nr);
-		const char *source = fixed_source(policy, nr);
-		int r = 0;
-
-		if (rule)
-			r = add_call(message, nr, rule->error, rule->source);
-		else if (source)
-			r = add_call(message, nr, EPERM, source);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < policy->refusal_count && r == 0; i++)
+		r = add_call(message, &policy->refusals[i]);
+	return r;
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------- */
@@ -277,31 +296,27 @@ static void clear(Message *message)
 		free(message->call[i]);
 	free(message->path);
 	free(message->call);
-	free(message->filter.data);
-	free(message->porter_filter.data);
-	free(message->floor.data);
-	free(message->listener_filter.data);
 }
 
-static int fill_filters(Message *message, const struct sp_policy *policy)
+static int fill_filters(Message *message, struct sp_policy *policy)
 {
 	const struct {
 		int (*compile)(const struct sp_policy *policy, struct sp_program *ret_program);
 		ProtobufCBinaryData *field;
-	} filters[] = {
-	    {sp_filter_compile, &message->filter},
-	    {sp_filter_compile_floor, &message->floor},
-	    {sp_filter_compile_porter, &message->porter_filter},
-	    {sp_filter_compile_listener, &message->listener_filter},
+	} filters[SP_PROGRAM_COUNT] = {
+	    [SP_PROGRAM_SANDBOXEE] = {sp_filter_compile, &message->filter},
+	    [SP_PROGRAM_FLOOR] = {sp_filter_compile_floor, &message->floor},
+	    [SP_PROGRAM_PORTER] = {sp_filter_compile_porter, &message->porter_filter},
+	    [SP_PROGRAM_LISTENER] = {sp_filter_compile_listener, &message->listener_filter},
 	};
 
-	for (size_t i = 0; i < SP_ELEMENTS(filters); i++) {
-		struct sp_program program;
-		int r = filters[i].compile(policy, &program);
+	for (size_t i = 0; i < SP_PROGRAM_COUNT; i++) {
+		struct sp_program *program = &policy->programs[i];
+		int r = program->bytes ? 0 : filters[i].compile(policy, program);
 
 		if (r < 0)
 			return r;
-		*filters[i].field = (ProtobufCBinaryData){program.length, program.bytes};
+		*filters[i].field = (ProtobufCBinaryData){program->length, program->bytes};
 	}
 	return 0;
 }

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BPF programs of a policy. All return 0, -ENOMEM, or -E2BIG: too many rules. */
+/* BPF programs of a policy, freed by the caller. All return 0, -ENOMEM, or -E2BIG: too many rules. */
 #ifndef SALLYPORT_POLICY_FILTER_H
 #define SALLYPORT_POLICY_FILTER_H
 
 #include "policy/model.h"
-
-/* An array of struct sock_filter, freed by the caller. */
-struct sp_program {
-	uint8_t *bytes;
-	size_t length;
-};
 
 /* The filter that locks a sandboxee. */
 int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program);

@@ -301,6 +301,7 @@ SP_EXPORT int sp_policy_limit(struct sp_policy *policy, const char *name, const 
 		return r;
 	if (asprintf(&source, "limit %s=%s", name, value) < 0)
 		return -ENOMEM;
+	sp_model_forget_compiled(policy);
 	return sp_model_set(&policy->limits[limit], 0, number, source);
 }
 

@@ -191,6 +191,17 @@ static void clear_settings(struct sp_setting *settings, size_t count)
 		free(settings[i].source);
 }
 
+void sp_model_forget_compiled(struct sp_policy *policy)
+{
+	for (size_t i = 0; i < SP_PROGRAM_COUNT; i++) {
+		free(policy->programs[i].bytes);
+		policy->programs[i] = (struct sp_program){0};
+	}
+	free(policy->refusals);
+	policy->refusals = NULL;
+	policy->refusal_count = 0;
+}
+
 SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 {
 	if (!policy || --policy->references > 0)
@@ -203,6 +214,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 		free(policy->paths[i].pattern);
 		free(policy->paths[i].source);
 	}
+	sp_model_forget_compiled(policy);
 	clear_settings(policy->limits, SP_LIMIT_COUNT);
 	clear_settings(&policy->default_action, 1);
 	clear_settings(&policy->default_error, 1);
@@ -257,5 +269,6 @@ SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *rights, cons
 		return -EINVAL;
 	rule.pattern = own_pattern;
 	rule.source = own_source;
+	sp_model_forget_compiled(policy);
 	return sp_model_add_path(policy, &rule);
 }

@@ -60,6 +60,26 @@ enum sp_limit {
 	SP_LIMIT_COUNT
 };
 
+/* A BPF program: an array of struct sock_filter. */
+struct sp_program {
+	uint8_t *bytes; /* owned */
+	size_t length;
+};
+
+enum sp_program_kind {
+	SP_PROGRAM_SANDBOXEE,
+	SP_PROGRAM_FLOOR,
+	SP_PROGRAM_PORTER,
+	SP_PROGRAM_LISTENER,
+	SP_PROGRAM_COUNT
+};
+
+/* How a call fails that the filter refuses. */
+struct sp_call_refusal_row {
+	int nr, error;
+	const char *source; /* the policy's, or a constant */
+};
+
 struct sp_policy {
 	unsigned references;
 	char *name;
@@ -74,10 +94,19 @@ struct sp_policy {
 	struct sp_setting default_error;
 	struct sp_setting wx; /* 1: memory may be writable and executable */
 	struct sp_setting isolate, optional_layers;
+	/* Made by the first launch, kept for those that follow: they take longer to compile than
+	 * everything else that a broker does for a launch. Paths are not among them, since what a
+	 * symbolic link points to may change. */
+	struct sp_program programs[SP_PROGRAM_COUNT];
+	struct sp_call_refusal_row *refusals; /* owned; NULL: not made */
+	size_t refusal_count;
 };
 
 /* An empty policy, with one reference; NULL: no memory. */
 struct sp_policy *sp_model_new(void);
+
+/* To be called by whatever changes a policy that may have been compiled. */
+void sp_model_forget_compiled(struct sp_policy *policy);
 
 /* All return 0 or -ENOMEM. They copy strings and take nothing. */
 int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule);

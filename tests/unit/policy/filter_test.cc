@@ -508,6 +508,33 @@ TEST_F(FilterTest, TheFloorUnderAProgramWithoutRuntime)
 		EXPECT_EQ(kKill, floor.run(nr, {}, AUDIT_ARCH_I386));
 }
 
+/* What one launch compiled serves the next one, until the policy changes. */
+TEST_F(FilterTest, AGrantOrALimitAfterALaunchCounts)
+{
+	sallyport::Policy policy =
+	    sallyport::parse("policy test\nsyscalls { allow clone }\nfiles { read /q/** }");
+	std::vector<uint8_t> first = sallyport::compile(policy.get());
+
+	EXPECT_EQ(first, sallyport::compile(policy.get()));
+	Rules before = sallyport::load(first);
+	ASSERT_EQ(0, sp_policy_grant(policy.get(), "create", "/r/**", "test"));
+	ASSERT_EQ(0, sp_policy_limit(policy.get(), "processes", "1"));
+	Rules after = sallyport::load(sallyport::compile(policy.get()));
+	BpfSimulator porter_before(sp_rules_porter_filter(before.get())),
+	    porter_after(sp_rules_porter_filter(after.get())),
+	    filter_before(sp_rules_filter(before.get())),
+	    filter_after(sp_rules_filter(after.get()));
+
+	EXPECT_EQ(kKill, porter_before.run(__NR_mkdirat, {}));
+	EXPECT_EQ(kAllow, porter_after.run(__NR_mkdirat, {}));
+	EXPECT_EQ(kAllow, filter_before.run(__NR_clone, {SIGCHLD}));
+	EXPECT_NE(kAllow, filter_after.run(__NR_clone, {SIGCHLD}));
+	struct sp_call_refusal refusal;
+
+	ASSERT_TRUE(sp_rules_find_refusal(after.get(), __NR_clone, &refusal));
+	EXPECT_STREQ("limit processes=1", refusal.rule);
+}
+
 TEST_F(FilterTest, ThePortersIsAnAllowList)
 {
 	Rules reading = rules_of("files { read /q/** }"),
