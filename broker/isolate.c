@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 
 /* The kernel takes a map in one write of less than a page. */
 #define MAP_BYTES 4096
+
+/* Of the helper that writes the maps. */
+#define MAP_STACK (16 * 1024)
 
 static int enter(int namespaces)
 {
@@ -79,15 +83,24 @@ static int write_maps(pid_t pid, const struct maps *maps)
 	return write_file(path, maps->gid);
 }
 
-/* The helper that stays outside: waits until its parent has entered the namespace. */
-_Noreturn static void map_parent(int go, const struct maps *maps)
+/* What the helper that stays outside is told. */
+struct mapping {
+	pid_t pid;
+	int go;
+	struct maps maps;
+};
+
+/* Shares our memory, not our descriptors: nothing but raw system calls and its own stack. */
+static int map_parent(void *data)
 {
-	pid_t parent = getppid();
+	const struct mapping *mapping = data;
 	char byte;
 
-	if (read(go, &byte, 1) != 1) /* the parent died, or could not enter */
-		_exit(0);
-	_exit(-write_maps(parent, maps) & 0xff);
+	(void)close_range(0, (unsigned)mapping->go - 1, 0);
+	(void)close_range((unsigned)mapping->go + 1, ~0u, 0);
+	if (read(mapping->go, &byte, 1) != 1) /* the parent died, or could not enter */
+		return 0;
+	return -write_maps(mapping->pid, &mapping->maps) & 0xff;
 }
 
 static int wait_mapped(pid_t helper)
@@ -102,42 +115,46 @@ static int wait_mapped(pid_t helper)
 	return -WEXITSTATUS(status);
 }
 
+/* Enters the namespace while the helper waits, lets it write, and waits for it. */
+static int enter_mapped(pid_t helper, int go_take)
+{
+	int mapped, r = enter(CLONE_NEWUSER);
+
+	if (r == 0 && write(go_take, "", 1) != 1)
+		r = -EPIPE;
+	(void)close(go_take);
+	mapped = wait_mapped(helper);
+	return r < 0 ? r : mapped;
+}
+
 /*
  * More than one's own id may be mapped only by a process that has CAP_SETUID *outside*, and who has
- * entered the namespace has it no more: a child that stays behind writes the maps.
+ * entered the namespace has it no more: a child that stays behind writes the maps. It runs in our
+ * memory, since copying that would cost more than all else that it does.
  */
 static int isolate_user_privileged(void)
 {
-	struct maps maps;
+	_Alignas(16) char stack[MAP_STACK] __attribute__((uninitialized));
+	struct mapping mapping = {.pid = getpid()};
 	int go[2], r;
 	pid_t helper;
 
-	r = identity_map("/proc/self/uid_map", maps.uid);
-	if (r < 0)
-		return r;
-	r = identity_map("/proc/self/gid_map", maps.gid);
+	r = identity_map("/proc/self/uid_map", mapping.maps.uid);
+	if (r == 0)
+		r = identity_map("/proc/self/gid_map", mapping.maps.gid);
 	if (r < 0)
 		return r;
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return -errno;
-	helper = fork();
-	if (helper == 0) {
-		(void)close_range(0, (unsigned)go[0] - 1, 0);
-		(void)close_range((unsigned)go[0] + 1, ~0u, 0);
-		map_parent(go[0], &maps);
-	}
+	mapping.go = go[0];
+	helper = clone(map_parent, stack + sizeof(stack), CLONE_VM | SIGCHLD, &mapping);
+	r = helper < 0 ? -errno : 0;
 	(void)close(go[0]);
-	r = helper < 0 ? -errno : enter(CLONE_NEWUSER);
-	if (r == 0 && write(go[1], "", 1) != 1)
-		r = -EPIPE;
-	(void)close(go[1]);
-	if (helper > 0) {
-		int mapped = wait_mapped(helper);
-
-		if (r == 0)
-			r = mapped;
+	if (r < 0) {
+		(void)close(go[1]);
+		return r;
 	}
-	return r;
+	return enter_mapped(helper, go[1]);
 }
 
 static int isolate_user_unprivileged(void)
@@ -212,6 +229,20 @@ int isolate_network(void)
 	return enter(CLONE_NEWNET);
 }
 
+/* The kernel may know more capabilities than libcap: up to the first that it does not. */
+int capabilities_bound(void)
+{
+	for (unsigned long cap = 0;; cap++) {
+		int bound = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (bound < 0)
+			return 0;
+		/* Each makes a new set of credentials: not for what is gone already. */
+		if (bound > 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	}
+}
+
 int capabilities_drop(void)
 {
 	static const unsigned locked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
@@ -219,13 +250,12 @@ int capabilities_drop(void)
 				       SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
 				       SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 	cap_t none;
-	int r = 0;
+	int r = capabilities_bound();
 
-	/* The kernel may know more capabilities than libcap: up to the first that it does not. */
-	for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
-		if (cap_drop_bound(cap) < 0)
-			return -errno;
-	if (cap_reset_ambient() < 0 || prctl(PR_SET_SECUREBITS, locked) < 0)
+	if (r < 0)
+		return r;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECUREBITS, locked) < 0)
 		return -errno;
 	none = cap_init();
 	if (!none)

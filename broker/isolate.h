@@ -29,6 +29,9 @@ int isolate_ipc(void);
 int isolate_uts(void);     /* named "sallyport" */
 int isolate_network(void); /* nothing in it is up, not even the loopback device */
 
+/* No execve and no child will gain a capability any more; those that one has stay. */
+int capabilities_bound(void);
+
 /* Gives up every capability for ever: all five sets, and the ways to regain them. */
 int capabilities_drop(void);
 

@@ -208,6 +208,13 @@ static int step_memory(struct launch *launch)
 	return launch->result == MAP_FAILED ? -errno : 0;
 }
 
+/* Once for init, sandboxee and ourselves: each drops what it has, but the bounding set is inherited. */
+static int step_bound(struct launch *launch)
+{
+	(void)launch;
+	return capabilities_bound();
+}
+
 /* The broker gets init's pidfd before any foreign code can run, so that it can always tell when the
  * last process of the sandbox is gone. */
 static int step_init(struct launch *launch)
@@ -530,6 +537,7 @@ static const struct {
     {LAYER_IPC, SP_ISOLATE_IPC, step_ipc},
     {LAYER_UTS, SP_ISOLATE_UTS, step_uts},
     {LAYER_MEMORY, 0, step_memory},
+    {LAYER_CAPABILITIES, 0, step_bound},
     {LAYER_PID, 0, step_init},
     {LAYER_VIEW, 0, step_view},
     {LAYER_LANDLOCK, SP_ISOLATE_LANDLOCK, step_landlock},
