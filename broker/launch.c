@@ -35,7 +35,7 @@
 #include "ipc/util.h"
 #include "policy/rules.h"
 
-#define SPIN_DEFAULT_US 20u
+#define SPIN_DEFAULT_US 50u
 
 /* 0, 1, 2, channel and doorbell: what a sandboxee has beside what was passed. */
 #define OWN_PLACES 5

@@ -21,11 +21,14 @@
 #include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
 
-/* Calls served before the event loop gets its turn again. */
+/* Calls served, or time spent on them and on waiting for them, before the event loop gets its turn
+ * again. */
 #define SLICE_CALLS 256u
+#define SLICE_NS 1000000u
 
-/* After giving up busy-waiting, every how many calls it is tried again. */
-#define SPIN_PROBE 64u
+/* After giving up busy-waiting, for every how many requests that it might have met it is tried again.
+ */
+#define SPIN_PROBE 128u
 
 /* ---- reply --------------------------------------------------------------------------------------
  */
@@ -224,7 +227,8 @@ static bool worth_spinning(struct sp_porter *porter)
 {
 	if (porter->spin_us == 0 || porter->ended)
 		return false;
-	return porter->spin_credit > 0 || ++porter->spin_probe % SPIN_PROBE == 0;
+	return porter->spin_credit > 0 ||
+	       (porter->missed && ++porter->spin_probe % SPIN_PROBE == 0);
 }
 
 /* Busy-waits for a request. Both sides do so for spin_us at most; whether it pays shows in how
@@ -248,26 +252,52 @@ static bool spin(struct sp_porter *porter)
 	return false;
 }
 
+/* Having been woken takes time as well, about as long as one may wait. */
+static void look_back(struct sp_porter *porter, uint64_t now)
+{
+	if (!porter->resumed)
+		porter->missed = now - porter->slept_ns < 2000ull * porter->spin_us;
+}
+
+/* Whether the event loop is to have its turn: others than this sandboxee's calls wait there. */
+static bool slice_is_over(unsigned served, uint64_t start)
+{
+	return served >= SLICE_CALLS || now_ns() - start >= SLICE_NS;
+}
+
+/* True where we may sleep. Whoever posts after the first store rings; who posted before is seen by
+ * the load. */
+static bool lie_down(struct sp_porter *porter)
+{
+	porter->slept_ns = now_ns();
+	atomic_store(&porter->slots->awake, 0);
+	if (atomic_load(&porter->slots->pending) == 0)
+		return true;
+	atomic_store(&porter->slots->awake, 1);
+	return false;
+}
+
 enum sp_serve_result sp_porter_serve(struct sp_porter *porter)
 {
+	uint64_t start = now_ns();
 	unsigned served = 0;
 
 	atomic_store(&porter->slots->awake, 1);
+	look_back(porter, start);
 	for (;;) {
 		unsigned now = serve_pending(porter);
 
 		served += now;
 		if (porter->ended)
 			return SP_SERVE_IDLE;
-		if (served >= SLICE_CALLS)
-			return SP_SERVE_AGAIN; /* still awake: nobody rings */
-		if (now > 0 && worth_spinning(porter) && spin(porter))
+		if (now > 0 && slice_is_over(served, start)) {
+			porter->resumed = true; /* still awake: nobody rings */
+			return SP_SERVE_AGAIN;
+		}
+		if ((now > 0 || porter->resumed) && worth_spinning(porter) && spin(porter))
 			continue;
-		/* Going to sleep: whoever posts after this store rings; who posted before is seen
-		 * by this load. */
-		atomic_store(&porter->slots->awake, 0);
-		if (atomic_load(&porter->slots->pending) == 0)
+		porter->resumed = false;
+		if (lie_down(porter))
 			return SP_SERVE_IDLE;
-		atomic_store(&porter->slots->awake, 1);
 	}
 }

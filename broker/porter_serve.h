@@ -38,7 +38,10 @@ struct sp_porter {
 
 	unsigned spin_us;
 	int spin_credit;     /* falls when busy-waiting was in vain */
-	unsigned spin_probe; /* counts the calls since busy-waiting was given up */
+	unsigned spin_probe; /* counts the requests that were missed since it was given up */
+	uint64_t slept_ns;   /* when we last went to sleep */
+	bool resumed;        /* we did not sleep: our slice was over */
+	bool missed;         /* the request that woke us might have been waited for */
 
 	uint64_t report_second;     /* the second that report_count belongs to */
 	unsigned report_count;      /* reports sent in it */

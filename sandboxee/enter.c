@@ -215,7 +215,6 @@ static void init_runtime(void)
 
 	(void)umask(mask);
 	atomic_store(&sp_runtime.umask, mask);
-	atomic_store(&sp_runtime.spin_credit, 1);
 	for (size_t i = 0; i < SP_SLOT_COUNT; i++)
 		sp_runtime.received[i] = -1;
 	sp_runtime.pid = getpid();

@@ -22,11 +22,8 @@
 /* How long a call waits for a slot while none of SP_SLOT_COUNT others ends. */
 #define CLAIM_SECONDS 30
 
-#define SPIN_CREDIT_MAX 8
-#define SPIN_PROBE 64u
-
 /* A porter on another CPU takes a request within this part of the rounds, or does not run at all. */
-#define SPIN_TAKEN 16u
+#define SPIN_TAKEN 64u
 
 /* One call under way. Lives on the slot's stack. */
 struct exchange {
@@ -113,18 +110,12 @@ static void release(struct sp_slot *slot)
 /* ---- waiting
  * ------------------------------------------------------------------------------------------ */
 
-static bool worth_spinning(void)
-{
-	if (sp_runtime.slots->spin_rounds == 0)
-		return false;
-	return atomic_load_explicit(&sp_runtime.spin_credit, memory_order_relaxed) > 0 ||
-	       atomic_fetch_add_explicit(&sp_runtime.spin_probe, 1, memory_order_relaxed) %
-		       SPIN_PROBE ==
-		   0;
-}
-
-/* Rounds, not time: a clock would cost more than it tells, and the policy need not allow one. */
-static bool look_for_reply(const struct exchange *exchange)
+/*
+ * Busy-waits as long as that can pay: the porter must take the request at once, which shows that it
+ * runs, and on another CPU; then it will answer soon. Rounds, not time: a clock would cost more than
+ * it tells, and the policy need not allow one.
+ */
+static bool spin(const struct exchange *exchange)
 {
 	uint32_t rounds = sp_runtime.slots->spin_rounds;
 
@@ -138,18 +129,6 @@ static bool look_for_reply(const struct exchange *exchange)
 		sp_cpu_relax();
 	}
 	return false;
-}
-
-static bool spin(const struct exchange *exchange)
-{
-	int32_t credit = atomic_load_explicit(&sp_runtime.spin_credit, memory_order_relaxed);
-	bool done = look_for_reply(exchange);
-
-	if (done && credit < SPIN_CREDIT_MAX)
-		atomic_store_explicit(&sp_runtime.spin_credit, credit + 1, memory_order_relaxed);
-	else if (!done && credit > 0)
-		atomic_store_explicit(&sp_runtime.spin_credit, credit - 1, memory_order_relaxed);
-	return done;
 }
 
 static void sleep_until_done(struct exchange *exchange)
@@ -179,7 +158,7 @@ static void post_and_wait(struct exchange *exchange, size_t length)
 	/* Who has to wake the porter first has time to sleep. */
 	if (!atomic_load(&slots->awake))
 		(void)sp_raw_syscall(__NR_write, SP_DOORBELL_FD, (long)&one, sizeof(one), 0, 0, 0);
-	else if (worth_spinning() && spin(exchange))
+	else if (spin(exchange))
 		return;
 	sleep_until_done(exchange);
 }

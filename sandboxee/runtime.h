@@ -42,9 +42,7 @@ struct sp_runtime {
 
 	_Atomic uint32_t
 	    released; /* * futex: counts releases of slots while somebody waits for one */
-	_Atomic uint32_t waiting;    /* * threads that wait for a slot */
-	_Atomic int32_t spin_credit; /* * falls when busy-waiting was in vain */
-	_Atomic uint32_t spin_probe; /* * */
+	_Atomic uint32_t waiting; /* * threads that wait for a slot */
 };
 
 extern struct sp_runtime sp_runtime;

@@ -133,7 +133,7 @@ struct sp_launch {
 	const char *directory;          /* working directory; NULL: "/" */
 	const struct sp_pass *pass; /* descriptors beside 0, 1, 2; those not passed are /dev/null */
 	size_t pass_count;
-	int spin_us; /* busy-waiting cap of porter and callers; 0: default (20), -1: never */
+	int spin_us; /* busy-waiting cap of porter and callers; 0: default (50), -1: never */
 	sp_started_fn *on_started; /* each callback may be NULL */
 	sp_locked_fn *on_locked;
 	sp_stopped_fn *on_stopped; /* a signal has stopped the program */
