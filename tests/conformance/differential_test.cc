@@ -2,10 +2,11 @@
 // Every kind of brokered call, natively and locked, on two equal trees: the same answers, the same trees afterwards.
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <map>
-#include <regex>
+#include <regex.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 
 namespace
 {
-// Where a locked process is answered otherwise, and why. `locked` is a regular expression for the whole line.
+// Where a locked process is answered otherwise, and why. `locked` is an extended regular expression for the whole line.
 struct Difference {
 	const char *name;
 	const char *locked;
@@ -23,6 +24,18 @@ struct Difference {
 };
 
 #include "differences.inc"
+
+// Not std::regex: in sanitizers' trees gcc warns of its insides.
+bool matches(const std::string &line, const char *expression)
+{
+	const std::string whole = std::string("^(") + expression + ")$";
+	regex_t compiled;
+
+	EXPECT_EQ(regcomp(&compiled, whole.c_str(), REG_EXTENDED | REG_NOSUB), 0) << expression;
+	bool result = regexec(&compiled, line.c_str(), 0, nullptr, 0) == 0;
+	regfree(&compiled);
+	return result;
+}
 
 std::string output_of(const std::string &command)
 {
@@ -124,7 +137,7 @@ TEST_P(Differential, EveryCallAnswersAsItDoesNatively)
 		if (expected[i] == got[i])
 			continue;
 		for (const Difference &difference : differences)
-			if (std::regex_match(got[i], std::regex(difference.locked))) {
+			if (matches(got[i], difference.locked)) {
 				used[difference.name]++;
 				listed = true;
 				break;
@@ -146,8 +159,10 @@ TEST_P(Differential, TheTreesAreEqualAfterwards)
 	ASSERT_EQ(heard.status, 0) << heard.exit;
 	std::vector<std::string> expected = lines_of(tree_of(directory + "/native"));
 	std::vector<std::string> got = lines_of(tree_of(directory + "/locked"));
+	// Links hold names of their tree.
 	for (std::string &line : expected)
-		line = std::regex_replace(line, std::regex("/native/"), "/locked/");
+		for (size_t at; (at = line.find("/native/")) != std::string::npos;)
+			line.replace(at, strlen("/native/"), "/locked/");
 	EXPECT_EQ(expected, got);
 }
 } // namespace
