@@ -1,0 +1,716 @@
+// SPDX-License-Identifier: Apache-2.0
+/* sallyport run, as a script would use it: what is run and what is refused, what goes in and what comes
+ * out, the options, the reports. */
+#include "command.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+
+namespace
+{
+
+bool contains(const std::string &text, const std::string &part)
+{
+	return text.find(part) != std::string::npos;
+}
+
+#define EXPECT_TELLS(result, part) EXPECT_TRUE(contains((result).errors, part)) << (result).errors
+
+/* ---- exit statuses ---- */
+
+TEST_F(RunTest, TheStatusIsThePrograms)
+{
+	for (int status : {0, 1, 7, 125, 126, 127, 255}) {
+		Result result = run({}, {"exit", std::to_string(status)});
+
+		EXPECT_EQ(result.status, status);
+		EXPECT_EQ(result.errors, "");
+	}
+}
+
+TEST_F(RunTest, ASignalMakesItsNumberAnd128)
+{
+	for (int number : {SIGTERM, SIGKILL, SIGSEGV, SIGABRT, SIGINT}) {
+		Result result = run({}, {"signal", std::to_string(number)});
+
+		EXPECT_EQ(result.status, 128 + number);
+		EXPECT_EQ(result.errors, "");
+	}
+}
+
+TEST_F(RunTest, AKillRuleMakesTheNumberOfSigsys)
+{
+	write_file(directory + "/p.policy",
+		   "policy p\ninclude program\nsyscalls { kill rename }\n");
+	Result result = run({"--policy", "./p.policy"}, {"rename", "a", "b"});
+
+	EXPECT_EQ(result.status, 128 + SIGSYS);
+	EXPECT_TELLS(result, "was killed by its policy");
+}
+
+/* ---- what is run ---- */
+
+class LookupTest : public RunTest
+{
+      protected:
+	void SetUp() override
+	{
+		RunTest::SetUp();
+		for (const char *name : {"/a", "/b", "/a/folder"})
+			ASSERT_EQ(mkdir((directory + name).c_str(), 0755), 0);
+		write_file(directory + "/a/both", "#!" + program("run-guest") + " exit\n", 0644);
+		write_file(directory + "/b/plain", "", 0644);
+		link_guest("/b/both");
+		link_guest("/b/folder");
+		link_guest("/here");
+	}
+	void link_guest(const std::string &name)
+	{
+		ASSERT_EQ(symlink(program("run-guest").c_str(), (directory + name).c_str()), 0);
+	}
+	Result look_up(const std::string &path, const std::string &name)
+	{
+		return command({"run", "--setenv", "PATH=" + path, "--", name, "exit", "6"});
+	}
+	std::string path() const
+	{
+		return directory + "/nowhere:" + directory + "/a:" + directory + "/b";
+	}
+};
+
+TEST_F(LookupTest, AsAShellDoes)
+{
+	/* Past a folder, and past a file that may not be executed. */
+	EXPECT_EQ(look_up(path(), "both").status, 6);
+	EXPECT_EQ(look_up(path(), "folder").status, 6);
+	/* An empty part of PATH is the working directory. */
+	EXPECT_EQ(look_up(":" + directory + "/a", "here").status, 6);
+	EXPECT_EQ(look_up(directory + "/a:", "here").status, 6);
+	EXPECT_EQ(look_up(directory + "/a::", "here").status, 6);
+	EXPECT_EQ(look_up("b", "both").status, 6);
+	/* With a slash, PATH is not asked. */
+	EXPECT_EQ(look_up(path(), "./here").status, 6);
+	EXPECT_EQ(look_up(path(), "b/both").status, 6);
+}
+
+TEST_F(LookupTest, WithoutPathTheSystemsIsSearched)
+{
+	EXPECT_EQ(command({"run", "--unsetenv", "PATH", "--", "true"}).status, 0);
+	EXPECT_EQ(command({"run", "--unsetenv", "PATH", "--", "here"}).status, 127);
+}
+
+TEST_F(LookupTest, WhatIsNotThereIs127)
+{
+	for (const char *name : {"missing", "here", "", "./missing", "nowhere/at/all"}) {
+		Result result = look_up(path(), name);
+
+		EXPECT_EQ(result.status, 127) << name;
+		EXPECT_NE(result.errors, "") << name;
+	}
+	EXPECT_TELLS(look_up(path(), "missing"), "sallyport: missing: not found in PATH");
+	EXPECT_TELLS(look_up(path(), "./missing"), "sallyport: ./missing: no such file");
+}
+
+TEST_F(LookupTest, WhatCannotBeRunIs126)
+{
+	std::string guest_bytes = read_file(program("run-guest"));
+
+	write_file(directory + "/set-uid", guest_bytes, 04755);
+	write_file(directory + "/set-gid", guest_bytes, 02755);
+	write_file(directory + "/lost", "#! /no/such/interpreter -x\n", 0755);
+	write_file(directory + "/cursor", "#!/no/\033[2J\r\n", 0755);
+	write_file(directory + "/indirect", "#!" + directory + "/lost\n", 0755);
+	write_file(directory + "/loop", "#!" + directory + "/loop\n", 0755);
+	write_file(directory + "/words", "neither a script nor a binary\n", 0755);
+	ASSERT_EQ(mkfifo((directory + "/fifo").c_str(), 0755), 0);
+	const struct {
+		const char *name, *reason;
+	} rows[] = {
+	    {"plain", "permission denied"},
+	    {"./a", "is a directory"},
+	    {"./b/plain", "permission denied"},
+	    {"./fifo", "is not a regular file"},
+	    {"./here/x", "Not a directory"},
+	    {"./set-uid", "is set-user-ID or set-group-ID"},
+	    {"./set-gid", "is set-user-ID or set-group-ID"},
+	    {"./lost", "interpreter \"/no/such/interpreter\": No such file"},
+	    {"./cursor", "interpreter \"/no/?[2J?\": No such file"},
+	    {"./indirect", "interpreter \"/no/such/interpreter\": No such file"},
+	    {"./loop", "too many interpreters"},
+	    {"./words", "Exec format error"},
+	};
+
+	for (const auto &row : rows) {
+		Result result = look_up(path(), row.name);
+
+		EXPECT_EQ(result.status, 126) << row.name;
+		EXPECT_TELLS(result, std::string("sallyport: ") + row.name + ": ");
+		EXPECT_TELLS(result, row.reason);
+	}
+}
+
+TEST_F(LookupTest, ScriptsRun)
+{
+	write_file(directory + "/script", "#!/bin/sh\nread line; echo \"$1 $line\"; exit 3\n",
+		   0755);
+	Result result = command({"run", "./script", "word"}, "input\n");
+
+	EXPECT_EQ(result.status, 3) << result.errors;
+	EXPECT_EQ(result.output, "word input\n");
+}
+
+TEST_F(RunTest, OptionsEndAtTheProgram)
+{
+	Result result = command({"run", program("run-guest"), "arguments", "--policy", "-v"});
+
+	EXPECT_EQ(result.status, 0) << result.errors;
+	EXPECT_EQ(result.output, "2 10\n");
+}
+
+TEST_F(RunTest, HugeArgumentsArrive)
+{
+	auto more_stack = [] {
+		struct rlimit limit = {64 << 20, 64 << 20};
+
+		if (setrlimit(RLIMIT_STACK, &limit) < 0)
+			_exit(97);
+	};
+	Words words = {"arguments"};
+
+	words.insert(words.end(), 32, std::string(64 << 10, 'x'));
+	Result result = run({}, words, "", more_stack);
+	EXPECT_EQ(result.status, 0) << result.errors;
+	EXPECT_EQ(result.output, "32 2097152\n");
+
+	words.insert(words.end(), 40, std::string(64 << 10, 'x'));
+	result = run({}, words, "", more_stack);
+	EXPECT_EQ(result.status, 126);
+	EXPECT_TELLS(result, "Argument list too long");
+}
+
+/* ---- streams and descriptors ---- */
+
+TEST_F(RunTest, StreamsArePassedOn)
+{
+	Result result = run({}, {"copy"}, std::string(50000, 'y'));
+
+	EXPECT_EQ(result.status, 0);
+	EXPECT_EQ(result.output, std::string(50000, 'y'));
+	result = run({}, {"errors", "for stderr"});
+	EXPECT_EQ(result.output, "");
+	EXPECT_EQ(result.errors, "for stderr");
+}
+
+TEST_F(RunTest, WhatWasClosedIsDevNull)
+{
+	Result result = run({}, {"descriptors"}, "", [] { close(0); });
+	EXPECT_EQ(result.output, "0 null\n1\n2\n");
+	result = run({}, {"descriptors"}, "", [] { close(2); });
+	EXPECT_EQ(result.output, "0\n1\n2 null\n");
+	/* Nothing that the command opens gets a number that was free. */
+	result = run({"--report", "report"}, {"descriptors"}, "", [] {
+		close(0);
+		close(2);
+	});
+	EXPECT_EQ(result.output, "0 null\n1\n2 null\n");
+	result = run({"--report", "report"}, {"copy"}, "text", [] { close(1); });
+	EXPECT_EQ(result.status, 0) << result.errors;
+	EXPECT_FALSE(contains(read_file(directory + "/report"), "text"));
+	EXPECT_EQ(run({}, {"exit", "5"}, "",
+		      [] {
+			      for (int fd : {0, 1, 2})
+				      close(fd);
+		      })
+		      .status,
+		  5);
+}
+
+TEST_F(RunTest, OtherDescriptorsStayOutsideUnlessPassed)
+{
+	auto open_more = [] {
+		for (int number : {7, 9})
+			if (dup2(1, number) < 0)
+				_exit(97);
+	};
+
+	EXPECT_EQ(run({}, {"descriptors"}, "", open_more).output, "0\n1\n2\n");
+	EXPECT_EQ(run({"--pass", "9"}, {"descriptors"}, "", open_more).output, "0\n1\n2\n9\n");
+	EXPECT_EQ(
+	    run({"--pass", "9", "--pass=9", "--pass=1"}, {"descriptors"}, "", open_more).output,
+	    "0\n1\n2\n9\n");
+	for (const char *number : {"8", "-1", "x", "9x", "", "99999999999"}) {
+		Result result =
+		    run({std::string("--pass=") + number}, {"exit", "0"}, "", open_more);
+
+		EXPECT_EQ(result.status, 125) << number;
+		EXPECT_TELLS(result, "no open descriptor has this number");
+	}
+}
+
+/* ---- environment and working directory ---- */
+
+TEST_F(RunTest, TheEnvironmentIsOursWithChanges)
+{
+	auto set = [] {
+		clearenv();
+		setenv("KEPT", "a=b c", 1);
+		setenv("GONE", "1", 1);
+		setenv("CHANGED", "1", 1);
+	};
+
+	EXPECT_EQ(run({}, {"environment"}, "", set).output, "KEPT=a=b c\nGONE=1\nCHANGED=1\n");
+	EXPECT_EQ(
+	    run({"--unsetenv", "GONE", "--setenv", "CHANGED=2", "--setenv=NEW=", "--unsetenv=NONE"},
+		{"environment"}, "", set)
+		.output,
+	    "KEPT=a=b c\nCHANGED=2\nNEW=\n");
+	for (const char *wrong : {"NAME", "=value", ""}) {
+		Result result = run({std::string("--setenv=") + wrong}, {"exit", "0"});
+
+		EXPECT_EQ(result.status, 125);
+		EXPECT_TELLS(result, "expected NAME=VALUE");
+	}
+}
+
+TEST_F(RunTest, TheWorkingDirectoryIsOursUnlessNamed)
+{
+	ASSERT_EQ(mkdir((directory + "/sub").c_str(), 0755), 0);
+	EXPECT_EQ(run({}, {"directory"}).output, directory + "\n");
+	EXPECT_EQ(run({"--directory", "sub"}, {"directory"}).output, directory + "/sub\n");
+	EXPECT_EQ(run({"-C", "/"}, {"directory"}).output, "/\n");
+	Result result = run({"-C", "missing"}, {"directory"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "working directory: No such file or directory");
+}
+
+TEST_F(RunTest, IgnoredSignalsStayIgnored)
+{
+	EXPECT_EQ(run({}, {"ignored"}).output, "");
+	EXPECT_EQ(run({}, {"ignored"}, "",
+		      [] {
+			      signal(SIGHUP, SIG_IGN);
+			      signal(SIGINT, SIG_IGN);
+		      })
+		      .output,
+		  "1\n2\n");
+}
+
+/* ---- rights ---- */
+
+class RightsTest : public RunTest
+{
+      protected:
+	void SetUp() override
+	{
+		RunTest::SetUp();
+		for (const char *name : {"/data", "/data/sub", "/other"})
+			ASSERT_EQ(mkdir((directory + name).c_str(), 0755), 0);
+		for (const char *name :
+		     {"/data/file", "/data/sub/file", "/other/file", "/a*b", "/axb"})
+			write_file(directory + name, "text");
+		ASSERT_EQ(symlink("data", (directory + "/link").c_str()), 0);
+	}
+};
+
+TEST_F(RightsTest, NothingOfOursIsGrantedByItself)
+{
+	EXPECT_EQ(run({}, {"read", "data/file", "/etc/passwd"}).output, "EACCES\nok\n");
+	EXPECT_EQ(run({}, {"write", "data/file", "data/new"}).output, "EACCES\nEACCES\n");
+	EXPECT_EQ(run({}, {"execute", "/bin/true"}).output, "EACCES\n");
+	/* Not even what only root could read. */
+	EXPECT_EQ(run({}, {"read", "/etc/shadow", "/proc/1/environ"}).output, "EACCES\nEACCES\n");
+}
+
+TEST_F(RightsTest, Read)
+{
+	EXPECT_EQ(
+	    run({"--read", "data"}, {"read", "data/file", "data/sub/file", "other/file"}).output,
+	    "ok\nok\nEACCES\n");
+	EXPECT_EQ(
+	    run({"-r", directory + "/data/file"}, {"read", "data/file", "data/sub/file"}).output,
+	    "ok\nEACCES\n");
+	EXPECT_EQ(run({"-r", "data"}, {"write", "data/file", "data/new"}).output,
+		  "EACCES\nEACCES\n");
+	/* By every way to write the name down. */
+	for (const char *name : {"./data/", "data//.", "other/../data", "link"})
+		EXPECT_EQ(run({"-r", name}, {"read", "data/file", "other/file"}).output,
+			  "ok\nEACCES\n")
+		    << name;
+	EXPECT_EQ(run({"-r", "link"}, {"read", "link/file"}).output, "ok\n");
+	EXPECT_EQ(run({"-r", "/"}, {"read", "data/file", "/"}).output, "ok\nok\n");
+}
+
+TEST_F(RightsTest, WildcardsStandForThemselves)
+{
+	EXPECT_EQ(run({"-r", "a*b"}, {"read", "a*b", "axb"}).output, "ok\nEACCES\n");
+}
+
+TEST_F(RightsTest, Write)
+{
+	EXPECT_EQ(run({"--write", "data"}, {"write", "data/file", "data/new", "other/file"}).output,
+		  "ok\nok\nEACCES\n");
+	EXPECT_EQ(run({"-w", "data"}, {"rename", "data/new", "data/sub/new"}).output, "ok\n");
+	EXPECT_EQ(run({"-w", "data"}, {"rename", "data/file", "other/new"}).output, "EACCES\n");
+	/* A file that is still to be made. */
+	EXPECT_EQ(run({"-w", "other/made"}, {"write", "other/made", "other/too"}).output,
+		  "ok\nEACCES\n");
+	EXPECT_EQ(run({"-w", "data"}, {"execute", "/bin/true"}).output, "EACCES\n");
+}
+
+TEST_F(RightsTest, Execute)
+{
+	std::string guest = program("run-guest");
+
+	EXPECT_EQ(run({"--execute", guest}, {"execute", guest, "exit", "8"}).status, 8);
+	EXPECT_EQ(run({"--execute", program("")}, {"execute", guest, "exit", "8"}).status, 8);
+	EXPECT_EQ(run({"--execute", guest}, {"execute", "/bin/true"}).output, "EACCES\n");
+}
+
+TEST_F(RightsTest, NamesThatAreNotThereAreMistakes)
+{
+	for (const char *option : {"--read", "--execute"}) {
+		Result result = run({option, "missing"}, {"exit", "0"});
+
+		EXPECT_EQ(result.status, 125);
+		EXPECT_TELLS(result, std::string("command line ") + option +
+					 ": missing: No such file or directory");
+	}
+	EXPECT_EQ(run({"-w", "missing/../file"}, {"exit", "0"}).status, 125);
+	EXPECT_EQ(run({"-w", std::string(5000, 'x')}, {"exit", "0"}).status, 125);
+	write_file(directory + "/line\nend", "");
+	EXPECT_TELLS(run({"-r", "line\nend"}, {"exit", "0"}), "no rule can hold this name");
+}
+
+/* ---- policies and limits ---- */
+
+TEST_F(RunTest, PoliciesAreFilesOrPresets)
+{
+	write_file(directory + "/mine",
+		   "policy mine\ninclude program\nfiles { read " + directory + "/file }\n");
+	write_file(directory + "/file", "");
+	/* What lies about does not take the place of a preset. */
+	write_file(directory + "/program", "policy program\nsyscalls { default kill }\n");
+	EXPECT_EQ(run({"--policy", "mine"}, {"read", "file"}).output, "ok\n");
+	EXPECT_EQ(run({"-p", "./mine", "-w", "."}, {"write", "new"}).output, "ok\n");
+	EXPECT_EQ(run({"-p", "program"}, {"read", "file"}).output, "EACCES\n");
+}
+
+TEST_F(RunTest, AllMistakesOfAPolicyAreTold)
+{
+	write_file(directory + "/bad.policy",
+		   "policy bad\nsyscalls { alow read }\nlimits { memory 1 }\n");
+	Result result = run({"--policy", "bad.policy"}, {"exit", "0"});
+
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "./bad.policy:2:12: error: unknown verdict \"alow\"");
+	EXPECT_TELLS(result, "did you mean \"allow\"?");
+	EXPECT_TELLS(result, "./bad.policy:3:17: error: ");
+	result = run({"--policy", "progam"}, {"exit", "0"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "did you mean \"program\"?");
+	EXPECT_EQ(run({"--policy", "/no/such/policy"}, {"exit", "0"}).status, 125);
+}
+
+TEST_F(RunTest, LimitsAreThoseOfThePolicyLanguage)
+{
+	EXPECT_EQ(run({"--limit", "memory=512M", "--limit", "cpu=5s", "--limit=files=64",
+		       "--limit=file-size=1K"},
+		      {"limits"})
+		      .output,
+		  "536870912\n5\n64\n1024\n");
+	for (const char *wrong : {"memory", "memory=", "memory=1", "memroy=1G", "=1G", ""}) {
+		Result result = run({std::string("--limit=") + wrong}, {"exit", "0"});
+
+		EXPECT_EQ(result.status, 125) << wrong;
+		EXPECT_TELLS(result, "expected a limit and a value");
+	}
+	EXPECT_TELLS(run({"--limit=files=0"}, {"exit", "0"}), "out of range");
+}
+
+TEST_F(RunTest, OverItsTimeItIsKilled)
+{
+	Result result = run({"--limit", "wall=100ms"}, {"signals"});
+
+	EXPECT_EQ(result.status, 128 + SIGKILL);
+	EXPECT_TELLS(result, "over its wall-clock limit");
+}
+
+/* ---- interception ---- */
+
+TEST_F(RunTest, InterceptionIsNotifyUnlessAskedForOtherwise)
+{
+	EXPECT_TELLS(run({"-v"}, {"exit", "0"}),
+		     "policy program, interception notify: chosen because");
+	EXPECT_TELLS(run({"-v", "--interception=auto"}, {"exit", "0"}),
+		     "interception notify: chosen");
+	EXPECT_TELLS(run({"-v", "--interception=notify"}, {"exit", "0"}),
+		     "interception notify: asked for");
+	Result result = run({"--interception=trip"}, {"exit", "0"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "expected auto, notify or trap");
+}
+
+TEST_F(RunTest, AProgramThatNeverLockedIsTold)
+{
+	Result result = run({"--interception", "trap"}, {"exit", "3"});
+
+	EXPECT_EQ(result.status, 3);
+	EXPECT_TELLS(result, "it never locked itself");
+}
+
+TEST_F(RunTest, AProgramThatLocksItselfIsHeldByTrap)
+{
+	std::string lock_self = program("lock-self");
+
+	if (access(lock_self.c_str(), X_OK) < 0)
+		GTEST_SKIP() << "the samples were not built";
+	write_file(directory + "/good.xml", "<a><b/></a>");
+	Result result = command({"run", "--interception=trap", "--policy=pure", "--", lock_self,
+				 directory + "/good.xml"});
+	EXPECT_EQ(result.status, 0) << result.errors;
+	EXPECT_EQ(result.output, "2 elements\n");
+	EXPECT_EQ(result.errors, "");
+}
+
+/* ---- reports ---- */
+
+using Json = std::unique_ptr<json_t, void (*)(json_t *)>;
+
+std::vector<Json> parse_lines(const std::string &text)
+{
+	std::istringstream lines(text);
+	std::vector<Json> values;
+	std::string line;
+
+	while (std::getline(lines, line)) {
+		json_error_t error;
+
+		values.emplace_back(json_loads(line.c_str(), JSON_REJECT_DUPLICATES, &error),
+				    json_decref);
+		EXPECT_NE(values.back().get(), nullptr) << error.text << ": " << line;
+	}
+	return values;
+}
+
+std::string text_of(const Json &object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object.get(), key));
+
+	return text ? text : "(none)";
+}
+
+json_int_t number_of(const Json &object, const char *key)
+{
+	return json_integer_value(json_object_get(object.get(), key));
+}
+
+TEST_F(RunTest, ReportsAreLinesOfJson)
+{
+	write_file(directory + "/p.policy", "policy p\ninclude program\nfiles {\n\tdeny " +
+						directory + "/no as ENOENT\n}\n");
+	write_file(directory + "/yes", "");
+	Result result = run({"-p", "p.policy", "-r", "yes", "--report", "out.json"},
+			    {"read", "no", "yes", "other \"one\"\n"});
+	ASSERT_EQ(result.output, "ENOENT\nok\nEACCES\n") << result.errors;
+	std::vector<Json> lines = parse_lines(read_file(directory + "/out.json"));
+
+	ASSERT_EQ(lines.size(), 4u);
+	EXPECT_EQ(text_of(lines[0], "event"), "start");
+	EXPECT_EQ(text_of(lines[0], "program"), program("run-guest"));
+	EXPECT_EQ(text_of(lines[0], "policy"), "p");
+	EXPECT_EQ(text_of(lines[0], "interception"), "notify");
+	EXPECT_EQ(text_of(lines[1], "event"), "refusal");
+	EXPECT_EQ(text_of(lines[1], "kind"), "path");
+	EXPECT_TRUE(contains(text_of(lines[1], "call"), "open"));
+	EXPECT_EQ(text_of(lines[1], "path"), directory + "/no");
+	EXPECT_TRUE(json_is_null(json_object_get(lines[1].get(), "path2")));
+	EXPECT_EQ(text_of(lines[1], "verdict"), "deny");
+	EXPECT_EQ(text_of(lines[1], "errno"), "ENOENT");
+	EXPECT_EQ(text_of(lines[1], "rule"), "./p.policy:4:7");
+	EXPECT_GT(number_of(lines[1], "pid"), 1);
+	EXPECT_GT(number_of(lines[1], "tid"), 0);
+	EXPECT_TRUE(json_is_false(json_object_get(lines[1].get(), "tid_claimed")));
+	EXPECT_TRUE(json_is_false(json_object_get(lines[1].get(), "violation")));
+	EXPECT_EQ(number_of(lines[1], "suppressed"), 0);
+	EXPECT_EQ(text_of(lines[2], "path"), directory + "/other \"one\"\\x0a");
+	EXPECT_EQ(text_of(lines[2], "errno"), "EACCES");
+	EXPECT_TRUE(json_is_null(json_object_get(lines[2].get(), "rule")));
+	EXPECT_EQ(text_of(lines[3], "event"), "exit");
+	EXPECT_EQ(text_of(lines[3], "cause"), "exited");
+	EXPECT_EQ(number_of(lines[3], "exit"), 0);
+}
+
+TEST_F(RunTest, ReportsNameTheOptionThatDecided)
+{
+	write_file(directory + "/file", "");
+	run({"-r", "file", "--report", "out"}, {"write", "file", "/usr/new"});
+	std::vector<Json> lines = parse_lines(read_file(directory + "/out"));
+
+	ASSERT_EQ(lines.size(), 4u);
+	EXPECT_EQ(text_of(lines[1], "rule"), "command line --read");
+	EXPECT_EQ(text_of(lines[2], "rule").rfind("preset program:", 0), 0u);
+}
+
+TEST_F(RunTest, ReportsOfCallsHaveAProgramCounter)
+{
+	run({"--report", "out"}, {"reach"});
+	std::vector<Json> lines = parse_lines(read_file(directory + "/out"));
+	bool seen = false;
+
+	for (const Json &line : lines)
+		if (text_of(line, "call") == "kill") {
+			seen = true;
+			EXPECT_EQ(text_of(line, "kind"), "call");
+			EXPECT_EQ(text_of(line, "errno"), "EPERM");
+			EXPECT_EQ(text_of(line, "pc").rfind("0x", 0), 0u);
+			EXPECT_EQ(text_of(line, "rule").rfind("preset program:", 0), 0u);
+		}
+	EXPECT_TRUE(seen);
+}
+
+TEST_F(RunTest, AllReportsAreThereWhenTheCommandHasEnded)
+{
+	Words words = {"read"};
+
+	words.insert(words.end(), 1000, "no");
+	run({"--report", "out"}, words);
+	std::vector<Json> lines = parse_lines(read_file(directory + "/out"));
+	json_int_t told = 0, suppressed = 0;
+
+	for (const Json &line : lines)
+		if (text_of(line, "event") == "refusal") {
+			told++;
+			suppressed += number_of(line, "suppressed");
+		}
+	EXPECT_GE(told, 100);
+	EXPECT_LE(told + suppressed, 1000);
+}
+
+TEST_F(RunTest, ReportsMayGoToStandardOutput)
+{
+	Result result = run({"--report", "-"}, {"signal", "9"});
+	std::vector<Json> lines = parse_lines(result.output);
+
+	EXPECT_EQ(result.status, 137);
+	ASSERT_EQ(lines.size(), 2u);
+	EXPECT_EQ(text_of(lines[1], "cause"), "signaled");
+	EXPECT_EQ(number_of(lines[1], "status"), 9);
+	EXPECT_EQ(number_of(lines[1], "exit"), 137);
+}
+
+TEST_F(RunTest, AReportThatCannotBeWrittenIsTold)
+{
+	Result result = run({"--report", "missing/out"}, {"exit", "0"});
+
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "--report: missing/out: No such file or directory");
+	/* Once, and the program runs on. */
+	result = run({"--report", "/dev/full"}, {"exit", "3"});
+	EXPECT_EQ(result.status, 3);
+	EXPECT_EQ(result.errors, "sallyport: --report: No space left on device\n");
+}
+
+TEST_F(RunTest, VerboseSaysWhatIsRefusedAndWhy)
+{
+	Result result = run({"-v"}, {"read", "no"});
+
+	EXPECT_TELLS(result, "\"" + directory + "/no\" refused with EACCES");
+	EXPECT_TELLS(result, "run-guest: exited with status 0\n");
+	EXPECT_EQ(run({}, {"read", "no"}).errors, "");
+}
+
+/* ---- bad options ---- */
+
+TEST_F(RunTest, BadOptionsAre125)
+{
+	const struct {
+		Words words;
+		const char *message;
+	} rows[] = {
+	    {{"run"}, "PROGRAM is missing"},
+	    {{"run", "--"}, "PROGRAM is missing"},
+	    {{"run", "--nonsense", "true"}, "unrecognized option '--nonsense'"},
+	    {{"run", "-Z", "true"}, "invalid option -- 'Z'"},
+	    {{"run", "--policy"}, "option '--policy' requires an argument"},
+	    {{"run", "--verbose=3", "true"}, "doesn't allow an argument"},
+	    {{"walk"}, "no such command: walk"},
+	};
+
+	for (const auto &row : rows) {
+		Result result = command(row.words);
+
+		EXPECT_EQ(result.status, 125) << row.message;
+		EXPECT_TELLS(result, row.message);
+		EXPECT_EQ(result.output, "");
+	}
+}
+
+TEST_F(RunTest, HelpGoesToStandardOutput)
+{
+	Result result = command({"run", "--help"});
+
+	EXPECT_EQ(result.status, 0);
+	EXPECT_TRUE(contains(result.output, "Usage: sallyport run [OPTION...] -- PROGRAM"))
+	    << result.output;
+	for (const char *option :
+	     {"--policy", "--read", "--write", "--execute", "--limit", "--report", "--verbose",
+	      "--directory", "--setenv", "--unsetenv", "--pass", "--interception"})
+		EXPECT_TRUE(contains(result.output, option)) << option;
+}
+
+/* ---- signals without a terminal ---- */
+
+TEST_F(RunTest, SignalsToTheCommandReachTheProgram)
+{
+	Child child = start(guest({}, {"signals", std::to_string(SIGTERM)}));
+
+	ASSERT_TRUE(child.await("ready\n"));
+	for (int number : {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT}) {
+		child.heard.clear();
+		child.send(number);
+		EXPECT_TRUE(child.await("got")) << number;
+		char expected[16];
+		snprintf(expected, sizeof(expected), "got %02d\n", number);
+		EXPECT_EQ(child.heard, expected);
+	}
+	child.send(SIGTERM);
+	EXPECT_EQ(finish(child).status, 128 + SIGTERM);
+}
+
+TEST_F(RunTest, IgnoredSignalsAreNotPassedOn)
+{
+	Child child =
+	    start(guest({}, {"signals", std::to_string(SIGTERM)}), [] { signal(SIGHUP, SIG_IGN); });
+
+	ASSERT_TRUE(child.await("ready\n"));
+	child.send(SIGHUP);
+	child.send(SIGUSR1);
+	EXPECT_TRUE(child.await("got"));
+	EXPECT_EQ(child.heard, "ready\ngot 10\n");
+	child.send(SIGTERM);
+	EXPECT_EQ(finish(child).status, 128 + SIGTERM);
+}
+
+/* Whatever becomes of the command, its program does not outlive it: TearDown would see it. */
+TEST_F(RunTest, TheProgramEndsWithTheCommand)
+{
+	Child child = start(guest({}, {"signals"}));
+
+	ASSERT_TRUE(child.await("ready\n"));
+	child.send(SIGKILL);
+	EXPECT_EQ(finish(child).status, 1000 + SIGKILL);
+	while (waitpid(-1, nullptr, 0) > 0)
+		;
+}
+
+} // namespace
