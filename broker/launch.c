@@ -418,22 +418,39 @@ static int step_capabilities(struct launch *launch)
 /* What happens while the sandboxee is on its way to its program. */
 enum happening { HAPPENED_NOTE, HAPPENED_END, HAPPENED_CALL };
 
-/* Waits. The broker's hanging up ends the wait, since the program may lie on a file system that does
- * not answer. The status comes before the listener: an execve that succeeds closes the one before
- * its program can reach the other. */
-static int await(struct launch *launch, struct start_note *ret_note, enum happening *ret_happening)
+/* Waits for status or listener. The broker's hanging up ends the wait, since the program may lie on a
+ * file system that does not answer. */
+static int await_either(const struct launch *launch)
 {
 	struct pollfd polled[] = {{.fd = launch->order->control, .events = POLLRDHUP},
 				  {.fd = launch->status, .events = POLLIN},
 				  {.fd = launch->setup.listener, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(polled, SP_ELEMENTS(polled), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (polled[0].revents)
+			return -EPIPE;
+		if (polled[1].revents || polled[2].revents & POLLIN)
+			return 0;
+		/* An exiting process leaves the floor before it closes its descriptors. */
+		polled[2].fd = -1;
+	}
+}
+
+/* The status comes before the listener: an execve that succeeds closes the one before its program can
+ * reach the other. */
+static int await(struct launch *launch, struct start_note *ret_note, enum happening *ret_happening)
+{
 	_cleanup_close_ int descriptor = -1;
 	ssize_t n;
+	int r = await_either(launch);
 
-	while (poll(polled, SP_ELEMENTS(polled), -1) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (polled[0].revents)
-		return -EPIPE;
+	if (r < 0)
+		return r;
 	n = sp_channel_receive(launch->status, ret_note, sizeof(*ret_note), MSG_DONTWAIT,
 			       &descriptor);
 	if (n < 0 && n != -EAGAIN)
