@@ -128,11 +128,40 @@ TEST_F(Flags, SpecialFilesAreRefusedWithoutWaiting)
 			EXPECT_EQ(-ENXIO, outcome.result) << name << flags;
 		}
 	EXPECT_EQ("is a FIFO", world_->open(t("all/fifo"), O_RDWR).detail);
-	World device({{"/dev/null", SP_RIGHT_READ | SP_RIGHT_WRITE}});
-	EXPECT_EQ("is a device", device.open("/dev/null", O_RDWR).detail);
-	EXPECT_EQ(0, device.perform({SP_CALL_stat, "/dev/null"}).result);
 	EXPECT_EQ(0, world_->open(t("all/fifo"), O_PATH).result);
 	EXPECT_EQ(0, world_->perform({SP_CALL_unlink, t("all/fifo")}).result);
+}
+
+// Those that do nothing to anybody, by what they are and not by their name.
+TEST_F(Flags, TameDevicesMayBeOpenedAndNoOthers)
+{
+	const uint32_t both = SP_RIGHT_READ | SP_RIGHT_WRITE;
+	World world({{"/dev/**", SP_RIGHT_READ},
+		     {"/dev/null", both},
+		     {"/dev/zero", both},
+		     {"/dev/full", both},
+		     {"/dev/ptmx", both}});
+	struct stat status;
+
+	for (const char *name : {"/dev/null", "/dev/zero", "/dev/full"})
+		for (uint64_t flags : {O_RDONLY, O_WRONLY, O_RDWR, O_CREAT | O_WRONLY | O_TRUNC,
+				       O_WRONLY | O_APPEND})
+			EXPECT_EQ(0, world.open(name, flags, 0600).result) << name << flags;
+	for (const char *name : {"/dev/random", "/dev/urandom"}) {
+		EXPECT_EQ(0, world.open(name, O_RDONLY).result) << name;
+		EXPECT_EQ(-EACCES, world.open(name, O_WRONLY).result) << name;
+	}
+	for (const char *name :
+	     {"/dev/ptmx", "/dev/console", "/dev/kmsg", "/dev/mem", "/dev/fuse"}) {
+		if (stat(name, &status) == 0 && S_ISCHR(status.st_mode)) {
+			EXPECT_EQ(-ENXIO, world.open(name, O_RDONLY).result) << name;
+		}
+	}
+	EXPECT_EQ("is a device", world.open("/dev/ptmx", O_RDWR).detail);
+	EXPECT_EQ(0, world.perform({SP_CALL_stat, "/dev/ptmx"}).result);
+	/* What is opened blocks where the caller asked for no better. */
+	Outcome zero = world.open("/dev/zero", O_RDWR);
+	EXPECT_EQ(O_RDWR, fcntl(zero.descriptor.get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK));
 }
 
 TEST_F(Flags, StatusFlagsAreTheCallers)
