@@ -86,7 +86,7 @@ enum sp_exit_cause {
 	SP_EXIT_KILLED = 6,    /* by sp_sandbox_kill() */
 	SP_EXIT_FAILED =
 	    7,            /* never ran: status is the errno; `layer` says what could not be built */
-	SP_EXIT_LOST = 8, /* its porter or init died */
+	SP_EXIT_LOST = 8, /* its porter or init died, or the spawner as it was to launch it */
 };
 
 struct sp_exit {

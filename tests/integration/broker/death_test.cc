@@ -116,7 +116,12 @@ TEST_F(DeathTest, OfTheSpawner)
 	Box box, next;
 
 	start(box);
+	/* kill(2) returns before its victim is gone; an order that it still takes is lost with it. */
+	int spawner = pidfd_open(tree.spawner, 0);
 	ASSERT_EQ(kill_one(tree.spawner), 0);
+	struct pollfd gone = {spawner, POLLIN, 0};
+	ASSERT_EQ(poll(&gone, 1, 10000), 1);
+	close(spawner);
 	run(next, {"exit", "4"});
 	EXPECT_EQ(next.cause, SP_EXIT_EXITED) << next.sentence;
 	EXPECT_EQ(next.status, 4);
