@@ -81,7 +81,7 @@ TEST(CatalogTest, Calls)
 	EXPECT_STREQ("socket", call.name);
 	for (auto [name, standing] : {std::pair("openat", SP_POLICY_CALL_BROKERED),
 				      {"mount", SP_POLICY_CALL_REFUSED},
-				      {"execve", SP_POLICY_CALL_REFUSED},
+				      {"io_uring_setup", SP_POLICY_CALL_REFUSED},
 				      {"exit", SP_POLICY_CALL_ALWAYS}}) {
 		ASSERT_EQ(0, sp_policy_call_find(name, &call));
 		EXPECT_EQ(standing, call.standing) << name;
