@@ -29,4 +29,7 @@ int run_command(int argc, char **argv);
 /* groups.c: `sallyport policy groups`. words[0] is the word `groups`. */
 int policy_groups(int count, char **words);
 
+/* convert.c: `sallyport policy import`. words[0] is the word `import`. */
+int policy_import(int count, char **words);
+
 #endif

@@ -164,6 +164,7 @@ static const struct command {
     {"run", NULL, run_command},
     {"policy", "check", policy_check},
     {"policy", "groups", policy_groups},
+    {"policy", "import", policy_import},
 };
 
 static bool is_named(const struct command *command, int count, char **words)
@@ -193,12 +194,16 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 	    .parser = parse,
 	    .args_doc = "run [OPTION...] -- PROGRAM [ARGUMENT]...\n"
-			"policy check [-D NAME=VALUE]... FILE...\npolicy groups [NAME...]",
-	    .doc = "Runs untrusted programs in sandboxes, and checks policies.\v"
-		   "run            runs a program; see `sallyport run --help'\n"
-		   "policy check   reports every mistake of the policies; `-' is standard input;\n"
-		   "               -D gives a parameter its value\n"
-		   "policy groups  lists the groups of system calls, or the calls of a group",
+			"policy check [-D NAME=VALUE]... FILE...\npolicy groups [NAME...]\n"
+			"policy import --from FORMAT FILE",
+	    .doc =
+		"Runs untrusted programs in sandboxes, and checks policies.\v"
+		"run            runs a program; see `sallyport run --help'\n"
+		"policy check   reports every mistake of the policies; `-' is standard input;\n"
+		"               -D gives a parameter its value\n"
+		"policy groups  lists the groups of system calls, or the calls of a group\n"
+		"policy import  prints a policy of minijail, kafel, systemd, oci or firejail in\n"
+		"               our language",
 	};
 	char **words = NULL;
 	int count;
