@@ -89,9 +89,17 @@ static int resolve(const char *pattern, char **ret_twin)
 	return 0;
 }
 
-static int add_path(Message *message, const struct sp_path_rule *rule, const char *pattern)
+typedef Sallyport__Policy__PathRule PathRule;
+
+/* Path rules on their way into a message. */
+struct paths {
+	PathRule **list;
+	size_t count;
+};
+
+static int add_path(struct paths *paths, const struct sp_path_rule *rule, const char *pattern)
 {
-	Sallyport__Policy__PathRule *row = malloc(sizeof(*row));
+	PathRule *row = malloc(sizeof(*row));
 	char *copy = strdup(pattern);
 
 	if (!row || !copy) {
@@ -104,27 +112,68 @@ static int add_path(Message *message, const struct sp_path_rule *rule, const cha
 	row->rights = rule->rights;
 	row->error = rule->rights ? 0 : (uint32_t)rule->error;
 	row->source = bytes_of(rule->source);
-	message->path[message->n_path++] = row;
+	paths->list[paths->count++] = row;
 	return 0;
 }
 
-static int add_paths(Message *message, const struct sp_policy *policy)
+static void clear_paths(PathRule **list, size_t count)
 {
-	message->path = calloc(policy->path_count * 2 + 1, sizeof(*message->path));
-	if (!message->path)
+	for (size_t i = 0; i < count; i++) {
+		free(list[i]->pattern.data);
+		free(list[i]);
+	}
+	free(list);
+}
+
+/* On failure too, *paths owns what there is. */
+static int add_paths(struct paths *paths, const struct sp_policy *policy)
+{
+	paths->list = calloc(policy->path_count * 2 + 1, sizeof(*paths->list));
+	if (!paths->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->path_count; i++) {
 		_cleanup_free_ char *twin = NULL;
 		int r = resolve(policy->paths[i].pattern, &twin);
 
 		if (r == 0)
-			r = add_path(message, &policy->paths[i], policy->paths[i].pattern);
+			r = add_path(paths, &policy->paths[i], policy->paths[i].pattern);
 		if (r == 0 && twin)
-			r = add_path(message, &policy->paths[i], twin);
+			r = add_path(paths, &policy->paths[i], twin);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int add_bound(Message *message, const struct sp_policy *policy)
+{
+	Sallyport__Policy__Bound *bound = malloc(sizeof(*bound));
+	struct paths paths = {0};
+	int r;
+
+	if (!bound)
+		return -ENOMEM;
+	sallyport__policy__bound__init(bound);
+	message->bound[message->n_bound++] = bound;
+	r = add_paths(&paths, policy);
+	bound->path = paths.list;
+	bound->n_path = paths.count;
+	return r;
+}
+
+static int add_all_paths(Message *message, const struct sp_policy *const *layers, size_t count)
+{
+	struct paths paths = {0};
+	int r = add_paths(&paths, layers[0]);
+
+	message->path = paths.list;
+	message->n_path = paths.count;
+	message->bound = calloc(count, sizeof(*message->bound));
+	if (!message->bound)
+		return -ENOMEM;
+	for (size_t i = 1; i < count && r == 0; i++)
+		r = add_bound(message, layers[i]);
+	return r;
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
@@ -146,11 +195,6 @@ static const struct sp_call_rule *find_denial(const struct sp_policy *policy, in
 	return best;
 }
 
-static const char *source_or(const struct sp_setting *setting, const char *otherwise)
-{
-	return setting->source ? setting->source : otherwise;
-}
-
 /* Of these calls the filter refuses some forms though a rule allows the call. */
 enum part { PART_WX, PART_PROCESSES, PART_OPTIONS };
 
@@ -163,20 +207,6 @@ static const struct {
     {"fork", PART_PROCESSES}, {"vfork", PART_PROCESSES}, {"prctl", PART_OPTIONS},
 };
 
-static const char *part_source(const struct sp_policy *policy, enum part part)
-{
-	switch (part) {
-	case PART_WX:
-		return source_or(&policy->wx, "built in: memory { wx deny }");
-	case PART_PROCESSES:
-		return source_or(&policy->limits[SP_LIMIT_PROCESSES],
-				 "built in: no new namespaces, no siblings");
-	case PART_OPTIONS:
-	default:
-		return "built in: options that loosen the sandbox";
-	}
-}
-
 static bool is_allowed(const struct sp_policy *policy, int nr)
 {
 	for (size_t i = 0; i < policy->call_count; i++)
@@ -186,38 +216,106 @@ static bool is_allowed(const struct sp_policy *policy, int nr)
 	return false;
 }
 
-/* Where the refusal of a call stands that no `deny` of the policy speaks of, or NULL: the default. */
-static const char *fixed_source(const struct sp_policy *policy, int nr)
+/* Why the policy refuses that form of a call; NULL: it does not. */
+static const char *part_source(const struct sp_policy *policy, enum part part)
+{
+	const struct sp_setting *processes = &policy->limits[SP_LIMIT_PROCESSES];
+
+	switch (part) {
+	case PART_WX:
+		return policy->wx.set && policy->wx.value
+			   ? NULL
+			   : sp_setting_source(&policy->wx, "built in: memory { wx deny }");
+	case PART_PROCESSES:
+		return processes->set && processes->value == 1 ? processes->source : NULL;
+	case PART_OPTIONS:
+	default:
+		return "built in: options that loosen the sandbox";
+	}
+}
+
+static const char *partly_refused_by(const struct sp_policy *const *layers, size_t count,
+				     enum part part)
+{
+	const char *source = NULL;
+
+	for (size_t i = 0; i < count && !source; i++)
+		source = part_source(layers[i], part);
+	return source || part != PART_PROCESSES ? source
+						: "built in: no new namespaces, no siblings";
+}
+
+/* Where the refusal of a call stands that no `deny` speaks of, or NULL: the default. */
+static const char *fixed_source(const struct sp_policy *const *layers, size_t count, int nr)
 {
 	if (sp_call_class(nr) == SP_CLASS_FORBIDDEN)
 		return "built in: never allowed";
 	for (size_t i = 0; i < SP_ELEMENTS(partly_refused); i++)
-		if (sp_call_number(partly_refused[i].name) == nr && is_allowed(policy, nr))
-			return part_source(policy, partly_refused[i].part);
+		if (sp_call_number(partly_refused[i].name) == nr && is_allowed(layers[0], nr))
+			return partly_refused_by(layers, count, partly_refused[i].part);
 	return NULL;
 }
 
-static void add_refusal(struct sp_policy *policy, int nr, int error, const char *source)
+static bool speaks_of(const struct sp_policy *policy, int nr)
 {
-	policy->refusals[policy->refusal_count++] =
-	    (struct sp_call_refusal_row){.nr = nr, .error = error, .source = source};
+	for (size_t i = 0; i < policy->call_count; i++)
+		if (policy->calls[i].nr == nr)
+			return true;
+	return false;
+}
+
+struct refusal {
+	int error;
+	const char *source;
+};
+
+static struct refusal default_of(const struct sp_policy *policy)
+{
+	return (struct refusal){
+	    .error = policy->default_error.set ? (int)policy->default_error.value : ENOSYS,
+	    .source =
+		sp_setting_source(&policy->default_action, "built in: default deny as ENOSYS"),
+	};
+}
+
+/* How a call fails once the filter has refused it; without a source the policy's default says it. */
+static struct refusal find_refusal(const struct sp_policy *const *layers, size_t count, int nr)
+{
+	const char *fixed;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_call_rule *rule = find_denial(layers[i], nr);
+
+		if (rule)
+			return (struct refusal){rule->error, rule->source};
+	}
+	fixed = fixed_source(layers, count, nr);
+	if (fixed)
+		return (struct refusal){EPERM, fixed};
+	/* What a policy allows, and one that bounds it does not mention. */
+	if (sp_call_class(nr) == SP_CLASS_ORDINARY && speaks_of(layers[0], nr))
+		for (size_t i = 1; i < count; i++)
+			if (!speaks_of(layers[i], nr))
+				return default_of(layers[i]);
+	return (struct refusal){0};
 }
 
 static int find_refusals(struct sp_policy *policy)
 {
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+
 	if (policy->refusals)
 		return 0;
 	policy->refusals = calloc(SP_NUMBERS, sizeof(*policy->refusals));
 	if (!policy->refusals)
 		return -ENOMEM;
 	for (int nr = 0; nr < SP_NUMBERS; nr++) {
-		const struct sp_call_rule *rule = find_denial(policy, nr);
-		const char *source = fixed_source(policy, nr);
+		struct refusal refusal = find_refusal(layers, count, nr);
 
-		if (rule)
-			add_refusal(policy, nr, rule->error, rule->source);
-		else if (source)
-			add_refusal(policy, nr, EPERM, source);
+		if (refusal.source)
+			policy->refusals[policy->refusal_count++] = (struct sp_call_refusal_row){
+			    .nr = nr, .error = refusal.error, .source = refusal.source};
 	}
 	return 0;
 }
@@ -252,7 +350,22 @@ static int add_calls(Message *message, struct sp_policy *policy)
 
 /* ---- the rest -------------------------------------------------------------------------------------------- */
 
-static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_policy *policy)
+/* The smallest of all. */
+static void fill_limit(const struct sp_policy *const *layers, size_t count, size_t limit,
+		       protobuf_c_boolean *ret_has, uint64_t *ret_value)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_setting *setting = &layers[i]->limits[limit];
+
+		if (!setting->set || (*ret_has && *ret_value <= setting->value))
+			continue;
+		*ret_has = true;
+		*ret_value = setting->value;
+	}
+}
+
+static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_policy *const *layers,
+			size_t count)
 {
 	struct {
 		protobuf_c_boolean *has;
@@ -266,35 +379,48 @@ static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_polic
 	    [SP_LIMIT_FILE_SIZE] = {&limits->has_file_size, &limits->file_size},
 	};
 
-	for (size_t i = 0; i < SP_LIMIT_COUNT; i++) {
-		*fields[i].has = policy->limits[i].set;
-		*fields[i].value = policy->limits[i].value;
+	for (size_t i = 0; i < SP_LIMIT_COUNT; i++)
+		fill_limit(layers, count, i, fields[i].has, fields[i].value);
+}
+
+/* Every layer that one of the policies asks for; optional where none of them needs it. */
+static void fill_isolate(Message *message, const struct sp_policy *const *layers, size_t count)
+{
+	uint32_t needed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_policy *policy = layers[i];
+		uint32_t asked =
+		    policy->isolate.set ? (uint32_t)policy->isolate.value : SP_ISOLATE_ALL;
+		uint32_t optional =
+		    policy->optional_layers.set ? (uint32_t)policy->optional_layers.value : 0;
+
+		message->isolate |= asked;
+		needed |= asked & ~optional;
 	}
+	message->optional_layers = message->isolate & ~needed;
 }
 
 static void fill_settings(Message *message, const struct sp_policy *policy)
 {
-	const struct sp_setting *error = &policy->default_error;
+	struct refusal otherwise = default_of(policy);
 
 	message->version = SP_COMPILED_VERSION;
 	message->name = bytes_of(policy->name);
-	message->default_error = error->set ? (uint32_t)error->value : ENOSYS;
-	message->default_source =
-	    bytes_of(source_or(&policy->default_action, "built in: default deny as ENOSYS"));
-	message->isolate = policy->isolate.set ? (uint32_t)policy->isolate.value : SP_ISOLATE_ALL;
-	message->optional_layers =
-	    policy->optional_layers.set ? (uint32_t)policy->optional_layers.value : 0;
+	message->default_error = (uint32_t)otherwise.error;
+	message->default_source = bytes_of(otherwise.source);
 }
 
 static void clear(Message *message)
 {
-	for (size_t i = 0; i < message->n_path; i++) {
-		free(message->path[i]->pattern.data);
-		free(message->path[i]);
+	clear_paths(message->path, message->n_path);
+	for (size_t i = 0; i < message->n_bound; i++) {
+		clear_paths(message->bound[i]->path, message->bound[i]->n_path);
+		free(message->bound[i]);
 	}
+	free(message->bound);
 	for (size_t i = 0; i < message->n_call; i++)
 		free(message->call[i]);
-	free(message->path);
 	free(message->call);
 }
 
@@ -337,12 +463,15 @@ int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret
 {
 	__attribute__((cleanup(clear))) Message message = SALLYPORT__POLICY__COMPILED_POLICY__INIT;
 	Sallyport__Policy__Limits limits = SALLYPORT__POLICY__LIMITS__INIT;
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
 	int r;
 
 	fill_settings(&message, policy);
-	fill_limits(&limits, policy);
+	fill_isolate(&message, layers, count);
+	fill_limits(&limits, layers, count);
 	message.limits = &limits;
-	r = add_paths(&message, policy);
+	r = add_all_paths(&message, layers, count);
 	if (r == 0)
 		r = add_calls(&message, policy);
 	if (r == 0)

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "ipc/arch.h"
 #include "ipc/runtime.h"
 #include "ipc/util.h"
 #include "policy/bpf.h"
@@ -168,6 +169,8 @@ static const struct row writable_code[] = {
 struct decision {
 	uint32_t action, otherwise;
 	struct sp_condition *where, *guard; /* owned */
+	const char *source;                 /* where the rule stands; borrowed */
+	bool final;                         /* no bounding policy is asked */
 };
 
 struct decisions {
@@ -184,31 +187,42 @@ enum purpose {
 };
 
 struct compilation {
-	const struct sp_policy *policy;
+	const struct sp_policy *policy; /* the one in hand: the policy itself, or what bounds it */
 	enum purpose purpose;
+	bool bounds;        /* the policy in hand bounds another, which has had its say */
 	uint32_t intercept; /* the action that brings a call before the porter */
-	uint32_t fallback;  /* the action of what no rule speaks of */
 	uint32_t granted;   /* of PURPOSE_PORTER: all rights that the policy grants on any name */
 	int nr;             /* the call in hand */
 	struct decisions *decisions;
 };
 
 /* Takes both conditions. */
-static int decide(struct compilation *c, uint32_t action, struct sp_condition *where,
-		  struct sp_condition *guard)
+static int decide(struct compilation *c, const struct decision *decision)
 {
 	struct decisions *decisions = c->decisions;
 	struct decision *grown =
 	    reallocarray(decisions->list, decisions->count + 1, sizeof(*grown));
 
 	if (!grown) {
-		sp_condition_free(where);
-		sp_condition_free(guard);
+		sp_condition_free(decision->where);
+		sp_condition_free(decision->guard);
 		return -ENOMEM;
 	}
 	decisions->list = grown;
-	grown[decisions->count++] = (struct decision){action, c->intercept, where, guard};
+	grown[decisions->count] = *decision;
+	grown[decisions->count++].otherwise = c->intercept;
 	return 0;
+}
+
+/* Without a condition, and for every policy that bounds this one. */
+static int decide_finally(struct compilation *c, uint32_t action, const char *source)
+{
+	return decide(c, &(struct decision){.action = action, .source = source, .final = true});
+}
+
+static int decide_always(struct compilation *c, uint32_t action, const char *source)
+{
+	return decide(c, &(struct decision){.action = action, .source = source});
 }
 
 static void clear_decisions(struct decisions *decisions)
@@ -248,17 +262,19 @@ static const struct row *next_row(const struct row *rows, size_t count, int nr,
 	return NULL;
 }
 
-static int decide_rows(struct compilation *c, uint32_t action, const struct row *rows, size_t count)
+/* `model` with the condition of each row of the call. */
+static int decide_rows(struct compilation *c, const struct decision *model, const struct row *rows,
+		       size_t count)
 {
 	const struct row *row = NULL;
 	int r = 0;
 
 	while (r == 0 && (row = next_row(rows, count, c->nr, row))) {
-		struct sp_condition *where = NULL;
+		struct decision decision = *model;
 
-		r = condition_of(row, &where);
+		r = condition_of(row, &decision.where);
 		if (r == 0)
-			r = decide(c, action, where, NULL);
+			r = decide(c, &decision);
 	}
 	return r;
 }
@@ -327,23 +343,30 @@ static int make_guard(const struct compilation *c, struct sp_condition **ret_gua
 	return r;
 }
 
+static bool grants(const struct sp_call_rule *rule)
+{
+	return rule->action == SP_ACTION_ALLOW || rule->action == SP_ACTION_LOG;
+}
+
 static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
 {
 	_cleanup_condition_ struct sp_condition *where = NULL, *guard = NULL;
-	uint32_t action = action_of(c, rule);
 
 	if (rule->condition) {
 		where = sp_condition_copy(rule->condition);
 		if (!where)
 			return -ENOMEM;
 	}
-	if (action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG) {
+	if (grants(rule)) {
 		int r = make_guard(c, &guard);
 
 		if (r < 0)
 			return r;
 	}
-	return decide(c, action, TAKE_POINTER(where), TAKE_POINTER(guard));
+	return decide(c, &(struct decision){.action = action_of(c, rule),
+					    .where = TAKE_POINTER(where),
+					    .guard = TAKE_POINTER(guard),
+					    .source = rule->source});
 }
 
 /* Lower ranks first; in one rank a rule with conditions before the one without, which it is an
@@ -360,7 +383,8 @@ static int compare_rules(const void *left, const void *right)
 	return (a->action < b->action) - (a->action > b->action);
 }
 
-static int add_rules(struct compilation *c)
+/* The rules in their order; where the call can't be allowed, those that would not. */
+static int add_rules(struct compilation *c, bool allowable)
 {
 	const struct sp_policy *policy = c->policy;
 	_cleanup_free_ const struct sp_call_rule **rules =
@@ -371,7 +395,7 @@ static int add_rules(struct compilation *c)
 	if (!rules)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->call_count; i++)
-		if (policy->calls[i].nr == c->nr)
+		if (policy->calls[i].nr == c->nr && (allowable || !grants(&policy->calls[i])))
 			rules[count++] = &policy->calls[i];
 	qsort(rules, count, sizeof(struct sp_call_rule *), compare_rules);
 	for (size_t i = 0; i < count && r == 0; i++)
@@ -392,53 +416,97 @@ static bool makes_process(int nr)
 	return nr == __NR_fork || nr == __NR_vfork;
 }
 
-/* The policy's last word on a call that it can't allow: kill where it says so, else `otherwise`. */
-static int add_refusal(struct compilation *c, uint32_t otherwise)
-{
-	for (size_t i = 0; i < c->policy->call_count; i++) {
-		const struct sp_call_rule *rule = &c->policy->calls[i];
+static const char built_in_never[] = "built in: never allowed";
+static const char built_in_runtime[] = "built in: the sandbox's own";
+static const char built_in_harmless[] = "built in: always allowed";
+static const char built_in_brokered[] = "built in: brokered";
+static const char built_in_default[] = "built in: default deny as ENOSYS";
+static const char built_in_wx[] = "built in: memory { wx deny }";
+static const char built_in_clone3[] = "built in: clone instead of clone3";
 
-		if (rule->nr == c->nr && !rule->condition && rule->action != SP_ACTION_BROKER)
-			return decide(c,
-				      rule->action == SP_ACTION_KILL ? SECCOMP_RET_KILL_PROCESS
-								     : c->intercept,
-				      NULL, NULL);
-	}
-	return decide(c, otherwise, NULL, NULL);
+static int decide_default(struct compilation *c, const char *built_in)
+{
+	const struct sp_setting *setting = &c->policy->default_action;
+	bool kill = setting->set && setting->value == SP_ACTION_KILL;
+
+	return decide_always(c, kill ? SECCOMP_RET_KILL_PROCESS : c->intercept,
+			     sp_setting_source(setting, built_in));
+}
+
+/* What the policy says of a call that it can't allow, then `source` intercepts it. */
+static int add_refusal(struct compilation *c, const char *source)
+{
+	int r = add_rules(c, false);
+
+	return r < 0 ? r : decide_always(c, c->intercept, source);
+}
+
+/* What stands before all rules. */
+static int add_needs(struct compilation *c)
+{
+	static const struct decision own = {.source = built_in_runtime, .final = true},
+				     any = {.source = built_in_harmless, .final = true};
+	struct decision allow_own = own, allow_any = any;
+	int r;
+
+	if (c->bounds)
+		return 0;
+	allow_own.action = allow_any.action = SECCOMP_RET_ALLOW;
+	r = decide_rows(c, &allow_any, harmless, SP_ELEMENTS(harmless));
+	if (r < 0)
+		return r;
+	return c->purpose == PURPOSE_LOCK
+		   ? decide_rows(c, &allow_own, needs, SP_ELEMENTS(needs))
+		   : decide_rows(c, &allow_own, injected, SP_ELEMENTS(injected));
+}
+
+static int add_memory(struct compilation *c)
+{
+	const struct decision refuse = {.action = c->intercept,
+					.source = sp_setting_source(&c->policy->wx, built_in_wx)};
+
+	if (c->policy->wx.set && c->policy->wx.value)
+		return 0;
+	return decide_rows(c, &refuse, writable_code, SP_ELEMENTS(writable_code));
 }
 
 static int add_ordinary(struct compilation *c)
 {
-	int r = decide_rows(c, SECCOMP_RET_ALLOW, harmless, SP_ELEMENTS(harmless));
+	int r = add_needs(c);
 
-	if (r == 0 && c->purpose == PURPOSE_LOCK)
-		r = decide_rows(c, SECCOMP_RET_ALLOW, needs, SP_ELEMENTS(needs));
-	else if (r == 0)
-		r = decide_rows(c, SECCOMP_RET_ALLOW, injected, SP_ELEMENTS(injected));
-	if (r == 0 && !(c->policy->wx.set && c->policy->wx.value))
-		r = decide_rows(c, c->intercept, writable_code, SP_ELEMENTS(writable_code));
+	if (r == 0)
+		r = add_memory(c);
 	if (r < 0)
 		return r;
 	if (is_mediated(c->nr))
-		return c->purpose == PURPOSE_LOCK ? add_refusal(c, c->intercept)
-						  : decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
+		return c->purpose == PURPOSE_LOCK
+			   ? add_refusal(c, built_in_runtime)
+			   : decide_finally(c, SECCOMP_RET_ALLOW, built_in_harmless);
 	if (makes_process(c->nr) && is_single(c->policy))
-		return add_refusal(c, c->intercept);
-	return add_rules(c);
+		return add_refusal(c, c->policy->limits[SP_LIMIT_PROCESSES].source);
+	r = add_rules(c, true);
+	return r < 0 ? r : decide_default(c, built_in_default);
+}
+
+static int add_unnamed(struct compilation *c, const char *source)
+{
+	int r = add_rules(c, false);
+
+	return r < 0 ? r : decide_default(c, source);
 }
 
 static int decide_call(struct compilation *c)
 {
 	switch (sp_call_class(c->nr)) {
 	case SP_CLASS_ALWAYS:
-		return decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
+		return decide_finally(c, SECCOMP_RET_ALLOW, built_in_harmless);
 	case SP_CLASS_CLONE3:
-		return decide(c, SECCOMP_RET_ERRNO | ENOSYS, NULL, NULL);
+		return decide_finally(c, SECCOMP_RET_ERRNO | ENOSYS, built_in_clone3);
 	case SP_CLASS_BROKERED:
-		return add_refusal(c, c->intercept);
+		return add_refusal(c, built_in_brokered);
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
-		return add_refusal(c, c->fallback);
+		return add_unnamed(c, built_in_never);
 	case SP_CLASS_ORDINARY:
 	default:
 		return add_ordinary(c);
@@ -537,104 +605,208 @@ static bool porter_needs(const struct compilation *c)
 	return false;
 }
 
+static bool is_porter(const struct compilation *c)
+{
+	return c->purpose == PURPOSE_PORTER || c->purpose == PURPOSE_LISTENER;
+}
+
 static int decide_porter_call(struct compilation *c)
 {
-	int r;
+	static const char source[] = "built in: the porter's work";
+	const struct decision allow = {.action = SECCOMP_RET_ALLOW, .source = source};
+	int r = porter_needs(c) ? decide(c, &allow)
+				: decide_rows(c, &allow, porter_memory, SP_ELEMENTS(porter_memory));
 
-	if (porter_needs(c))
-		return decide(c, SECCOMP_RET_ALLOW, NULL, NULL);
-	r = decide_rows(c, SECCOMP_RET_ALLOW, porter_memory, SP_ELEMENTS(porter_memory));
 	if (r == 0 && c->purpose == PURPOSE_LISTENER)
-		r = decide_rows(c, SECCOMP_RET_ALLOW, listener_rows, SP_ELEMENTS(listener_rows));
-	return r;
+		r = decide_rows(c, &allow, listener_rows, SP_ELEMENTS(listener_rows));
+	return r < 0 ? r : decide_always(c, SECCOMP_RET_KILL_PROCESS, source);
 }
 
-/* ---- the program ---- */
+/* ---- policies that bound each other ---- */
 
-/* A call's decisions, last first; the last word is that nothing was said. */
-static struct sp_label write_decisions(struct sp_assembly *assembly, const struct sp_leaf *leaf)
+/* Numbers with a name, and one more for what lies beyond. */
+#define CALLS (SP_NUMBERS + 1)
+
+/* What each policy, of those that bound each other, says of one call. */
+struct layers {
+	const struct decisions *layer[SP_LAYERS_MAX];
+	size_t count;
+};
+
+struct draft {
+	struct decisions *decisions; /* owned: of each layer, of each call */
+	struct layers call[CALLS];
+};
+
+static void clear_draft(struct draft *draft)
 {
-	const struct decisions *decisions = leaf->data;
-	struct sp_label label = {.word = SP_BPF_NO_WORD};
+	for (size_t i = 0; draft->decisions && i < SP_LAYERS_MAX * CALLS; i++)
+		clear_decisions(&draft->decisions[i]);
+	free(draft->decisions);
+}
 
-	for (size_t i = decisions->count; i-- > 0;) {
-		const struct decision *decision = &decisions->list[i];
-		struct sp_label yes = sp_bpf_return(assembly, decision->action);
-
-		if (decision->guard)
-			yes = sp_bpf_condition(assembly, decision->guard, yes,
-					       sp_bpf_return(assembly, decision->otherwise));
-		label =
-		    decision->where ? sp_bpf_condition(assembly, decision->where, yes, label) : yes;
+/* Of the verdicts of two policies that bound each other one stands: that which leaves less. */
+static unsigned strictness(uint32_t action)
+{
+	switch (action & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ALLOW:
+		return 0;
+	case SECCOMP_RET_LOG:
+		return 1;
+	case SECCOMP_RET_ERRNO: /* the porter might have granted it */
+		return 3;
+	case SECCOMP_RET_KILL_PROCESS:
+		return 4;
+	default:
+		return 2;
 	}
-	return label;
 }
 
-/* What follows an unconditional decision is never reached; behind conditions stands the fallback. */
-static int close_decisions(struct compilation *c)
+static uint32_t stricter(uint32_t a, uint32_t b)
 {
-	struct decisions *decisions = c->decisions;
-
-	for (size_t i = 0; i < decisions->count; i++)
-		if (!decisions->list[i].where) {
-			for (size_t j = i + 1; j < decisions->count; j++) {
-				sp_condition_free(decisions->list[j].where);
-				sp_condition_free(decisions->list[j].guard);
-			}
-			decisions->count = i + 1;
-			return 0;
-		}
-	return decide(c, c->fallback, NULL, NULL);
+	return strictness(b) > strictness(a) ? b : a;
 }
 
-/* Leaves of one kind are joined: calls without a condition go by their action, others stand alone. */
-static uint64_t kind_of(const struct decisions *decisions, int nr)
+/* What follows an unconditional decision is never reached. */
+static void cut_decisions(struct decisions *decisions)
 {
-	bool plain = decisions->count == 1 && !decisions->list[0].guard;
+	size_t kept = 0;
 
-	return plain ? decisions->list[0].action : UINT64_C(1) << 32 | (uint64_t)nr;
+	while (kept < decisions->count && decisions->list[kept].where)
+		kept++;
+	for (size_t i = kept + 1; i < decisions->count; i++) {
+		sp_condition_free(decisions->list[i].where);
+		sp_condition_free(decisions->list[i].guard);
+	}
+	if (kept < decisions->count)
+		decisions->count = kept + 1;
 }
 
-static void set_leaf(const struct compilation *c, struct sp_leaf *leaves)
-{
-	leaves[c->nr] = (struct sp_leaf){
-	    .first = (uint32_t)c->nr,
-	    .kind = kind_of(c->decisions, c->nr),
-	    .write = write_decisions,
-	    .data = c->decisions,
-	};
-}
-
-/* All numbers with a name, and one leaf more for what lies beyond: 0 or -errno. */
-static int decide_calls(struct compilation *c, struct decisions *all, struct sp_leaf *leaves)
+/* The call in hand, which may have no name. */
+static int decide_any(struct compilation *c)
 {
 	char buffer[SP_CALL_NAME_MAX];
 
-	for (c->nr = 0; c->nr <= SP_NUMBERS; c->nr++) {
-		int r = 0;
+	if (is_porter(c))
+		return decide_porter_call(c);
+	return c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer)
+		   ? decide_call(c)
+		   : decide_default(c, built_in_default);
+}
+
+/* All calls, as the policy in hand sees them. */
+static int decide_layer(struct compilation *c, struct decisions *all)
+{
+	for (c->nr = 0; c->nr < CALLS; c->nr++) {
+		int r;
 
 		c->decisions = &all[c->nr];
-		if (c->purpose == PURPOSE_PORTER || c->purpose == PURPOSE_LISTENER)
-			r = decide_porter_call(c);
-		else if (c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer))
-			r = decide_call(c);
-		if (r == 0)
-			r = close_decisions(c);
+		r = decide_any(c);
 		if (r < 0)
 			return r;
-		set_leaf(c, leaves);
+		cut_decisions(c->decisions);
 	}
 	return 0;
 }
 
-static int write_program(const struct sp_leaf *leaves, size_t count, struct sp_program *ret_program)
+static int make_draft(struct compilation *c, struct draft *draft)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX] = {c->policy};
+	size_t count = is_porter(c) ? 1 : sp_model_layers(c->policy, layers);
+
+	draft->decisions = calloc(SP_LAYERS_MAX * CALLS, sizeof(*draft->decisions));
+	if (!draft->decisions)
+		return -ENOMEM;
+	for (size_t layer = 0; layer < count; layer++) {
+		struct decisions *all = draft->decisions + layer * CALLS;
+		int r;
+
+		c->policy = layers[layer];
+		c->bounds = layer > 0;
+		r = decide_layer(c, all);
+		if (r < 0)
+			return r;
+		for (size_t nr = 0; nr < CALLS; nr++)
+			draft->call[nr].layer[draft->call[nr].count++] = &all[nr];
+	}
+	return 0;
+}
+
+/* ---- the program ---- */
+
+static struct sp_label write_layer(struct sp_assembly *assembly, const struct layers *layers,
+				   size_t index, uint32_t action);
+
+/* What one policy leaves of an action, the next may narrow. */
+static struct sp_label write_outcome(struct sp_assembly *assembly, const struct layers *layers,
+				     size_t index, uint32_t action, bool final)
+{
+	return final ? sp_bpf_return(assembly, action)
+		     : write_layer(assembly, layers, index + 1, action);
+}
+
+/* The code of the policies from `index` on, where those before them say `action`. Each has its
+ * decisions written last first. NOLINTNEXTLINE(misc-no-recursion): as deep as there are layers */
+static struct sp_label write_layer(struct sp_assembly *assembly, const struct layers *layers,
+				   size_t index, uint32_t action)
+{
+	const struct decisions *decisions;
+	struct sp_label label = {.word = SP_BPF_NO_WORD};
+
+	if (index == layers->count || strictness(action) == strictness(SECCOMP_RET_KILL_PROCESS))
+		return sp_bpf_return(assembly, action);
+	decisions = layers->layer[index];
+	for (size_t i = decisions->count; i-- > 0;) {
+		const struct decision *d = &decisions->list[i];
+		struct sp_label yes =
+		    write_outcome(assembly, layers, index, stricter(action, d->action), d->final);
+
+		if (d->guard)
+			yes =
+			    sp_bpf_condition(assembly, d->guard, yes,
+					     write_outcome(assembly, layers, index,
+							   stricter(action, d->otherwise), false));
+		label = d->where ? sp_bpf_condition(assembly, d->where, yes, label) : yes;
+	}
+	return label;
+}
+
+static struct sp_label write_call(struct sp_assembly *assembly, const struct sp_leaf *leaf)
+{
+	return write_layer(assembly, leaf->data, 0, SECCOMP_RET_ALLOW);
+}
+
+/* Leaves of one kind are joined: calls without a condition go by their action, others stand alone. */
+static uint64_t kind_of(const struct layers *layers, uint64_t nr)
+{
+	uint32_t action = SECCOMP_RET_ALLOW;
+
+	for (size_t i = 0; i < layers->count; i++) {
+		const struct decisions *decisions = layers->layer[i];
+
+		if (decisions->count != 1 || decisions->list[0].guard)
+			return UINT64_C(1) << 32 | nr;
+		action = stricter(action, decisions->list[0].action);
+		if (decisions->list[0].final)
+			break;
+	}
+	return action;
+}
+
+static int write_program(const struct draft *draft, struct sp_program *ret_program)
 {
 	_cleanup_(sp_bpf_clear) struct sp_assembly assembly = {0};
+	struct sp_leaf leaves[CALLS];
 	struct sock_filter *code;
 	size_t length;
 	int r;
 
-	sp_bpf_numbers(&assembly, leaves, count, SECCOMP_RET_KILL_PROCESS);
+	for (uint32_t nr = 0; nr < CALLS; nr++)
+		leaves[nr] = (struct sp_leaf){.first = nr,
+					      .kind = kind_of(&draft->call[nr], nr),
+					      .write = write_call,
+					      .data = &draft->call[nr]};
+	sp_bpf_numbers(&assembly, leaves, CALLS, SECCOMP_RET_KILL_PROCESS);
 	r = sp_bpf_finish(&assembly, &code, &length);
 	if (r == 0)
 		*ret_program = (struct sp_program){(uint8_t *)code, length * sizeof(*code)};
@@ -643,45 +815,47 @@ static int write_program(const struct sp_leaf *leaves, size_t count, struct sp_p
 
 static int compile(struct compilation *c, struct sp_program *ret_program)
 {
-	struct decisions all[SP_NUMBERS + 1] = {0};
-	struct sp_leaf leaves[SP_NUMBERS + 1];
-	int r = decide_calls(c, all, leaves);
+	_cleanup_free_ struct draft *draft = calloc(1, sizeof(*draft));
+	int r = draft ? make_draft(c, draft) : -ENOMEM;
 
 	if (r == 0)
-		r = write_program(leaves, SP_ELEMENTS(leaves), ret_program);
-	for (size_t i = 0; i < SP_ELEMENTS(all); i++)
-		clear_decisions(&all[i]);
+		r = write_program(draft, ret_program);
+	if (draft)
+		clear_draft(draft);
 	return r;
-}
-
-static int compile_sandboxee(const struct sp_policy *policy, enum purpose purpose,
-			     uint32_t intercept, struct sp_program *ret_program)
-{
-	struct compilation c = {.policy = policy, .purpose = purpose, .intercept = intercept};
-
-	c.fallback = policy->default_action.set && policy->default_action.value == SP_ACTION_KILL
-			 ? SECCOMP_RET_KILL_PROCESS
-			 : intercept;
-	return compile(&c, ret_program);
 }
 
 int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
 {
-	return compile_sandboxee(policy, PURPOSE_LOCK, SECCOMP_RET_TRAP, ret_program);
+	struct compilation c = {
+	    .policy = policy, .purpose = PURPOSE_LOCK, .intercept = SECCOMP_RET_TRAP};
+
+	return compile(&c, ret_program);
 }
 
 int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program)
 {
-	return compile_sandboxee(policy, PURPOSE_FLOOR, SECCOMP_RET_USER_NOTIF, ret_program);
+	struct compilation c = {
+	    .policy = policy, .purpose = PURPOSE_FLOOR, .intercept = SECCOMP_RET_USER_NOTIF};
+
+	return compile(&c, ret_program);
 }
 
+/* What some rule grants on some name, and every policy that bounds it might as well. */
 static uint32_t all_granted(const struct sp_policy *policy)
 {
-	uint32_t granted = 0;
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+	uint32_t all = SP_RIGHT_ALL;
 
-	for (size_t i = 0; i < policy->path_count; i++)
-		granted |= policy->paths[i].rights;
-	return granted;
+	for (size_t layer = 0; layer < count; layer++) {
+		uint32_t granted = 0;
+
+		for (size_t i = 0; i < layers[layer]->path_count; i++)
+			granted |= layers[layer]->paths[i].rights;
+		all &= granted;
+	}
+	return all;
 }
 
 static int compile_porter(const struct sp_policy *policy, enum purpose purpose,
@@ -690,7 +864,6 @@ static int compile_porter(const struct sp_policy *policy, enum purpose purpose,
 	struct compilation c = {
 	    .policy = policy,
 	    .purpose = purpose,
-	    .fallback = SECCOMP_RET_KILL_PROCESS,
 	    .granted = all_granted(policy),
 	};
 
@@ -705,4 +878,92 @@ int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *
 int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program *ret_program)
 {
 	return compile_porter(policy, PURPOSE_LISTENER, ret_program);
+}
+
+/* ---- the same, for one call and without a program ---- */
+
+static void add_candidate(struct sp_verdict *verdict, const struct decision *d, size_t layer,
+			  bool holds)
+{
+	if (verdict->candidate_count == SP_CANDIDATES_MAX)
+		return;
+	verdict->candidates[verdict->candidate_count++] = (struct sp_candidate){
+	    .source = d->source, .action = d->action, .layer = layer, .holds = holds};
+}
+
+/* What one policy decides; its other rules are told as well. The last decision always holds. */
+static struct decision judge_layer(const struct decisions *decisions, size_t layer,
+				   const uint64_t *argument, struct sp_verdict *verdict)
+{
+	struct decision won = {.action = SECCOMP_RET_KILL_PROCESS, .final = true};
+	bool decided = false;
+
+	for (size_t i = 0; i < decisions->count; i++) {
+		struct decision d = decisions->list[i];
+		bool holds = !d.where || sp_condition_holds(d.where, argument);
+
+		if (d.guard && !sp_condition_holds(d.guard, argument)) {
+			d.action = d.otherwise;
+			d.final = false;
+		}
+		add_candidate(verdict, &d, layer, holds);
+		if (holds && !decided)
+			won = d;
+		decided |= holds;
+	}
+	return won;
+}
+
+static int judge(struct compilation *c, const struct sp_policy *policy, const uint64_t *argument,
+		 struct sp_verdict *verdict)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+	bool final = false;
+
+	for (size_t layer = 0; layer < count && !final; layer++) {
+		struct decisions decisions = {0};
+		struct decision won;
+		int r;
+
+		c->policy = layers[layer];
+		c->bounds = layer > 0;
+		c->decisions = &decisions;
+		r = decide_any(c);
+		won = judge_layer(&decisions, layer, argument, verdict);
+		clear_decisions(&decisions);
+		if (r < 0)
+			return r;
+		if (layer == 0 || stricter(verdict->action, won.action) != verdict->action) {
+			verdict->action = won.action;
+			verdict->source = won.source;
+		}
+		final = won.final;
+	}
+	return 0;
+}
+
+int sp_model_verdict(const struct sp_policy *policy, enum sp_filter_kind kind,
+		     const struct seccomp_data *data, struct sp_verdict *ret_verdict)
+{
+	struct compilation c = {
+	    .purpose = kind == SP_FILTER_LOCK ? PURPOSE_LOCK : PURPOSE_FLOOR,
+	    .intercept = kind == SP_FILTER_LOCK ? SECCOMP_RET_TRAP : SECCOMP_RET_USER_NOTIF,
+	    .nr = (uint32_t)data->nr < SP_NUMBERS ? data->nr : SP_NUMBERS,
+	};
+	uint64_t argument[SP_ARGUMENTS];
+	bool foreign = data->arch != SP_AUDIT_ARCH;
+
+#ifdef SP_NR_FOREIGN
+	foreign |= (uint32_t)data->nr >= SP_NR_FOREIGN;
+#endif
+	*ret_verdict = (struct sp_verdict){0};
+	if (foreign) {
+		ret_verdict->action = SECCOMP_RET_KILL_PROCESS;
+		ret_verdict->source = "built in: calls of another architecture";
+		return 0;
+	}
+	for (size_t i = 0; i < SP_ARGUMENTS; i++)
+		argument[i] = data->args[i];
+	return judge(&c, policy, argument, ret_verdict);
 }

@@ -506,20 +506,53 @@ static void interpret_name(struct sp_reading *reading, const struct sp_statement
 		sp_note_error(reading, -ENOMEM);
 }
 
-static void interpret_include(struct sp_reading *reading, const struct sp_statement *statement)
+/* The term that names another policy, or NULL after a mistake. */
+static const struct sp_term *read_other_name(struct sp_reading *reading,
+					     const struct sp_statement *statement)
 {
 	const struct sp_term *name = sp_single_term(sp_phrase_at(statement, 1));
 
-	if (!name || name->word->text[0] == '\0')
-		SP_MISTAKE(reading, statement->place, NULL, "\"include\" needs one preset or file");
-	else if (sp_ends_at(reading, statement, 2))
-		sp_include(reading, name);
+	if (!name || name->word->text[0] == '\0') {
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "\"%s\" needs one policy, preset or file",
+			   statement->phrases->terms->word->text);
+		return NULL;
+	}
+	return sp_ends_at(reading, statement, 2) ? name : NULL;
+}
+
+static void interpret_include(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_term *name = read_other_name(reading, statement);
+
+	if (name)
+		sp_read_other(reading, name, reading->policy);
+}
+
+static void interpret_within(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_term *name = read_other_name(reading, statement);
+	struct sp_policy *bound = name ? sp_model_new() : NULL;
+	int r;
+
+	if (!bound) {
+		sp_note_error(reading, name ? -ENOMEM : 0);
+		return;
+	}
+	sp_read_other(reading, name, bound);
+	r = sp_model_bound_take(reading->policy, bound);
+	if (r == -E2BIG)
+		SP_MISTAKE(reading, name->word->place, NULL,
+			   "at most %d policies may bound each other", SP_LAYERS_MAX);
+	else
+		sp_note_error(reading, r);
 }
 
 static const struct {
 	const char *name;
 	statement_fn *statement;
-} plain_statements[] = {{"policy", interpret_name}, {"include", interpret_include}};
+} plain_statements[] = {
+    {"policy", interpret_name}, {"include", interpret_include}, {"within", interpret_within}};
 
 static const char *candidate_top(size_t index, const void *unused)
 {
@@ -678,7 +711,10 @@ static int interpret_wanted(struct sp_reading *reading, const struct sp_wanted *
 		return 0;
 	}
 	if (includes_itself(reading, head)) {
-		SP_MISTAKE(told, wanted->place, NULL, "\"%s\" includes itself", wanted->text);
+		SP_MISTAKE(told, wanted->place, NULL,
+			   wanted->policy == told->policy ? "\"%s\" includes itself"
+							  : "\"%s\" bounds itself",
+			   wanted->text);
 		return 0;
 	}
 	return interpret_policy(reading, head, wanted);
@@ -713,12 +749,11 @@ static void clear_document(struct sp_document *document)
 	free(document->groups);
 }
 
-static struct sp_reading begin_reading(struct sp_policy *policy, struct sp_reporter *reporter,
-				       struct sp_document *document, const struct sp_wanted *wanted,
-				       unsigned *includes)
+static struct sp_reading begin_reading(struct sp_reporter *reporter, struct sp_document *document,
+				       const struct sp_wanted *wanted, unsigned *includes)
 {
 	return (struct sp_reading){
-	    .policy = policy,
+	    .policy = wanted->policy,
 	    .reporter = reporter,
 	    .source = document->source,
 	    .document = document,
@@ -731,17 +766,17 @@ static struct sp_reading begin_reading(struct sp_policy *policy, struct sp_repor
 
 int sp_interpret_again(struct sp_document *document, const struct sp_wanted *wanted)
 {
-	struct sp_reading reading = begin_reading(wanted->by->policy, wanted->by->reporter,
-						  document, wanted, wanted->by->includes);
+	struct sp_reading reading =
+	    begin_reading(wanted->by->reporter, document, wanted, wanted->by->includes);
 
 	return interpret_wanted(&reading, wanted);
 }
 
-int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
-		 const struct sp_source *source, const struct sp_wanted *wanted, unsigned *includes)
+int sp_interpret(struct sp_reporter *reporter, const struct sp_source *source,
+		 const struct sp_wanted *wanted, unsigned *includes)
 {
 	_cleanup_(clear_document) struct sp_document document = {.source = source};
-	struct sp_reading reading = begin_reading(policy, reporter, &document, wanted, includes);
+	struct sp_reading reading = begin_reading(reporter, &document, wanted, includes);
 	unsigned before = reporter->errors;
 	int r = sp_syntax_read(source, reporter, &document.syntax);
 

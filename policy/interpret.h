@@ -77,20 +77,20 @@ struct sp_given {
 struct sp_wanted {
 	const char *name; /* NULL: the first */
 	struct sp_reading *by;
-	const char *text;      /* what `by` calls it */
-	struct sp_place place; /* in the text of `by`, which is NULL at the top */
+	struct sp_policy *policy; /* where its rules go */
+	const char *text;         /* what `by` calls it */
+	struct sp_place place;    /* in the text of `by`, which is NULL at the top */
 	struct sp_given *given;
 	size_t given_count;
 };
 
 /*
- * Reads a text, and the wanted policy of it with all that it includes into `policy`. Where nobody
+ * Reads a text, and the wanted policy of it with all that it includes. Where nobody
  * includes it, the other policies of the text are read for their mistakes. Mistakes go to the
  * reporter. 0 or -ENOMEM.
  */
-int sp_interpret(struct sp_policy *policy, struct sp_reporter *reporter,
-		 const struct sp_source *source, const struct sp_wanted *wanted,
-		 unsigned *includes);
+int sp_interpret(struct sp_reporter *reporter, const struct sp_source *source,
+		 const struct sp_wanted *wanted, unsigned *includes);
 
 /* The same for a document that is being read already. */
 int sp_interpret_again(struct sp_document *document, const struct sp_wanted *wanted);
@@ -100,8 +100,10 @@ struct sp_statement *sp_find_policy(const struct sp_document *document, const ch
 
 const char *sp_candidate_policy(size_t index, const void *document);
 
-/* load.c: the text that `include NAME` means, read with one of the two above. */
-void sp_include(struct sp_reading *reading, const struct sp_term *term);
+/* load.c: the policy that `include NAME` or `within NAME` means, read into `policy` with one of the
+ * two above. */
+void sp_read_other(struct sp_reading *reading, const struct sp_term *term,
+		   struct sp_policy *policy);
 
 /* interpret_parameters.c. The parameters of `policy NAME(…)` get their values. */
 void sp_bind_parameters(struct sp_reading *reading, const struct sp_term *head,

@@ -131,9 +131,9 @@ static void include_text(struct sp_reading *reading, const struct sp_source *sou
 {
 	struct sp_document *open = find_open(reading, source);
 
-	sp_note_error(reading, open ? sp_interpret_again(open, wanted)
-				    : sp_interpret(reading->policy, reading->reporter, source,
-						   wanted, reading->includes));
+	sp_note_error(reading,
+		      open ? sp_interpret_again(open, wanted)
+			   : sp_interpret(reading->reporter, source, wanted, reading->includes));
 }
 
 static const char *candidate_included(size_t index, const void *document)
@@ -204,10 +204,10 @@ static void include(struct sp_reading *reading, const struct sp_word *word,
 	}
 }
 
-void sp_include(struct sp_reading *reading, const struct sp_term *term)
+void sp_read_other(struct sp_reading *reading, const struct sp_term *term, struct sp_policy *policy)
 {
 	_cleanup_(sp_clear_given) struct sp_wanted wanted = {
-	    .by = reading, .text = term->word->text, .place = term->word->place};
+	    .by = reading, .policy = policy, .text = term->word->text, .place = term->word->place};
 
 	if (sp_read_given(reading, term, &wanted))
 		include(reading, term->word, &wanted);
@@ -242,12 +242,13 @@ static int build_policy(const struct sp_source *source, const char *name,
 			struct sp_policy **ret_policy)
 {
 	_cleanup_(unref_policy) struct sp_policy *policy = sp_model_new();
-	_cleanup_(sp_clear_given) struct sp_wanted wanted = {.name = name, .place = {1, 1, 1}};
+	_cleanup_(sp_clear_given) struct sp_wanted wanted = {
+	    .name = name, .policy = policy, .place = {1, 1, 1}};
 	unsigned includes = 0;
 	int r = policy ? give(options, &wanted) : -ENOMEM;
 
 	if (r == 0)
-		r = sp_interpret(policy, reporter, source, &wanted, &includes);
+		r = sp_interpret(reporter, source, &wanted, &includes);
 	if (r < 0)
 		return r;
 	if (reporter->errors > 0)

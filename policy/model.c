@@ -77,6 +77,38 @@ struct sp_policy *sp_model_new(void)
 	return policy;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): the number of layers is bounded where they are added */
+static size_t add_layers(const struct sp_policy *policy, const struct sp_policy **layers,
+			 size_t count)
+{
+	layers[count++] = policy;
+	for (size_t i = 0; i < policy->within_count; i++)
+		count = add_layers(policy->within[i], layers, count);
+	return count;
+}
+
+size_t sp_model_layers(const struct sp_policy *policy,
+		       const struct sp_policy *ret_layers[SP_LAYERS_MAX])
+{
+	return add_layers(policy, ret_layers, 0);
+}
+
+int sp_model_bound_take(struct sp_policy *policy, struct sp_policy *other)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers) + sp_model_layers(other, layers);
+	int r = count > SP_LAYERS_MAX ? -E2BIG
+				      : grow((void **)&policy->within, policy->within_count,
+					     sizeof(struct sp_policy *));
+
+	if (r < 0) {
+		sp_policy_unref(other);
+		return r;
+	}
+	policy->within[policy->within_count++] = other;
+	return 0;
+}
+
 static size_t *bucket_of(const struct sp_policy *policy, const char *pattern)
 {
 	uint32_t hash = sp_hash_bytes(SP_HASH_START, pattern, strlen(pattern));
@@ -202,6 +234,7 @@ void sp_model_forget_compiled(struct sp_policy *policy)
 	policy->refusal_count = 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as policies bound each other */
 SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 {
 	if (!policy || --policy->references > 0)
@@ -221,6 +254,9 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->wx, 1);
 	clear_settings(&policy->isolate, 1);
 	clear_settings(&policy->optional_layers, 1);
+	for (size_t i = 0; i < policy->within_count; i++)
+		sp_policy_unref(policy->within[i]);
+	free(policy->within);
 	free(policy->calls);
 	free(policy->paths);
 	free(policy->path_buckets);

@@ -12,6 +12,10 @@
 #include "policy/condition.h"
 #include "policy/rules.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum sp_action {
 	SP_ACTION_NONE,
 	SP_ACTION_ALLOW,
@@ -100,7 +104,19 @@ struct sp_policy {
 	struct sp_program programs[SP_PROGRAM_COUNT];
 	struct sp_call_refusal_row *refusals; /* owned; NULL: not made */
 	size_t refusal_count;
+	struct sp_policy **within; /* owned references: what bounds this one */
+	size_t within_count;
 };
+
+/* So many policies, one included, may bound each other. */
+#define SP_LAYERS_MAX 16
+
+/* The policy, what bounds it, what bounds that, and so on. Returns how many. */
+size_t sp_model_layers(const struct sp_policy *policy,
+		       const struct sp_policy *ret_layers[SP_LAYERS_MAX]);
+
+/* Takes a reference of `other` over. -E2BIG: there are too many. */
+int sp_model_bound_take(struct sp_policy *policy, struct sp_policy *other);
 
 /* An empty policy, with one reference; NULL: no memory. */
 struct sp_policy *sp_model_new(void);
@@ -111,6 +127,12 @@ void sp_model_forget_compiled(struct sp_policy *policy);
 /* All return 0 or -ENOMEM. They copy strings and take nothing. */
 int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule);
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);
+/* Where a setting stands, or what to say where it was not set. */
+static inline const char *sp_setting_source(const struct sp_setting *setting, const char *otherwise)
+{
+	return setting->source ? setting->source : otherwise;
+}
+
 /* Sets unless a less deep policy has. */
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
 
@@ -128,5 +150,9 @@ struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr);
 /* The rights of a word like "read": 0 where it is none. */
 uint32_t sp_right_find(const char *word);
 const char *sp_candidate_right(size_t index, const void *unused);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

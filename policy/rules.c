@@ -40,24 +40,32 @@ struct node {
 	uint32_t hash;
 	uint32_t next; /* of the same bucket; index + 1, 0: none */
 	size_t first, count;
-	bool rules_below, grants_below; /* a pattern's literal part leads further down */
+	/* A pattern's literal part leads further down; what the grants among those grant. */
+	bool rules_below;
+	uint32_t rights_below;
+};
+
+/* The path rules of one policy. */
+struct rule_set {
+	struct rule *rules; /* sorted by literal directory */
+	struct node *nodes;
+	uint32_t *buckets;
+	size_t rule_count, node_count, bucket_count;
 };
 
 struct sp_rules {
 	char *strings; /* every name, pattern and source, each NUL-terminated */
 	const char *name, *default_source;
-	struct rule *rules; /* sorted by literal directory */
+	struct rule_set *sets; /* the policy's own, and of each that bounds it */
 	struct call_rule *calls;
-	struct node *nodes;
-	uint32_t *buckets;
-	size_t rule_count, call_count, node_count, bucket_count;
+	size_t set_count, call_count;
 	int default_error;
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
 	struct sock_fprog filter, porter_filter, floor, listener_filter;
 };
 
-static struct node *find_node(const struct sp_rules *rules, struct sp_text key, uint32_t hash)
+static struct node *find_node(const struct rule_set *rules, struct sp_text key, uint32_t hash)
 {
 	uint32_t index = rules->buckets[hash & (rules->bucket_count - 1)];
 
@@ -72,7 +80,7 @@ static struct node *find_node(const struct sp_rules *rules, struct sp_text key, 
 	return NULL;
 }
 
-static struct node *make_node(struct sp_rules *rules, struct sp_text key, uint32_t hash)
+static struct node *make_node(struct rule_set *rules, struct sp_text key, uint32_t hash)
 {
 	struct node *node = find_node(rules, key, hash);
 	uint32_t *bucket = &rules->buckets[hash & (rules->bucket_count - 1)];
@@ -117,14 +125,14 @@ static bool walk_step(struct walk *walk, struct sp_text *ret_key)
 	return true;
 }
 
-static const struct node *walk_next(const struct sp_rules *rules, struct walk *walk)
+static const struct node *walk_next(const struct rule_set *rules, struct walk *walk)
 {
 	struct sp_text key;
 
 	return walk_step(walk, &key) ? find_node(rules, key, walk->hash) : NULL;
 }
 
-static void insert_rule(struct sp_rules *rules, size_t index)
+static void insert_rule(struct rule_set *rules, size_t index)
 {
 	const struct rule *rule = &rules->rules[index];
 	struct walk walk =
@@ -136,7 +144,7 @@ static void insert_rule(struct sp_rules *rules, size_t index)
 
 		if (walk.rest.length > 0) {
 			node->rules_below = true;
-			node->grants_below |= rule->rights != 0;
+			node->rights_below |= rule->rights;
 		} else if (node->count++ == 0) {
 			node->first = index;
 		}
@@ -165,7 +173,7 @@ static size_t count_components(const struct rule *rule)
 	return count;
 }
 
-static int build_index(struct sp_rules *rules)
+static int build_index(struct rule_set *rules)
 {
 	size_t nodes = 1, buckets = 1;
 
@@ -198,18 +206,31 @@ static const char *pool_string(char **pool, ProtobufCBinaryData bytes)
 	return copy;
 }
 
-static size_t strings_size(const Sallyport__Policy__CompiledPolicy *message)
+typedef Sallyport__Policy__CompiledPolicy Message;
+typedef Sallyport__Policy__PathRule PathRule;
+
+static size_t paths_size(PathRule *const *paths, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += paths[i]->pattern.len + paths[i]->source.len + 2;
+	return size;
+}
+
+static size_t strings_size(const Message *message)
 {
 	size_t size = message->name.len + message->default_source.len + 2;
 
-	for (size_t i = 0; i < message->n_path; i++)
-		size += message->path[i]->pattern.len + message->path[i]->source.len + 2;
+	size += paths_size(message->path, message->n_path);
+	for (size_t i = 0; i < message->n_bound; i++)
+		size += paths_size(message->bound[i]->path, message->bound[i]->n_path);
 	for (size_t i = 0; i < message->n_call; i++)
 		size += message->call[i]->source.len + 1;
 	return size;
 }
 
-static bool valid_path_rule(const Sallyport__Policy__PathRule *rule)
+static bool valid_path_rule(const PathRule *rule)
 {
 	struct sp_text pattern = {(const char *)rule->pattern.data, rule->pattern.len};
 	size_t offset;
@@ -221,15 +242,14 @@ static bool valid_path_rule(const Sallyport__Policy__PathRule *rule)
 		   : (rule->rights & ~(uint32_t)SP_RIGHT_ALL) == 0 && rule->error == 0;
 }
 
-static int load_path_rules(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message,
-			   char **pool)
+static int load_set(struct rule_set *set, PathRule *const *paths, size_t count, char **pool)
 {
-	rules->rules = calloc(message->n_path + 1, sizeof(*rules->rules));
-	if (!rules->rules)
+	set->rules = calloc(count + 1, sizeof(*set->rules));
+	if (!set->rules)
 		return -ENOMEM;
-	for (size_t i = 0; i < message->n_path; i++) {
-		const Sallyport__Policy__PathRule *from = message->path[i];
-		struct rule *rule = &rules->rules[i];
+	for (size_t i = 0; i < count; i++) {
+		const PathRule *from = paths[i];
+		struct rule *rule = &set->rules[i];
 
 		if (!valid_path_rule(from))
 			return -EBADMSG;
@@ -242,12 +262,26 @@ static int load_path_rules(struct sp_rules *rules, const Sallyport__Policy__Comp
 		rule->rights = from->rights;
 		rule->error = (int)from->error;
 	}
-	rules->rule_count = message->n_path;
-	return build_index(rules);
+	set->rule_count = count;
+	return build_index(set);
 }
 
-static int load_call_rules(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message,
-			   char **pool)
+static int load_path_rules(struct sp_rules *rules, const Message *message, char **pool)
+{
+	int r;
+
+	rules->sets = calloc(message->n_bound + 1, sizeof(*rules->sets));
+	if (!rules->sets)
+		return -ENOMEM;
+	rules->set_count = message->n_bound + 1;
+	r = load_set(&rules->sets[0], message->path, message->n_path, pool);
+	for (size_t i = 0; i < message->n_bound && r == 0; i++)
+		r = load_set(&rules->sets[i + 1], message->bound[i]->path,
+			     message->bound[i]->n_path, pool);
+	return r;
+}
+
+static int load_call_rules(struct sp_rules *rules, const Message *message, char **pool)
 {
 	rules->calls = calloc(message->n_call + 1, sizeof(*rules->calls));
 	if (!rules->calls)
@@ -281,7 +315,7 @@ static int load_program(ProtobufCBinaryData bytes, struct sock_fprog *ret_progra
 	return 0;
 }
 
-static int load_scalars(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message)
+static int load_scalars(struct sp_rules *rules, const Message *message)
 {
 	const Sallyport__Policy__Limits *limits = message->limits;
 
@@ -298,7 +332,7 @@ static int load_scalars(struct sp_rules *rules, const Sallyport__Policy__Compile
 	return 0;
 }
 
-static int load_message(struct sp_rules *rules, const Sallyport__Policy__CompiledPolicy *message)
+static int load_message(struct sp_rules *rules, const Message *message)
 {
 	char *pool;
 	int r;
@@ -339,7 +373,7 @@ static void free_rules(struct sp_rules **rules)
 
 int sp_rules_load(const uint8_t *bytes, size_t length, struct sp_rules **ret_rules)
 {
-	_cleanup_(free_message) Sallyport__Policy__CompiledPolicy *message = NULL;
+	_cleanup_(free_message) Message *message = NULL;
 	_cleanup_(free_rules) struct sp_rules *rules = NULL;
 	ProtobufCMessage *base;
 	int r;
@@ -348,7 +382,7 @@ int sp_rules_load(const uint8_t *bytes, size_t length, struct sp_rules **ret_rul
 			      &base);
 	if (r < 0)
 		return r;
-	message = (Sallyport__Policy__CompiledPolicy *)base;
+	message = (Message *)base;
 	if (message->version != SP_COMPILED_VERSION)
 		return -EPROTO;
 	rules = calloc(1, sizeof(*rules));
@@ -366,10 +400,13 @@ struct sp_rules *sp_rules_free(struct sp_rules *rules)
 	if (!rules)
 		return NULL;
 	free(rules->strings);
-	free(rules->rules);
+	for (size_t i = 0; i < rules->set_count; i++) {
+		free(rules->sets[i].rules);
+		free(rules->sets[i].nodes);
+		free(rules->sets[i].buckets);
+	}
+	free(rules->sets);
 	free(rules->calls);
-	free(rules->nodes);
-	free(rules->buckets);
 	free(rules->filter.filter);
 	free(rules->porter_filter.filter);
 	free(rules->floor.filter);
@@ -424,18 +461,23 @@ static bool more_specific(const struct rule *a, const struct rule *b)
 #define RIGHT_COUNT 6
 _Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
 
+/* What one set of rules says of a name. */
 struct verdict {
 	const struct rule *deny, *grant, *by_right[RIGHT_COUNT];
 	const struct rule
-	    *below;        /* the most specific grant that matches, or could, below the name */
-	bool grants_below; /* a grant's literal part leads further down: nothing that denies the
+	    *below;            /* the most specific grant that matches, or could, below the name */
+	bool grants_below;     /* a grant's literal part leads further down: nothing that denies the
 				   * name is more specific */
+	uint32_t rights_below; /* of all these */
 };
 
 static void consider(struct verdict *verdict, const struct rule *rule, unsigned reach)
 {
-	if (rule->rights != 0 && (reach & SP_GLOB_BELOW) && more_specific(rule, verdict->below))
-		verdict->below = rule;
+	if (rule->rights != 0 && (reach & SP_GLOB_BELOW)) {
+		verdict->rights_below |= rule->rights;
+		if (more_specific(rule, verdict->below))
+			verdict->below = rule;
+	}
 	if (!(reach & SP_GLOB_MATCHES))
 		return;
 	if (rule->rights == 0) {
@@ -479,10 +521,11 @@ static enum sp_standing standing_of(const struct verdict *verdict, uint32_t righ
 	return SP_STANDING_OUTSIDE;
 }
 
-void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t length,
-		     struct sp_path_decision *ret_decision)
+/* The decision of one set, and the rights that it may grant on names below this one. */
+static void decide(const struct rule_set *rules, struct sp_text name,
+		   struct sp_path_decision *ret_decision, uint32_t *ret_below)
 {
-	struct walk walk = walk_start(without_final_slash(name, length));
+	struct walk walk = walk_start(name);
 	struct verdict verdict = {0};
 	const struct node *node;
 	const struct rule *decided;
@@ -494,8 +537,10 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 
 			consider(&verdict, rule, rule_reach(rule, walk.rest));
 		}
-		if (walk.rest.length == 0 && node->grants_below)
+		if (walk.rest.length == 0 && node->rights_below) {
 			verdict.grants_below = true;
+			verdict.rights_below |= node->rights_below;
+		}
 	}
 	rights = granted_rights(&verdict);
 	/* Deny mentions all rights: whatever is missing is missing because of it, where it matches.
@@ -507,11 +552,43 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 	    .error = decided && decided->rights == 0 ? decided->error : EACCES,
 	    .rule = decided ? decided->source : NULL,
 	};
+	*ret_below = verdict.rights_below;
 }
 
-bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length)
+/* Every set grants what is granted, and every set has something to grant below an ancestor, the same
+ * right at least. Of the sets that miss a right the first says with which error. */
+void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t length,
+		     struct sp_path_decision *ret_decision)
 {
-	struct walk walk = walk_start(without_final_slash(name, length));
+	struct sp_text text = without_final_slash(name, length);
+	enum sp_standing standing;
+	uint32_t below;
+
+	decide(&rules->sets[0], text, ret_decision, &below);
+	if (rules->set_count == 1)
+		return;
+	standing = ret_decision->standing;
+	for (size_t i = 1; i < rules->set_count; i++) {
+		struct sp_path_decision bound;
+		uint32_t bound_below;
+
+		decide(&rules->sets[i], text, &bound, &bound_below);
+		standing = bound.standing < standing ? bound.standing : standing;
+		below &= bound_below;
+		bound.rights &= ret_decision->rights;
+		if (bound.rights != ret_decision->rights)
+			*ret_decision = bound;
+	}
+	if (standing == SP_STANDING_INSIDE && ret_decision->rights == 0)
+		standing = SP_STANDING_ANCESTOR;
+	if (standing == SP_STANDING_ANCESTOR && below == 0)
+		standing = SP_STANDING_OUTSIDE;
+	ret_decision->standing = standing;
+}
+
+static bool uniform_below(const struct rule_set *rules, struct sp_text name)
+{
+	struct walk walk = walk_start(name);
 	const struct node *node;
 
 	while ((node = walk_next(rules, &walk))) {
@@ -524,6 +601,14 @@ bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size
 		if (walk.rest.length == 0 && node->rules_below)
 			return false;
 	}
+	return true;
+}
+
+bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length)
+{
+	for (size_t i = 0; i < rules->set_count; i++)
+		if (!uniform_below(&rules->sets[i], without_final_slash(name, length)))
+			return false;
 	return true;
 }
 
@@ -566,8 +651,10 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 
 int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data)
 {
-	for (size_t i = 0; i < rules->rule_count; i++) {
-		const struct rule *rule = &rules->rules[i];
+	const struct rule_set *own = &rules->sets[0];
+
+	for (size_t i = 0; i < own->rule_count; i++) {
+		const struct rule *rule = &own->rules[i];
 		char prefix[PATH_MAX];
 		int r;
 

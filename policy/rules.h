@@ -88,7 +88,8 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 			   struct sp_call_refusal *ret_refusal);
 
-/* Every grant, for the Landlock ruleset: literal directory or file prefix (no wildcard) and rights.
+/* Every grant of the policy itself, of which those that bound it may take some away, for the Landlock
+ * ruleset: literal directory or file prefix (no wildcard) and rights.
  */
 typedef int sp_rules_grant_fn(const char *prefix, uint32_t rights, void *data);
 int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data);
