@@ -97,6 +97,10 @@ static int step_rules(struct launch *launch)
 
 	if (r < 0)
 		return r;
+	if (sp_rules_ask(launch->setup.rules)) {
+		launch->failed = LAYER_ASK;
+		return -EOPNOTSUPP;
+	}
 	launch->floor = sp_rules_floor(launch->setup.rules);
 	launch->program = copy_program(launch->order->plan);
 	if (!launch->program)

@@ -110,6 +110,7 @@ static int add_path(struct paths *paths, const struct sp_path_rule *rule, const 
 	sallyport__policy__path_rule__init(row);
 	row->pattern = bytes_of(copy);
 	row->rights = rule->rights;
+	row->has_ask = row->ask = rule->ask;
 	row->error = rule->rights ? 0 : (uint32_t)rule->error;
 	row->source = bytes_of(rule->source);
 	paths->list[paths->count++] = row;
@@ -178,6 +179,13 @@ static int add_all_paths(Message *message, const struct sp_policy *const *layers
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
+/* A verdict that brings the call before the porter, which is to refuse it. */
+static bool is_denial(const struct sp_call_rule *rule)
+{
+	return rule->action == SP_ACTION_DENY || rule->action == SP_ACTION_TRAP ||
+	       rule->action == SP_ACTION_ASK;
+}
+
 /* The rule that says how a refused call fails: the first by rank, one without conditions before others. */
 static const struct sp_call_rule *find_denial(const struct sp_policy *policy, int nr)
 {
@@ -186,7 +194,7 @@ static const struct sp_call_rule *find_denial(const struct sp_policy *policy, in
 	for (size_t i = 0; i < policy->call_count; i++) {
 		const struct sp_call_rule *rule = &policy->calls[i];
 
-		if (rule->nr != nr || rule->action != SP_ACTION_DENY)
+		if (rule->nr != nr || !is_denial(rule))
 			continue;
 		if (!best || (best->condition && !rule->condition) ||
 		    (!best->condition == !rule->condition && rule->rank < best->rank))
@@ -211,7 +219,7 @@ static bool is_allowed(const struct sp_policy *policy, int nr)
 {
 	for (size_t i = 0; i < policy->call_count; i++)
 		if (policy->calls[i].nr == nr && !policy->calls[i].condition &&
-		    policy->calls[i].action != SP_ACTION_DENY)
+		    policy->calls[i].action <= SP_ACTION_LOG)
 			return true;
 	return false;
 }
@@ -267,14 +275,28 @@ static bool speaks_of(const struct sp_policy *policy, int nr)
 struct refusal {
 	int error;
 	const char *source;
+	bool ask;
 };
 
 static struct refusal default_of(const struct sp_policy *policy)
 {
 	return (struct refusal){
-	    .error = policy->default_error.set ? (int)policy->default_error.value : ENOSYS,
+	    .error = policy->default_action.value == SP_ACTION_DENY
+			 ? (int)policy->default_error.value
+			 : ENOSYS,
 	    .source =
 		sp_setting_source(&policy->default_action, "built in: default deny as ENOSYS"),
+	};
+}
+
+static struct refusal refusal_of(const struct sp_call_rule *rule)
+{
+	return (struct refusal){
+	    .error = rule->action == SP_ACTION_DENY   ? rule->error
+		     : rule->action == SP_ACTION_TRAP ? ENOSYS
+						      : EPERM,
+	    .source = rule->source,
+	    .ask = rule->action == SP_ACTION_ASK,
 	};
 }
 
@@ -287,11 +309,11 @@ static struct refusal find_refusal(const struct sp_policy *const *layers, size_t
 		const struct sp_call_rule *rule = find_denial(layers[i], nr);
 
 		if (rule)
-			return (struct refusal){rule->error, rule->source};
+			return refusal_of(rule);
 	}
 	fixed = fixed_source(layers, count, nr);
 	if (fixed)
-		return (struct refusal){EPERM, fixed};
+		return (struct refusal){.error = EPERM, .source = fixed};
 	/* What a policy allows, and one that bounds it does not mention. */
 	if (sp_call_class(nr) == SP_CLASS_ORDINARY && speaks_of(layers[0], nr))
 		for (size_t i = 1; i < count; i++)
@@ -314,8 +336,11 @@ static int find_refusals(struct sp_policy *policy)
 		struct refusal refusal = find_refusal(layers, count, nr);
 
 		if (refusal.source)
-			policy->refusals[policy->refusal_count++] = (struct sp_call_refusal_row){
-			    .nr = nr, .error = refusal.error, .source = refusal.source};
+			policy->refusals[policy->refusal_count++] =
+			    (struct sp_call_refusal_row){.nr = nr,
+							 .error = refusal.error,
+							 .source = refusal.source,
+							 .ask = refusal.ask};
 	}
 	return 0;
 }
@@ -330,6 +355,7 @@ static int add_call(Message *message, const struct sp_call_refusal_row *refusal)
 	row->nr = (uint32_t)refusal->nr;
 	row->error = (uint32_t)refusal->error;
 	row->source = bytes_of(refusal->source);
+	row->has_ask = row->ask = refusal->ask;
 	message->call[message->n_call++] = row;
 	return 0;
 }

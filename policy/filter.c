@@ -312,6 +312,13 @@ static uint32_t action_of(const struct compilation *c, const struct sp_call_rule
 		return SECCOMP_RET_ALLOW;
 	case SP_ACTION_LOG:
 		return SECCOMP_RET_LOG;
+	case SP_ACTION_ERRNO:
+		return SECCOMP_RET_ERRNO | (uint32_t)rule->error;
+	case SP_ACTION_TRAP: /* the runtime would take it for its own */
+		return c->purpose == PURPOSE_LOCK ? c->intercept
+						  : SECCOMP_RET_TRAP | (uint32_t)rule->error;
+	case SP_ACTION_KILL_THREAD:
+		return SECCOMP_RET_KILL_THREAD;
 	case SP_ACTION_KILL:
 		return SECCOMP_RET_KILL_PROCESS;
 	default:
@@ -427,10 +434,12 @@ static const char built_in_clone3[] = "built in: clone instead of clone3";
 static int decide_default(struct compilation *c, const char *built_in)
 {
 	const struct sp_setting *setting = &c->policy->default_action;
-	bool kill = setting->set && setting->value == SP_ACTION_KILL;
+	const struct sp_call_rule rule = {
+	    .action = setting->set ? (enum sp_action)setting->value : SP_ACTION_DENY,
+	    .error = (int)c->policy->default_error.value,
+	};
 
-	return decide_always(c, kill ? SECCOMP_RET_KILL_PROCESS : c->intercept,
-			     sp_setting_source(setting, built_in));
+	return decide_always(c, action_of(c, &rule), sp_setting_source(setting, built_in));
 }
 
 /* What the policy says of a call that it can't allow, then `source` intercepts it. */
@@ -655,8 +664,12 @@ static unsigned strictness(uint32_t action)
 		return 1;
 	case SECCOMP_RET_ERRNO: /* the porter might have granted it */
 		return 3;
+	case SECCOMP_RET_TRAP:
+		return action & SECCOMP_RET_DATA ? 4 : 2;
+	case SECCOMP_RET_KILL_THREAD:
+		return 5;
 	case SECCOMP_RET_KILL_PROCESS:
-		return 4;
+		return 6;
 	default:
 		return 2;
 	}

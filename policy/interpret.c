@@ -14,6 +14,8 @@
 
 /* A name travels in reports and file names. */
 #define NAME_MAX_LENGTH 64
+/* The highest that the kernel can return. */
+#define ERRNO_MAX 4095
 
 void sp_note_error(struct sp_reading *reading, int r)
 {
@@ -77,12 +79,24 @@ static const char *candidate_as(size_t index, const void *unused)
 	return index == 0 ? "as" : NULL;
 }
 
-static bool read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error)
+bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error)
 {
 	_cleanup_free_ char *name = sp_expand(reading, word, SP_EXPAND_VALUE);
+	char *end;
 
 	if (!name)
 		return false;
+	if (isdigit((unsigned char)name[0])) {
+		unsigned long number = strtoul(name, &end, 10);
+
+		if (*end == '\0' && number > 0 && number <= ERRNO_MAX) {
+			*ret_error = (int)number;
+			return true;
+		}
+		SP_MISTAKE(reading, word->place, NULL, "\"%s\" is no errno: 1 to %d", name,
+			   ERRNO_MAX);
+		return false;
+	}
 	if (sp_errno_find(name, ret_error))
 		return true;
 	SP_MISTAKE(reading, word->place, sp_nearest(name, sp_candidate_errno, NULL),
@@ -110,7 +124,7 @@ bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement
 		SP_MISTAKE(reading, as->place, NULL, "\"as\" needs one errno after it");
 		return false;
 	}
-	return read_errno(reading, name, ret_error) && sp_ends_at(reading, statement, index + 2);
+	return sp_read_errno(reading, name, ret_error) && sp_ends_at(reading, statement, index + 2);
 }
 
 /* ---- files --------------------------------------------------------------------------------------
@@ -118,10 +132,14 @@ bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement
 
 static const char *candidate_file_verb(size_t index, const void *unused)
 {
-	return index == 0 ? "deny" : sp_candidate_right(index - 1, unused);
+	static const char *const words[] = {"deny", "ask"};
+
+	return index < SP_ELEMENTS(words) ? words[index]
+					  : sp_candidate_right(index - SP_ELEMENTS(words), unused);
 }
 
-static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phrase, uint32_t *ret)
+static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phrase,
+			sp_candidate_fn *candidate, uint32_t *ret)
 {
 	uint32_t rights = 0;
 
@@ -129,7 +147,7 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 		uint32_t right = sp_right_find(term->word->text);
 
 		if (right == 0 || term->condition) {
-			misspelt(reading, term->word, "right", candidate_file_verb, NULL);
+			misspelt(reading, term->word, "right", candidate, NULL);
 			return false;
 		}
 		if (rights & right) {
@@ -192,27 +210,43 @@ static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 	sp_note_error(reading, sp_model_add_path(reading->policy, &rule));
 }
 
-static void interpret_file(struct sp_reading *reading, const struct sp_statement *statement)
+static void add_patterns(struct sp_reading *reading, const struct sp_statement *statement,
+			 size_t index, const struct sp_phrase *before,
+			 const struct sp_path_rule *rule)
 {
-	const struct sp_phrase *first = statement->phrases, *patterns = first->next;
-	const struct sp_word *verb = sp_single_word(first);
-	struct sp_path_rule rule = {.error = EACCES};
-	bool deny = verb && strcmp(verb->text, "deny") == 0;
+	const struct sp_phrase *patterns = sp_phrase_at(statement, index);
+	bool deny = rule->rights == 0;
+	struct sp_path_rule copy = *rule;
 
-	if (!deny && !read_rights(reading, first, &rule.rights))
-		return;
 	if (!patterns) {
 		SP_MISTAKE(reading, statement->place, NULL, "a path is missing after \"%s\"",
-			   first->terms->word->text);
+			   before->terms->word->text);
 		return;
 	}
-	if (!(deny ? sp_read_as(reading, statement, 2, &rule.error)
-		   : sp_ends_at(reading, statement, 2)))
+	if (!(deny ? sp_read_as(reading, statement, index + 1, &copy.error)
+		   : sp_ends_at(reading, statement, index + 1)))
 		return;
-	if (!deny)
-		rule.error = 0;
 	for (const struct sp_term *term = patterns->terms; term; term = term->next)
-		add_pattern(reading, term, rule);
+		add_pattern(reading, term, copy);
+}
+
+static void interpret_file(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *verb = sp_single_word(statement->phrases);
+	bool ask = verb && strcmp(verb->text, "ask") == 0;
+	const struct sp_phrase *rights = sp_phrase_at(statement, ask);
+	struct sp_path_rule rule = {.ask = ask};
+
+	if (verb && strcmp(verb->text, "deny") == 0) {
+		rule.error = EACCES;
+		add_patterns(reading, statement, 1, statement->phrases, &rule);
+	} else if (!rights) {
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "\"ask\" needs rights and paths after it");
+	} else if (read_rights(reading, rights, ask ? sp_candidate_right : candidate_file_verb,
+			       &rule.rights)) {
+		add_patterns(reading, statement, (size_t)ask + 1, rights, &rule);
+	}
 }
 
 /* ---- limits -------------------------------------------------------------------------------------

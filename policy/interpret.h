@@ -177,6 +177,9 @@ const struct sp_word *sp_single_word(const struct sp_phrase *phrase);
 /* Reports that nothing may follow the phrase before `index`. True if nothing does. */
 bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index);
 
+/* An errno by name or number. False after a mistake. */
+bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error);
+
 /* Reads "as ERRNO" from phrase `index` on: true, *ret_error (unchanged where the statement ends).
  */
 bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement, size_t index,

@@ -2,6 +2,7 @@
 /* The section `syscalls`. */
 #include <ctype.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +11,29 @@
 #include "policy/interpret.h"
 #include "policy/names.h"
 
+/* What stands between a verb and the calls. */
+enum detail { DETAIL_NONE, DETAIL_AS, DETAIL_ERRNO, DETAIL_NUMBER, DETAIL_THREAD };
+
 static const struct verb {
 	const char *name, *done;
 	enum sp_action action;
+	enum detail detail;
+	bool by_default; /* may follow the word `default` */
 } verbs[] = {
-    {"allow", "allowed", SP_ACTION_ALLOW},    {"deny", "denied", SP_ACTION_DENY},
-    {"kill", "killed", SP_ACTION_KILL},       {"log", "logged", SP_ACTION_LOG},
-    {"broker", "brokered", SP_ACTION_BROKER},
+    {"allow", "allowed", SP_ACTION_ALLOW, DETAIL_NONE, false},
+    {"deny", "denied", SP_ACTION_DENY, DETAIL_AS, true},
+    {"kill", "killed", SP_ACTION_KILL, DETAIL_THREAD, true},
+    {"log", "logged", SP_ACTION_LOG, DETAIL_NONE, false},
+    {"broker", "brokered", SP_ACTION_BROKER, DETAIL_NONE, false},
+    {"errno", "failed by the kernel", SP_ACTION_ERRNO, DETAIL_ERRNO, true},
+    {"trap", "trapped", SP_ACTION_TRAP, DETAIL_NUMBER, true},
+    {"ask", "asked about", SP_ACTION_ASK, DETAIL_NONE, false},
 };
 
 static const char *done(enum sp_action action)
 {
+	if (action == SP_ACTION_KILL_THREAD)
+		return "killed (its thread)";
 	for (size_t i = 0; i < SP_ELEMENTS(verbs); i++)
 		if (verbs[i].action == action)
 			return verbs[i].done;
@@ -33,6 +46,14 @@ static const char *candidate_verb(size_t index, const void *unused)
 	if (index < SP_ELEMENTS(verbs))
 		return verbs[index].name;
 	return index == SP_ELEMENTS(verbs) ? "default" : NULL;
+}
+
+static const char *candidate_default(size_t index, const void *unused)
+{
+	(void)unused;
+	if (index >= SP_ELEMENTS(verbs))
+		return NULL;
+	return verbs[index].by_default ? verbs[index].name : "";
 }
 
 /* ---- conditions ---------------------------------------------------------------------------------
@@ -307,7 +328,8 @@ static struct sp_condition *read_condition(struct sp_reading *reading, const str
 /* Why a call can't have a verdict, or NULL. */
 static const char *class_mistake(enum sp_call_class class, enum sp_action action)
 {
-	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG;
+	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG ||
+		      (action == SP_ACTION_ASK && class != SP_CLASS_BROKERED);
 
 	if (action == SP_ACTION_BROKER)
 		return class == SP_CLASS_BROKERED ? NULL : "this call is not brokered";
@@ -372,7 +394,7 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 	struct sp_call_rule rule = {
 	    .nr = nr,
 	    .action = verdict.action,
-	    .error = verdict.action == SP_ACTION_DENY ? verdict.error : 0,
+	    .error = verdict.error,
 	    .rank = reading->depth * 2 + group,
 	    .source = source,
 	};
@@ -437,34 +459,6 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 			add_rule(reading, term, nr, verdict, true, sp_call_name(nr, buffer));
 }
 
-static void interpret_default(struct sp_reading *reading, const struct sp_statement *statement)
-{
-	const struct sp_word *verdict = sp_single_word(sp_phrase_at(statement, 1));
-	bool deny = verdict && strcmp(verdict->text, "deny") == 0;
-	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
-	struct sp_policy *policy = reading->policy;
-	unsigned depth = reading->depth;
-	int error = ENOSYS;
-
-	if (!deny && (!verdict || strcmp(verdict->text, "kill") != 0)) {
-		SP_MISTAKE(
-		    reading, verdict ? verdict->place : statement->place,
-		    verdict ? sp_nearest(verdict->text, candidate_verb, NULL) : NULL,
-		    "expected \"default deny\", \"default deny as ERRNO\" or \"default kill\"");
-		return;
-	}
-	if (!source ||
-	    !(deny ? sp_read_as(reading, statement, 2, &error) : sp_ends_at(reading, statement, 2)))
-		return;
-	if (policy->default_action.set && policy->default_action.depth == depth)
-		SP_MISTAKE(reading, statement->place, NULL, "there is a default already, at %s",
-			   policy->default_action.source);
-	sp_note_error(reading, sp_model_set(&policy->default_action, depth,
-					    deny ? SP_ACTION_DENY : SP_ACTION_KILL, source));
-	sp_note_error(reading,
-		      sp_model_set(&policy->default_error, depth, (uint64_t)error, source));
-}
-
 static const struct verb *find_verb(const struct sp_word *word)
 {
 	for (size_t i = 0; word && i < SP_ELEMENTS(verbs); i++)
@@ -473,12 +467,106 @@ static const struct verb *find_verb(const struct sp_word *word)
 	return NULL;
 }
 
+/* The runtime's own traps bear 0. */
+static bool read_trap(struct sp_reading *reading, const struct sp_word *word, int *ret_number)
+{
+	_cleanup_free_ char *text = sp_expand(reading, word, SP_EXPAND_VALUE);
+	uint64_t number;
+
+	if (!text)
+		return false;
+	if (parse_number(text, &number) && number > 0 && number <= SECCOMP_RET_DATA) {
+		*ret_number = (int)number;
+		return true;
+	}
+	SP_MISTAKE(reading, word->place, NULL,
+		   "\"%s\" is no number of a trap: 1 to %d, since 0 is the runtime's", text,
+		   SECCOMP_RET_DATA);
+	return false;
+}
+
+/* The detail of the verb at phrase `index`: true, and *ret_next is the phrase behind it. */
+static bool read_detail(struct sp_reading *reading, const struct sp_statement *statement,
+			size_t index, const struct verb *verb, struct verdict *verdict,
+			size_t *ret_next)
+{
+	const struct sp_word *detail = sp_single_word(sp_phrase_at(statement, index + 1));
+	bool thread = detail && strcmp(detail->text, "thread") == 0;
+
+	verdict->action = verb->action;
+	*ret_next = index + 1;
+	if (verb->detail == DETAIL_THREAD && thread) {
+		verdict->action = SP_ACTION_KILL_THREAD;
+		++*ret_next;
+	}
+	if (verb->detail != DETAIL_ERRNO && verb->detail != DETAIL_NUMBER)
+		return true;
+	++*ret_next;
+	if (detail)
+		return verb->detail == DETAIL_ERRNO
+			   ? sp_read_errno(reading, detail, &verdict->error)
+			   : read_trap(reading, detail, &verdict->error);
+	SP_MISTAKE(reading, statement->place, NULL,
+		   verb->detail == DETAIL_ERRNO
+		       ? "\"errno\" needs an errno after it, like errno ENOSYS"
+		       : "\"trap\" needs a number after it, like trap 1");
+	return false;
+}
+
+/* "as ERRNO" where the verb takes it, then the end. */
+static bool read_end(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
+		     const struct verb *verb, struct verdict *verdict)
+{
+	return verb->detail == DETAIL_AS ? sp_read_as(reading, statement, index, &verdict->error)
+					 : sp_ends_at(reading, statement, index);
+}
+
+static void interpret_default(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *word = sp_single_word(sp_phrase_at(statement, 1));
+	const struct verb *verb = find_verb(word);
+	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
+	struct sp_policy *policy = reading->policy;
+	struct verdict verdict = {.error = ENOSYS};
+	size_t next;
+
+	if (!verb || !verb->by_default) {
+		SP_MISTAKE(reading, word ? word->place : statement->place,
+			   word && !verb ? sp_nearest(word->text, candidate_default, NULL) : NULL,
+			   "expected \"default deny\", \"default deny as ERRNO\", \"default errno "
+			   "ERRNO\", \"default trap NUMBER\" or \"default kill\"");
+		return;
+	}
+	if (!source || !read_detail(reading, statement, 1, verb, &verdict, &next) ||
+	    !read_end(reading, statement, next, verb, &verdict))
+		return;
+	if (policy->default_action.set && policy->default_action.depth == reading->depth)
+		SP_MISTAKE(reading, statement->place, NULL, "there is a default already, at %s",
+			   policy->default_action.source);
+	sp_note_error(
+	    reading, sp_model_set(&policy->default_action, reading->depth, verdict.action, source));
+	sp_note_error(reading, sp_model_set(&policy->default_error, reading->depth,
+					    (uint64_t)verdict.error, source));
+}
+
+static void add_items(struct sp_reading *reading, const struct sp_phrase *items,
+		      struct verdict verdict)
+{
+	for (const struct sp_term *term = items->terms; term && reading->error == 0;
+	     term = term->next)
+		if (term->word->text[0] == '@')
+			add_group(reading, term, verdict);
+		else
+			add_call(reading, term, verdict);
+}
+
 void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *word = sp_single_word(statement->phrases);
-	const struct sp_phrase *items = sp_phrase_at(statement, 1);
 	const struct verb *verb = find_verb(word);
-	struct verdict verdict = {.error = EPERM};
+	struct verdict verdict = {0};
+	const struct sp_phrase *items;
+	size_t next;
 
 	if (word && strcmp(word->text, "default") == 0) {
 		interpret_default(reading, statement);
@@ -490,19 +578,13 @@ void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement 
 			   "unknown verdict \"%s\"", word->text);
 		return;
 	}
-	if (!items) {
+	verdict.error = verb->detail == DETAIL_AS ? EPERM : 0;
+	if (!read_detail(reading, statement, 0, verb, &verdict, &next))
+		return;
+	items = sp_phrase_at(statement, next);
+	if (!items)
 		SP_MISTAKE(reading, word->place, NULL,
 			   "\"%s\" needs system calls or groups after it", word->text);
-		return;
-	}
-	verdict.action = verb->action;
-	if (!(verb->action == SP_ACTION_DENY ? sp_read_as(reading, statement, 2, &verdict.error)
-					     : sp_ends_at(reading, statement, 2)))
-		return;
-	for (const struct sp_term *term = items->terms; term && reading->error == 0;
-	     term = term->next)
-		if (term->word->text[0] == '@')
-			add_group(reading, term, verdict);
-		else
-			add_call(reading, term, verdict);
+	else if (read_end(reading, statement, next + 1, verb, &verdict))
+		add_items(reading, items, verdict);
 }

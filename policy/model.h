@@ -16,12 +16,17 @@
 extern "C" {
 #endif
 
+/* From lax to strict. */
 enum sp_action {
 	SP_ACTION_NONE,
 	SP_ACTION_ALLOW,
 	SP_ACTION_LOG,
+	SP_ACTION_ASK, /* the application decides */
 	SP_ACTION_BROKER,
-	SP_ACTION_DENY,
+	SP_ACTION_DENY,  /* by the porter, which reports it */
+	SP_ACTION_ERRNO, /* by the kernel */
+	SP_ACTION_TRAP,  /* a SIGSYS of the program's own; below a runtime a denial */
+	SP_ACTION_KILL_THREAD,
 	SP_ACTION_KILL,
 };
 
@@ -32,7 +37,7 @@ enum sp_action {
 struct sp_call_rule {
 	int nr;
 	enum sp_action action;
-	int error;                      /* of SP_ACTION_DENY */
+	int error;                      /* of DENY and ERRNO; of TRAP the number it bears */
 	struct sp_condition *condition; /* owned; NULL: always */
 	unsigned rank;
 	char *source; /* owned */
@@ -41,6 +46,7 @@ struct sp_call_rule {
 struct sp_path_rule {
 	char *pattern;   /* owned */
 	uint32_t rights; /* 0: deny */
+	bool ask;        /* the application decides on them */
 	int error;
 	char *source; /* owned */
 	size_t next;  /* of the same bucket; index + 1, 0: none */
@@ -82,6 +88,7 @@ enum sp_program_kind {
 struct sp_call_refusal_row {
 	int nr, error;
 	const char *source; /* the policy's, or a constant */
+	bool ask;
 };
 
 struct sp_policy {
@@ -95,8 +102,8 @@ struct sp_policy {
 	size_t path_bucket_count;
 	struct sp_setting limits[SP_LIMIT_COUNT];
 	struct sp_setting default_action; /* enum sp_action */
-	struct sp_setting default_error;
-	struct sp_setting wx; /* 1: memory may be writable and executable */
+	struct sp_setting default_error;  /* as in a call rule */
+	struct sp_setting wx;             /* 1: memory may be writable and executable */
 	struct sp_setting isolate, optional_layers;
 	/* Made by the first launch, kept for those that follow: they take longer to compile than
 	 * everything else that a broker does for a launch. Paths are not among them, since what a

@@ -19,6 +19,7 @@ struct rule {
 	struct sp_text pattern;
 	struct sp_glob_measure measure;
 	uint32_t rights; /* 0: deny */
+	bool ask;        /* not granted: the application decides */
 	int error;
 	const char *source;
 };
@@ -60,6 +61,7 @@ struct sp_rules {
 	struct call_rule *calls;
 	size_t set_count, call_count;
 	int default_error;
+	bool ask;
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
 	struct sock_fprog filter, porter_filter, floor, listener_filter;
@@ -238,7 +240,7 @@ static bool valid_path_rule(const PathRule *rule)
 	if (sp_glob_mistake(pattern, &offset))
 		return false;
 	return rule->rights == 0
-		   ? rule->error > 0 && rule->error <= ERROR_MAX
+		   ? rule->error > 0 && rule->error <= ERROR_MAX && !rule->ask
 		   : (rule->rights & ~(uint32_t)SP_RIGHT_ALL) == 0 && rule->error == 0;
 }
 
@@ -260,6 +262,7 @@ static int load_set(struct rule_set *set, PathRule *const *paths, size_t count, 
 			return -EBADMSG;
 		sp_glob_measure(rule->pattern, &rule->measure);
 		rule->rights = from->rights;
+		rule->ask = from->ask;
 		rule->error = (int)from->error;
 	}
 	set->rule_count = count;
@@ -274,6 +277,11 @@ static int load_path_rules(struct sp_rules *rules, const Message *message, char 
 	if (!rules->sets)
 		return -ENOMEM;
 	rules->set_count = message->n_bound + 1;
+	for (size_t i = 0; i < message->n_path; i++)
+		rules->ask |= message->path[i]->ask;
+	for (size_t i = 0; i < message->n_bound; i++)
+		for (size_t j = 0; j < message->bound[i]->n_path; j++)
+			rules->ask |= message->bound[i]->path[j]->ask;
 	r = load_set(&rules->sets[0], message->path, message->n_path, pool);
 	for (size_t i = 0; i < message->n_bound && r == 0; i++)
 		r = load_set(&rules->sets[i + 1], message->bound[i]->path,
@@ -294,6 +302,7 @@ static int load_call_rules(struct sp_rules *rules, const Message *message, char 
 			return -EBADMSG;
 		if (i > 0 && from->nr <= message->call[i - 1]->nr)
 			return -EBADMSG;
+		rules->ask |= from->ask;
 		rules->calls[i] = (struct call_rule){(int)from->nr, (int)from->error, source};
 	}
 	rules->call_count = message->n_call;
@@ -430,6 +439,11 @@ uint32_t sp_rules_isolate(const struct sp_rules *rules)
 	return rules->isolate;
 }
 
+bool sp_rules_ask(const struct sp_rules *rules)
+{
+	return rules->ask;
+}
+
 uint32_t sp_rules_optional_layers(const struct sp_rules *rules)
 {
 	return rules->optional_layers;
@@ -471,6 +485,12 @@ struct verdict {
 	uint32_t rights_below; /* of all these */
 };
 
+/* Of two rules that are as specific the one that asks decides. */
+static bool decides(const struct rule *rule, const struct rule *best)
+{
+	return more_specific(rule, best) || (rule->ask && !more_specific(best, rule));
+}
+
 static void consider(struct verdict *verdict, const struct rule *rule, unsigned reach)
 {
 	if (rule->rights != 0 && (reach & SP_GLOB_BELOW)) {
@@ -488,7 +508,7 @@ static void consider(struct verdict *verdict, const struct rule *rule, unsigned 
 	if (more_specific(rule, verdict->grant))
 		verdict->grant = rule;
 	for (unsigned right = 0; right < RIGHT_COUNT; right++)
-		if ((rule->rights & (1u << right)) && more_specific(rule, verdict->by_right[right]))
+		if ((rule->rights & (1u << right)) && decides(rule, verdict->by_right[right]))
 			verdict->by_right[right] = rule;
 }
 
@@ -501,13 +521,16 @@ static unsigned rule_reach(const struct rule *rule, struct sp_text rest)
 				   : sp_glob_reach(pattern, rest);
 }
 
-static uint32_t granted_rights(const struct verdict *verdict)
+static uint32_t granted_rights(const struct verdict *verdict, bool ask)
 {
 	uint32_t rights = 0;
 
-	for (unsigned right = 0; right < RIGHT_COUNT; right++)
-		if (more_specific(verdict->by_right[right], verdict->deny))
+	for (unsigned right = 0; right < RIGHT_COUNT; right++) {
+		const struct rule *rule = verdict->by_right[right];
+
+		if (more_specific(rule, verdict->deny) && rule->ask == ask)
 			rights |= 1u << right;
+	}
 	return rights;
 }
 
@@ -542,17 +565,30 @@ static void decide(const struct rule_set *rules, struct sp_text name,
 			verdict.rights_below |= node->rights_below;
 		}
 	}
-	rights = granted_rights(&verdict);
+	rights = granted_rights(&verdict, false);
 	/* Deny mentions all rights: whatever is missing is missing because of it, where it matches.
 	 */
 	decided = verdict.deny && rights != SP_RIGHT_ALL ? verdict.deny : verdict.grant;
 	*ret_decision = (struct sp_path_decision){
 	    .standing = standing_of(&verdict, rights),
 	    .rights = rights,
+	    .ask = granted_rights(&verdict, true),
 	    .error = decided && decided->rights == 0 ? decided->error : EACCES,
 	    .rule = decided ? decided->source : NULL,
 	};
 	*ret_below = verdict.rights_below;
+}
+
+/* Narrows a decision by that of one set more. */
+static void add_bound(struct sp_path_decision *decision, const struct sp_path_decision *bound)
+{
+	uint32_t rights = decision->rights & bound->rights;
+	uint32_t any = (decision->rights | decision->ask) & (bound->rights | bound->ask);
+
+	if (rights != decision->rights)
+		*decision = *bound;
+	decision->rights = rights;
+	decision->ask = any & ~rights;
 }
 
 /* Every set grants what is granted, and every set has something to grant below an ancestor, the same
@@ -575,9 +611,7 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 		decide(&rules->sets[i], text, &bound, &bound_below);
 		standing = bound.standing < standing ? bound.standing : standing;
 		below &= bound_below;
-		bound.rights &= ret_decision->rights;
-		if (bound.rights != ret_decision->rights)
-			*ret_decision = bound;
+		add_bound(ret_decision, &bound);
 	}
 	if (standing == SP_STANDING_INSIDE && ret_decision->rights == 0)
 		standing = SP_STANDING_ANCESTOR;

@@ -49,6 +49,9 @@ struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules);   /* bor
 struct sock_fprog sp_rules_floor(const struct sp_rules *rules);           /* borrowed */
 struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules); /* borrowed */
 
+/* Whether some rule leaves the decision to the application. */
+bool sp_rules_ask(const struct sp_rules *rules);
+
 /* Where a name stands towards the grants of the policy. */
 enum sp_standing {
 	SP_STANDING_OUTSIDE,  /* no lookup may be made for it */
@@ -59,6 +62,7 @@ enum sp_standing {
 struct sp_path_decision {
 	enum sp_standing standing;
 	uint32_t rights; /* enum sp_right, granted on this very name */
+	uint32_t ask;    /* of the others those on which the application decides */
 	int error;       /* the errno (positive) with which a missing right is answered */
 	const char
 	    *rule; /* where the deciding rule stands: the deny rule if one decided, else the most

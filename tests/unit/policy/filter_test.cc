@@ -201,6 +201,69 @@ TEST_F(FilterTest, Verdicts)
 	EXPECT_EQ(kTrap, filter(__NR_open));
 }
 
+TEST_F(FilterTest, VerdictsOfTheKernel)
+{
+	const std::string text = "syscalls { errno ENOENT uname; errno 38 open, sysinfo;\n"
+				 "trap 7 sync; kill thread times; kill alarm; ask add_key, access\n"
+				 "deny ptrace as 1234; trap 0xffff getpgrp }";
+	Rules rules = rules_of(text);
+	BpfSimulator floor(sp_rules_floor(rules.get()));
+	Filter lock(text);
+	sp_call_refusal refusal = {};
+
+	EXPECT_EQ(SECCOMP_RET_ERRNO | ENOENT, lock(__NR_uname));
+	EXPECT_EQ(SECCOMP_RET_ERRNO | 38u, lock(__NR_sysinfo));
+	EXPECT_EQ(SECCOMP_RET_ERRNO | 38u, lock(__NR_open));
+	EXPECT_EQ(kTrap, lock(__NR_openat)); /* brokered */
+	EXPECT_EQ(SECCOMP_RET_KILL_THREAD, lock(__NR_times));
+	EXPECT_EQ(kKill, lock(__NR_alarm));
+	EXPECT_EQ(kTrap, lock(__NR_add_key));
+	/* A trap of the program's own would be taken for the runtime's. */
+	EXPECT_EQ(kTrap, lock(__NR_sync));
+	EXPECT_EQ(SECCOMP_RET_TRAP | 7u, floor.run(__NR_sync, {}));
+	EXPECT_EQ(SECCOMP_RET_TRAP | 0xffffu, floor.run(__NR_getpgrp, {}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_add_key, {}));
+	for (auto [nr, error] : {std::pair(__NR_sync, ENOSYS), std::pair(__NR_add_key, EPERM),
+				 std::pair(__NR_access, EPERM), std::pair(__NR_ptrace, 1234)}) {
+		ASSERT_TRUE(sp_rules_find_refusal(rules.get(), nr, &refusal)) << nr;
+		EXPECT_EQ(error, refusal.error) << nr;
+	}
+	EXPECT_FALSE(sp_rules_find_refusal(rules.get(), __NR_uname, &refusal));
+	EXPECT_TRUE(sp_rules_ask(rules.get()));
+}
+
+TEST_F(FilterTest, Defaults)
+{
+	const std::pair<const char *, uint32_t> cases[] = {
+	    {"deny", kTrap},
+	    {"deny as ENOENT", kTrap},
+	    {"deny as 95", kTrap},
+	    {"errno ENOENT", SECCOMP_RET_ERRNO | ENOENT},
+	    {"errno 95", SECCOMP_RET_ERRNO | 95},
+	    {"trap 3", kTrap},
+	    {"kill", kKill},
+	    {"kill thread", SECCOMP_RET_KILL_THREAD}};
+
+	for (auto &c : cases) {
+		std::string text =
+		    std::string("syscalls { allow getpgrp; default ") + c.first + " }";
+		Rules rules = rules_of(text);
+		BpfSimulator floor(sp_rules_floor(rules.get()));
+		Filter filter(text);
+
+		for (long nr : {long(__NR_sync), long(__NR_mount), 500L, 100000L})
+			EXPECT_EQ(c.second, filter(nr)) << c.first << " " << nr;
+		EXPECT_EQ(kAllow, filter(__NR_getpgrp));
+		EXPECT_EQ(kTrap, filter(__NR_open)) << c.first;
+		EXPECT_EQ(c.second == kTrap ? std::string("trap 3") == c.first
+						  ? SECCOMP_RET_TRAP | 3u
+						  : uint32_t(SECCOMP_RET_USER_NOTIF)
+					    : c.second,
+			  floor.run(__NR_sync, {}))
+		    << c.first;
+	}
+}
+
 TEST_F(FilterTest, ConditionsIgnoreTheHalfThatTheKernelIgnores)
 {
 	Filter filter(

@@ -43,6 +43,16 @@ const char *const kPolicies[] = {
     "	allow lseek(offset & 0xf00000000f == 0x1)\n"
     "	kill  lseek\n"
     "}",
+    "policy a\ninclude program",
+    "policy a\nsyscalls { errno 5 kill(sig == 9); trap 8 kill(pid == 1); kill thread kill(sig == "
+    "3);\n"
+    "ask kill(sig == 4); deny kill(sig == 5); allow kill; errno ENOENT openat, rt_sigaction;\n"
+    "trap 9 execve, fork; default errno 77 }",
+    "policy a\nwithin b\nsyscalls { allow kill; errno 5 kill(sig == 9); trap 8 kill(pid == 1);\n"
+    "kill thread sysinfo; default errno 77 }\n"
+    "policy b\nsyscalls { allow sysinfo; log kill; trap 1 kill(sig in 8..10); errno 6 kill(pid in "
+    "1..2);\n"
+    "kill thread kill(sig == 8, pid == 1); default trap 2 }",
     "policy a\nwithin b\ninclude parser\nsyscalls { allow @network-io; kill uname }\n"
     "policy b\nlimits { processes 1 }\n"
     "syscalls { allow @default, @basic-io, @network-io, socket(domain == 1); log sysinfo;\n"

@@ -63,6 +63,29 @@ TEST_F(RulesTest, AnExactNameAndNothingElse)
 		EXPECT_EQ(SP_STANDING_ANCESTOR, standing(rules, name)) << name;
 }
 
+TEST_F(RulesTest, WhatTheApplicationDecidesOn)
+{
+	Rules rules = rules_of("files { read /q/**; ask write, create /q/**; ask read /q/s/**;\n"
+			       "write /q/s/w }"),
+	      none = rules_of("files { read /q }"),
+	      bound =
+		  load(compile(parse("policy a\nwithin b\nfiles { read, write /q; ask create /q }\n"
+				     "policy b\nfiles { read, create /q; ask write, delete /q }\n")
+				   .get()));
+
+	EXPECT_TRUE(sp_rules_ask(rules.get()));
+	EXPECT_FALSE(sp_rules_ask(none.get()));
+	EXPECT_EQ(SP_RIGHT_READ, rights(rules, "/q/x"));
+	EXPECT_EQ(uint32_t(SP_RIGHT_WRITE | SP_RIGHT_CREATE), decide(rules, "/q/x").ask);
+	EXPECT_EQ(0u, rights(rules, "/q/s/x"));
+	EXPECT_EQ(uint32_t(SP_RIGHT_READ | SP_RIGHT_WRITE | SP_RIGHT_CREATE),
+		  decide(rules, "/q/s/x").ask);
+	EXPECT_EQ(SP_RIGHT_WRITE, rights(rules, "/q/s/w"));
+	EXPECT_EQ(0u, decide(rules, "/r").ask);
+	EXPECT_EQ(SP_RIGHT_READ, rights(bound, "/q"));
+	EXPECT_EQ(uint32_t(SP_RIGHT_WRITE | SP_RIGHT_CREATE), decide(bound, "/q").ask);
+}
+
 TEST_F(RulesTest, ATreeIsItsRootAndAllBelow)
 {
 	Rules rules = rules_of("files { read, write /q/tree/** }");

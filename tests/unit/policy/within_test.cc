@@ -115,10 +115,13 @@ struct Dice {
 
 unsigned strictness(uint32_t action)
 {
-	return action == SECCOMP_RET_ALLOW  ? 0
-	       : action == SECCOMP_RET_LOG  ? 1
-	       : action == SECCOMP_RET_TRAP ? 2
-					    : 3;
+	const uint32_t order[] = {SECCOMP_RET_ALLOW,       SECCOMP_RET_LOG,
+				  SECCOMP_RET_TRAP,        SECCOMP_RET_ERRNO,
+				  SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS};
+
+	return unsigned(
+	    std::find(std::begin(order), std::end(order), action & SECCOMP_RET_ACTION_FULL) -
+	    std::begin(order));
 }
 
 const std::vector<std::string> &names()
