@@ -207,6 +207,7 @@ static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 	}
 	rule.pattern = pattern;
 	rule.source = source;
+	rule.place = sp_own_place(reading, place);
 	sp_note_error(reading, sp_model_add_path(reading->policy, &rule));
 }
 
@@ -381,6 +382,7 @@ static void interpret_limit(struct sp_reading *reading, const struct sp_statemen
 	if (reading->limits_seen & (1u << limit))
 		SP_MISTAKE(reading, name->place, NULL, "\"%s\" is limited twice", name->text);
 	reading->limits_seen |= 1u << limit;
+	reading->limit_places[limit] = sp_own_place(reading, value->place);
 	set_limit(reading, limit, value);
 }
 
@@ -719,6 +721,9 @@ static int interpret_policy(struct sp_reading *reading, struct sp_statement *hea
 	if (name)
 		sp_bind_parameters(reading, name, wanted);
 	interpret_statements(reading, head ? head : reading->document->syntax.statements);
+	if (reading->lint && reading->depth == 0 && reading->error == 0 &&
+	    reading->reporter->errors == before && !reading->document->broken)
+		sp_lint(reading);
 	/* What could not be understood may have used a parameter. */
 	sp_unbind_parameters(reading,
 			     reading->reporter->errors == before && !reading->document->broken);
@@ -766,6 +771,7 @@ static int check_others(const struct sp_reading *reading)
 					   .source = reading->source,
 					   .document = reading->document,
 					   .lenient = true,
+					   .lint = reading->lint,
 					   .includes = &includes};
 
 		if (!is_policy(s) || s->understood)
@@ -792,6 +798,7 @@ static struct sp_reading begin_reading(struct sp_reporter *reporter, struct sp_d
 	    .source = document->source,
 	    .document = document,
 	    .parent = wanted->by,
+	    .lint = wanted->lint,
 	    .lenient = wanted->by && wanted->by->lenient,
 	    .depth = wanted->by ? wanted->by->depth + 1 : 0,
 	    .includes = includes,

@@ -57,11 +57,14 @@ struct sp_reading {
 	struct sp_reading *parent;       /* that includes this one, or NULL */
 	struct sp_binding *bindings;     /* owned */
 	size_t binding_count;
+	bool lint;          /* what can hardly be meant is told */
 	bool lenient;       /* nobody wants the policy: values may be missing */
 	unsigned depth;     /* of includes; 0: the policy itself */
 	unsigned *includes; /* read so far, over all texts of one policy */
 	bool seen[SP_SECTION_COUNT];
 	uint32_t limits_seen;
+	struct sp_place
+	    limit_places[SP_LIMIT_COUNT]; /* of values, where the policy itself has them */
 	uint32_t layers, optional_layers;
 	int error; /* what no text can be blamed for: -ENOMEM */
 };
@@ -82,6 +85,7 @@ struct sp_wanted {
 	struct sp_place place;    /* in the text of `by`, which is NULL at the top */
 	struct sp_given *given;
 	size_t given_count;
+	bool lint;
 };
 
 /*
@@ -122,6 +126,15 @@ enum sp_expansion { SP_EXPAND_VALUE, SP_EXPAND_PATH };
 /* A word with its references replaced, to be freed; NULL after a mistake, or where the reading is
  * lenient and a value is missing. */
 char *sp_expand(struct sp_reading *reading, const struct sp_word *word, enum sp_expansion how);
+
+/* lint.c: warnings about a policy that has been understood. */
+void sp_lint(struct sp_reading *reading);
+
+/* Where the policy itself says something; zero in what it includes. */
+static inline struct sp_place sp_own_place(const struct sp_reading *reading, struct sp_place place)
+{
+	return reading->depth == 0 ? place : (struct sp_place){0};
+}
 
 /* Whether a policy may be called so. */
 bool sp_valid_name(const char *name);

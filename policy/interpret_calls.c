@@ -376,6 +376,7 @@ static bool settle(struct sp_reading *reading, struct sp_place place,
 	other->action = rule->action;
 	other->error = rule->error;
 	other->rank = rule->rank;
+	other->place = rule->place;
 	if (!other->source)
 		sp_note_error(reading, -ENOMEM);
 	return false;
@@ -397,6 +398,7 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 	    .error = verdict.error,
 	    .rank = reading->depth * 2 + group,
 	    .source = source,
+	    .place = sp_own_place(reading, term->word->place),
 	};
 
 	if (!source)

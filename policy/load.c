@@ -223,6 +223,7 @@ static int give(const struct sp_policy_options *options, struct sp_wanted *wante
 {
 	size_t count = options ? options->parameter_count : 0;
 
+	wanted->lint = options && options->lint;
 	wanted->given = calloc(count + 1, sizeof(*wanted->given));
 	if (!wanted->given)
 		return -ENOMEM;

@@ -10,6 +10,7 @@
 #include <sallyport/policy.h>
 
 #include "policy/condition.h"
+#include "policy/diagnostic.h"
 #include "policy/rules.h"
 
 #ifdef __cplusplus
@@ -40,7 +41,8 @@ struct sp_call_rule {
 	int error;                      /* of DENY and ERRNO; of TRAP the number it bears */
 	struct sp_condition *condition; /* owned; NULL: always */
 	unsigned rank;
-	char *source; /* owned */
+	char *source;          /* owned */
+	struct sp_place place; /* where the policy itself says it; else zero */
 };
 
 struct sp_path_rule {
@@ -48,8 +50,9 @@ struct sp_path_rule {
 	uint32_t rights; /* 0: deny */
 	bool ask;        /* the application decides on them */
 	int error;
-	char *source; /* owned */
-	size_t next;  /* of the same bucket; index + 1, 0: none */
+	char *source;          /* owned */
+	struct sp_place place; /* where the policy itself says it; else zero */
+	size_t next;           /* of the same bucket; index + 1, 0: none */
 };
 
 /* A setting that an including policy overrides: what was set, how deep, and where. */

@@ -133,7 +133,7 @@ static int take_parameter(int count, char **words, struct sp_parameter *ret_para
 static int policy_check(int count, char **words)
 {
 	struct sp_parameter parameters[PARAMETERS_MAX];
-	struct sp_policy_options options = {.parameters = parameters};
+	struct sp_policy_options options = {.parameters = parameters, .lint = true};
 	int worst = 0, taken = 1; /* the word that chose this command */
 
 	do {

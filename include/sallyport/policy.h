@@ -18,6 +18,7 @@
 #ifndef SALLYPORT_POLICY_H
 #define SALLYPORT_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,8 @@ struct sp_parameter {
 struct sp_policy_options {
 	const struct sp_parameter *parameters;
 	size_t parameter_count;
+	/* Also warn of what can hardly be meant: rules that never decide, calls that defeat a sandbox. */
+	bool lint;
 };
 
 /*

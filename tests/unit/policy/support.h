@@ -58,9 +58,9 @@ inline std::string mistakes(const std::string &file, const std::string &text,
 using Parameters = std::vector<sp_parameter>;
 
 inline std::string mistakes_with(const std::string &text, const Parameters &parameters,
-				 Policy *ret_policy = nullptr)
+				 Policy *ret_policy = nullptr, bool lint = false)
 {
-	sp_policy_options options = {parameters.data(), parameters.size()};
+	sp_policy_options options = {parameters.data(), parameters.size(), lint};
 	std::string diagnostics;
 	sp_policy *policy = nullptr;
 	int r = sp_policy_parse_with("a", text.data(), text.size(), &options, append_diagnostic,
