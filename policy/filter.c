@@ -750,7 +750,8 @@ static int make_draft(struct compilation *c, struct draft *draft)
 static struct sp_label write_layer(struct sp_assembly *assembly, const struct layers *layers,
 				   size_t index, uint32_t action);
 
-/* What one policy leaves of an action, the next may narrow. */
+/* What one policy leaves of an action, the next may narrow.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as there are layers */
 static struct sp_label write_outcome(struct sp_assembly *assembly, const struct layers *layers,
 				     size_t index, uint32_t action, bool final)
 {

@@ -102,7 +102,7 @@ int sp_interpret_again(struct sp_document *document, const struct sp_wanted *wan
 /* The policy of that name, or the first (NULL), or NULL. */
 struct sp_statement *sp_find_policy(const struct sp_document *document, const char *name);
 
-const char *sp_candidate_policy(size_t index, const void *document);
+const char *sp_candidate_policy(size_t index, const void *data); /* of struct sp_document */
 
 /* load.c: the policy that `include NAME` or `within NAME` means, read into `policy` with one of the
  * two above. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The groups of calls that a text defines. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +28,7 @@ static const char *candidate_group(size_t index, const void *data)
 
 	if (index >= document->group_count)
 		return sp_candidate_group(index - document->group_count, NULL);
-	name[0] = '@';
-	strcpy(name + 1, document->groups[index].name->text);
+	(void)snprintf(name, sizeof(name), "@%s", document->groups[index].name->text);
 	return name;
 }
 
@@ -145,7 +145,7 @@ static bool valid_name(const char *name)
 static bool check_name(struct sp_reading *reading, const struct sp_word *name)
 {
 	const struct sp_group *other = find_group(reading->document, name->text);
-	char built_in[SP_GROUP_NAME_MAX + 2] = "@";
+	char built_in[SP_GROUP_NAME_MAX + 2];
 
 	if (!valid_name(name->text)) {
 		SP_MISTAKE(reading, name->place, NULL,
@@ -160,7 +160,7 @@ static bool check_name(struct sp_reading *reading, const struct sp_word *name)
 			   name->text, other->name->place.line);
 		return false;
 	}
-	strcat(built_in, name->text);
+	(void)snprintf(built_in, sizeof(built_in), "@%s", name->text);
 	if (sp_group_members(built_in)) {
 		SP_MISTAKE(reading, name->place, NULL, "the group \"%s\" is built in", built_in);
 		return false;

@@ -92,6 +92,21 @@ Classes classes()
 	return all;
 }
 
+// The porter is asked, or the kernel refuses: nothing else keeps a call from being made.
+bool is_refused(uint32_t verdict, uint32_t refusal)
+{
+	switch (verdict & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ERRNO:
+	case SECCOMP_RET_TRAP:
+		return verdict == refusal || (verdict & SECCOMP_RET_DATA) != 0;
+	case SECCOMP_RET_KILL_THREAD:
+	case SECCOMP_RET_KILL_PROCESS:
+		return true;
+	default:
+		return verdict == refusal;
+	}
+}
+
 // What a filter may return for a call about which no policy has a choice.
 bool is_floor(enum sp_call_class kind, uint32_t verdict, uint32_t refusal)
 {
@@ -103,7 +118,7 @@ bool is_floor(enum sp_call_class kind, uint32_t verdict, uint32_t refusal)
 	case SP_CLASS_BROKERED:
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
-		return verdict == refusal || verdict == SECCOMP_RET_KILL_PROCESS;
+		return is_refused(verdict, refusal);
 	default:
 		return true;
 	}
