@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sallyport/broker.h>
@@ -144,10 +145,24 @@ static void stop_here(int number)
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/* The signal that let us go on has most often reached the program too: passed on, it would come late,
+ * and undo the next stop. */
+static void forget_continuation(void)
+{
+	const struct timespec none = {0};
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCONT);
+	(void)sigtimedwait(&set, NULL, &none);
+}
+
 void signals_stop(struct signals *signals, int number)
 {
 	if (is_continued() || !is_stopped(signals->pid))
 		return;
 	stop_here(number);
-	(void)sp_sandbox_signal(signals->sandbox, SIGCONT);
+	forget_continuation();
+	if (is_stopped(signals->pid))
+		(void)sp_sandbox_signal(signals->sandbox, SIGCONT);
 }
