@@ -109,7 +109,8 @@ int grant_path(struct sp_policy *policy, const char *rights, const char *path, c
 
 	free(name);
 	if (r == -EINVAL)
-		complain("%s: %s: no rule can hold this name", option, path);
+		complain("%s: %s: no rule can hold this name, or the policy denies it", option,
+			 path);
 	else if (r < 0)
 		complain("%s: %s: %s", option, path, strerrordesc_np(-r));
 	return r;
@@ -133,19 +134,33 @@ int set_limit(struct sp_policy *policy, const char *assignment)
 	return r;
 }
 
+static bool is_preset(const char *name)
+{
+	struct sp_policy *policy = NULL;
+	int r = sp_policy_load(name, NULL, NULL, &policy);
+
+	sp_policy_unref(policy);
+	return r != -ENOENT;
+}
+
+static bool is_there(const char *name)
+{
+	char *file = strndup(name, strcspn(name, "#"));
+	bool there = file && access(file, F_OK) == 0;
+
+	free(file);
+	return there;
+}
+
 /* Presets first: what lies in the working directory must not take their place. */
-int load_policy(const char *name, struct sp_policy **ret_policy)
+int load_policy(const char *name, const struct sp_policy_options *options,
+		struct sp_policy **ret_policy)
 {
 	char file[PATH_MAX];
-	int r;
 
-	if (!strchr(name, '/')) {
-		r = sp_policy_load(name, NULL, NULL, ret_policy);
-		if (r == 0)
-			return 0;
+	if (!strchr(name, '/') && !is_preset(name) && is_there(name)) {
 		(void)snprintf(file, sizeof(file), "./%s", name);
-		if (r == -ENOENT && access(file, F_OK) == 0)
-			name = file;
+		name = file;
 	}
-	return sp_policy_load(name, print_diagnostic, NULL, ret_policy);
+	return sp_policy_load_with(name, options, print_diagnostic, NULL, ret_policy);
 }

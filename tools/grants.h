@@ -15,8 +15,10 @@ int grant_path(struct sp_policy *policy, const char *rights, const char *path, c
 /* Sets a limit from NAME=VALUE. Returns 0, or -errno after a complaint. */
 int set_limit(struct sp_policy *policy, const char *assignment);
 
-/* A preset, or a file, which may also be named without a slash where there is no such preset.
+/* A preset, or a file, which may also be named without a slash where there is no such preset; "#NAME"
+ * behind a file chooses among its policies.
  * Returns 0, or -errno after its mistakes were printed. */
-int load_policy(const char *name, struct sp_policy **ret_policy);
+int load_policy(const char *name, const struct sp_policy_options *options,
+		struct sp_policy **ret_policy);
 
 #endif

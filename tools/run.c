@@ -70,6 +70,8 @@ struct options {
 	size_t grant_count;
 	const char **limits;
 	size_t limit_count;
+	struct sp_parameter *parameters; /* names owned */
+	size_t parameter_count;
 	const char **environment; /* NULL-terminated */
 	size_t environment_count;
 	struct sp_pass *pass;
@@ -79,6 +81,7 @@ struct options {
 
 static const struct argp_option option_table[] = {
     {"policy", 'p', "NAME|FILE", 0, "The policy: a preset or a file; otherwise \"program\"", 0},
+    {"define", 'D', "NAME=VALUE", 0, "Gives a parameter of the policy its value", 0},
     {"read", 'r', "PATH", 0, "Lets it read a file, or a folder and all below", 1},
     {"write", 'w', "PATH", 0, "Lets it also write, create and delete there", 1},
     {"execute", KEY_EXECUTE, "PATH", 0, "Lets it run the file, or the files of the folder", 1},
@@ -140,6 +143,18 @@ static bool add_variable(struct options *options, const char *variable)
 	return true;
 }
 
+/* The same. */
+static bool add_parameter(struct options *options, const char *word)
+{
+	const char *equals = strchr(word, '=');
+	char *name = equals && equals != word ? strndup(word, (size_t)(equals - word)) : NULL;
+
+	if (name)
+		options->parameters[options->parameter_count++] =
+		    (struct sp_parameter){name, equals + 1};
+	return name != NULL;
+}
+
 static bool add_pass(struct options *options, const char *word)
 {
 	char *end;
@@ -179,6 +194,10 @@ static error_t parse_special(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case 'v':
 		options->verbose = true;
+		return 0;
+	case 'D':
+		if (!add_parameter(options, argument))
+			argp_error(state, "--define %s: expected NAME=VALUE", argument);
 		return 0;
 	case KEY_LIMIT:
 		options->limits[options->limit_count++] = argument;
@@ -247,9 +266,11 @@ static bool options_make(struct options *options, size_t words)
 	options->interception = &interceptions[0];
 	options->grants = calloc(words, sizeof(*options->grants));
 	options->limits = calloc(words, sizeof(*options->limits));
+	options->parameters = calloc(words, sizeof(*options->parameters));
 	options->environment = calloc(variables + words + 1, sizeof(*options->environment));
 	options->pass = calloc(words + 3, sizeof(*options->pass));
-	if (!options->grants || !options->limits || !options->environment || !options->pass)
+	if (!options->grants || !options->limits || !options->parameters || !options->environment ||
+	    !options->pass)
 		return false;
 	copy_environment(options);
 	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
@@ -259,6 +280,9 @@ static bool options_make(struct options *options, size_t words)
 
 static void options_clear(struct options *options)
 {
+	for (size_t i = 0; i < options->parameter_count; i++)
+		free((void *)(uintptr_t)options->parameters[i].name);
+	free(options->parameters);
 	free(options->grants);
 	free(options->limits);
 	free(options->environment);
@@ -398,10 +422,11 @@ static int find_directory(struct run *run)
 static int prepare(struct run *run)
 {
 	const struct options *options = &run->options;
+	const struct sp_policy_options parameters = {options->parameters, options->parameter_count};
 	const char *policy = options->policy ? options->policy : "program";
 	int status;
 
-	if (load_policy(policy, &run->policy) < 0 || add_to_policy(run) < 0)
+	if (load_policy(policy, &parameters, &run->policy) < 0 || add_to_policy(run) < 0)
 		return EXIT_FAILED;
 	status = program_find(name_of(run), variable_value(options, "PATH"), &run->program);
 	if (status == 0)

@@ -389,6 +389,9 @@ TEST_F(RightsTest, NamesThatAreNotThereAreMistakes)
 	EXPECT_EQ(run({"-w", std::string(5000, 'x')}, {"exit", "0"}).status, 125);
 	write_file(directory + "/line\nend", "");
 	EXPECT_TELLS(run({"-r", "line\nend"}, {"exit", "0"}), "no rule can hold this name");
+	write_file(directory + "/p",
+		   "policy p\ninclude program\nfiles { deny " + directory + "/data/** }\n");
+	EXPECT_TELLS(run({"-p", "p", "-r", "data"}, {"exit", "0"}), "or the policy denies it");
 }
 
 /* ---- policies and limits ---- */
@@ -403,6 +406,26 @@ TEST_F(RunTest, PoliciesAreFilesOrPresets)
 	EXPECT_EQ(run({"--policy", "mine"}, {"read", "file"}).output, "ok\n");
 	EXPECT_EQ(run({"-p", "./mine", "-w", "."}, {"write", "new"}).output, "ok\n");
 	EXPECT_EQ(run({"-p", "program"}, {"read", "file"}).output, "EACCES\n");
+}
+
+TEST_F(RunTest, PoliciesHaveNamesAndParameters)
+{
+	write_file(directory + "/two",
+		   "policy none\ninclude program\n"
+		   "policy one(folder)\ninclude program\nfiles { read ${folder}/* }\n");
+	write_file(directory + "/file", "");
+	for (const char *name : {"two#one", "./two#one"})
+		EXPECT_EQ(run({"-p", name, "-D", "folder=" + directory}, {"read", "file"}).output,
+			  "ok\n");
+	EXPECT_EQ(run({"-p", "two#none"}, {"read", "file"}).output, "EACCES\n");
+	for (const Words &options :
+	     {Words{"-p", "two#one"}, Words{"-p", "two#none", "-D", "folder=/x"},
+	      Words{"-p", "two#three"}, Words{"-D", "folder"}, Words{"-D", "=x"}}) {
+		Result result = run(options, {"exit", "0"});
+
+		EXPECT_EQ(result.status, 125);
+		EXPECT_NE(result.errors, "");
+	}
 }
 
 TEST_F(RunTest, AllMistakesOfAPolicyAreTold)
@@ -664,7 +687,7 @@ TEST_F(RunTest, HelpGoesToStandardOutput)
 	    << result.output;
 	for (const char *option :
 	     {"--policy", "--read", "--write", "--execute", "--limit", "--report", "--verbose",
-	      "--directory", "--setenv", "--unsetenv", "--pass", "--interception"})
+	      "--define", "--directory", "--setenv", "--unsetenv", "--pass", "--interception"})
 		EXPECT_TRUE(contains(result.output, option)) << option;
 }
 
