@@ -25,7 +25,7 @@ static void append(struct pattern *pattern, const char *name, size_t length)
 {
 	pattern->text[pattern->length++] = '/';
 	for (size_t i = 0; i < length; i++) {
-		bool wild = memchr("*?[", name[i], 3);
+		bool wild = strchr("*?[", name[i]);
 
 		if (wild)
 			pattern->text[pattern->length++] = '[';

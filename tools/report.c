@@ -76,18 +76,18 @@ static void write_line_take(struct report *report, json_t *line)
 static json_t *name_value(const char *name)
 {
 	json_t *value = json_string(name);
-	char *escaped, *end;
+	char *escaped;
+	size_t used = 0;
 
 	if (value)
 		return value;
-	escaped = end = malloc(4 * strlen(name) + 1);
+	escaped = calloc(strlen(name) + 1, 4);
 	if (!escaped)
 		return NULL;
 	for (; *name; name++)
-		end += isprint((unsigned char)*name)
-			   ? sprintf(end, "%c", *name)
-			   : sprintf(end, "\\x%02x", (unsigned char)*name);
-	*end = '\0';
+		used += (size_t)snprintf(escaped + used, sizeof("\\xNN"),
+					 isprint((unsigned char)*name) ? "%c" : "\\x%02x",
+					 (unsigned char)*name);
 	value = json_string(escaped);
 	free(escaped);
 	return value;

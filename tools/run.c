@@ -21,8 +21,6 @@
 #include "report.h"
 #include "signals.h"
 
-extern char **environ;
-
 /* ---- options ---- */
 
 enum {
@@ -523,7 +521,7 @@ static void run_clear(struct run *run)
 static bool fill_streams(void)
 {
 	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
-		if (fcntl(number, F_GETFD) < 0 && open("/dev/null", O_RDWR) != number)
+		if (fcntl(number, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) != number)
 			return false;
 	return true;
 }

@@ -160,7 +160,7 @@ int sp_sandbox_kill(struct sp_sandbox *sandbox);
  * first process alone. One that is sent before the program runs is delivered when it does.
  * Returns 0; -EINVAL (no signal's number); -ESRCH (it has ended); -EAGAIN (too many at once).
  */
-int sp_sandbox_signal(struct sp_sandbox *sandbox, int signal);
+int sp_sandbox_signal(struct sp_sandbox *sandbox, int number);
 
 /* Kills if need be, and frees; no callback comes any more. Accepts NULL, returns NULL. May be called from its own
  * callbacks. A sandbox that has ended is still to be freed. */

@@ -573,6 +573,18 @@ TEST_F(RunTest, ReportsAreLinesOfJson)
 	EXPECT_EQ(number_of(lines[3], "exit"), 0);
 }
 
+// JSON is UTF-8, file names are bytes.
+TEST_F(RunTest, ReportsHoldAnyName)
+{
+	std::string name = "./na\377me";
+
+	ASSERT_EQ(symlink(program("run-guest").c_str(), (directory + "/" + name).c_str()), 0);
+	EXPECT_EQ(command({"run", "--report", "out", name, "exit", "2"}).status, 2);
+	std::vector<Json> lines = parse_lines(read_file(directory + "/out"));
+	ASSERT_EQ(lines.size(), 2u);
+	EXPECT_EQ(text_of(lines[0], "program"), "./na\\xffme");
+}
+
 TEST_F(RunTest, ReportsNameTheOptionThatDecided)
 {
 	write_file(directory + "/file", "");
