@@ -9,7 +9,8 @@
  *     (pipes, memfds, deleted files). Other processes' entries there, ns/ and map_files/: EACCES.
  *   - access(X_OK) on a file: EACCES, since no path rule grants execution.
  *   - Set-id and sticky bits of a mode are dropped.
- *   - A rename that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT: EPERM.
+ *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod
+ *     of any device: EPERM. linkat of an open file (AT_EMPTY_PATH): ENOENT.
  *   - RESOLVE_CACHED always answers EAGAIN; a magic link under RESOLVE_NO_XDEV always EXDEV.
  *   - A deleted cwd or dirfd: ENOENT, also for "." and ".."; one without a name in the view: EACCES.
  *   - Opening a leased file: EAGAIN instead of waiting for its holder.

@@ -110,6 +110,15 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 	return 0;
 }
 
+int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,
+		       const struct sp_walk *to)
+{
+	if (to->decision.rights & ~from->decision.rights)
+		return sp_refuse(request, to->name, &to->decision, EXDEV,
+				 "the new name has more rights");
+	return 0;
+}
+
 static void decide(const struct sp_request *request, const char *name, size_t length,
 		   struct sp_path_decision *ret_decision)
 {
@@ -689,6 +698,17 @@ int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned fl
 	if (r < 0)
 		sp_walk_close(ret_walk);
 	return r;
+}
+
+int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct sp_walk *ret_walk)
+{
+	int r = sp_walk(request, dirfd, path, SP_WALK_ENTRY, 0, ret_walk);
+
+	if (r < 0)
+		return r;
+	if (ret_walk->object >= 0)
+		return -EEXIST;
+	return sp_require(request, ret_walk, SP_RIGHT_CREATE);
 }
 
 /* ---- the fast way ---- */

@@ -108,6 +108,9 @@ int sp_walk_straight(const struct sp_request *request, uint32_t needed,
  * O_DIRECTORY. */
 int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk);
 
+/* A name that is to appear: missing, and the policy lets it be made. -EEXIST where it is there. */
+int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct sp_walk *ret_walk);
+
 /* Whether an object on device `device` belongs to a procfs, the sandbox's own or a stray one. */
 bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device);
 
@@ -156,13 +159,19 @@ int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint6
 int sp_refuse(struct sp_request *request, const char *name, const struct sp_path_decision *decision,
 	      int error, const char *detail);
 
+/* What `from` names may get the name `to` as well, or instead, only if no right is gained by it: 0,
+ * or the refusal EXDEV. */
+int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,
+		       const struct sp_walk *to);
+
 /* 0 if `walk` has all rights of `needed`, else the refusal that names the first one missing. */
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed);
 
 /* One function an operation: 0 or a positive result, or -errno. broker/calls/. */
 typedef int64_t sp_operation_fn(struct sp_request *request);
 sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp_call_chdir,
-    sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_execute;
+    sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
+    sp_call_execute;
 
 #ifdef __cplusplus
 }

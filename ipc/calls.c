@@ -9,11 +9,12 @@
 
 /* clang-format off */
 const struct sp_call_info sp_call_table[SP_CALL_COUNT] = {
-#define SP_CALL(name_, operation_, dirfd_, path_, dirfd2_, path2_, flags_, mode_, out_, size_,     \
-		implied_, extra_, returns_)                                                        \
+#define SP_CALL(name_, operation_, dirfd_, path_, dirfd2_, path2_, text_, flags_, mode_, out_,      \
+		size_, implied_, extra_, returns_)                                                 \
 	[SP_CALL_##name_] = { .name = #name_, .nr = __NR_##name_,                                  \
 		.operation = SP_OPERATION_##operation_, .dirfd = dirfd_, .path = path_,            \
-		.dirfd2 = dirfd2_, .path2 = path2_, .flags = flags_, .mode = mode_, .out = out_,   \
+		.dirfd2 = dirfd2_, .path2 = path2_, .text = text_, .flags = flags_, .mode = mode_, \
+		.out = out_,                                                                       \
 		.size = size_, .implied = implied_, .extra = SP_EXTRA_##extra_,                    \
 		.returns = SP_RETURNS_##returns_ },
 #include "ipc/calls.def"
@@ -39,7 +40,8 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 	uint32_t fields =
 	    field_of(info->dirfd, SP_FIELD_DIRFD) | field_of(info->path, SP_FIELD_PATH) |
 	    field_of(info->dirfd2, SP_FIELD_DIRFD2) | field_of(info->path2, SP_FIELD_PATH2) |
-	    field_of(info->flags, SP_FIELD_FLAGS) | field_of(info->mode, SP_FIELD_MODE);
+	    field_of(info->flags, SP_FIELD_FLAGS) | field_of(info->mode, SP_FIELD_MODE) |
+	    field_of(info->text, SP_FIELD_TEXT);
 
 	/* Its flags, and the size of what holds them, are the struct's members. */
 	if (info->extra == SP_EXTRA_OPEN_HOW)
@@ -50,11 +52,12 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 const char *sp_operation_name(enum sp_operation operation)
 {
 	static const char *const names[SP_OPERATION_COUNT] = {
-	    [SP_OPERATION_OPEN] = "open",       [SP_OPERATION_ACCESS] = "access",
-	    [SP_OPERATION_STAT] = "stat",       [SP_OPERATION_READLINK] = "readlink",
-	    [SP_OPERATION_CHDIR] = "chdir",     [SP_OPERATION_MKDIR] = "mkdir",
-	    [SP_OPERATION_UNLINK] = "unlink",   [SP_OPERATION_RENAME] = "rename",
-	    [SP_OPERATION_EXECUTE] = "execute",
+	    [SP_OPERATION_OPEN] = "open",     [SP_OPERATION_ACCESS] = "access",
+	    [SP_OPERATION_STAT] = "stat",     [SP_OPERATION_READLINK] = "readlink",
+	    [SP_OPERATION_CHDIR] = "chdir",   [SP_OPERATION_MKDIR] = "mkdir",
+	    [SP_OPERATION_UNLINK] = "unlink", [SP_OPERATION_RENAME] = "rename",
+	    [SP_OPERATION_MKNOD] = "mknod",   [SP_OPERATION_SYMLINK] = "symlink",
+	    [SP_OPERATION_LINK] = "link",     [SP_OPERATION_EXECUTE] = "execute",
 	};
 
 	return names[operation];

@@ -35,10 +35,17 @@ enum sp_operation {
 	SP_OPERATION_UNLINK,
 	SP_OPERATION_RENAME,
 	SP_OPERATION_EXECUTE,
+	SP_OPERATION_MKNOD,
+	SP_OPERATION_SYMLINK,
+	SP_OPERATION_LINK,
 	SP_OPERATION_COUNT
 };
 
-enum sp_call_extra { SP_EXTRA_NONE, SP_EXTRA_OPEN_HOW };
+enum sp_call_extra {
+	SP_EXTRA_NONE,
+	SP_EXTRA_OPEN_HOW, /* `flags` points to a struct open_how */
+	SP_EXTRA_TARGET,   /* `text` is what a symbolic link says */
+};
 
 enum sp_call_returns {
 	SP_RETURNS_NUMBER,     /* 0 or -errno */
@@ -65,7 +72,8 @@ struct sp_call_info {
 	const char *name;
 	int nr; /* system call number on this architecture, or SP_NR_ABSENT */
 	enum sp_operation operation;
-	int8_t dirfd, path, dirfd2, path2, flags, mode, out, size; /* argument indices, or -1 */
+	int8_t dirfd, path, dirfd2, path2, text, flags, mode, out,
+	    size; /* argument indices, or -1 */
 	uint32_t implied;
 	enum sp_call_extra extra;
 	enum sp_call_returns returns;
@@ -87,6 +95,7 @@ enum sp_call_field {
 	SP_FIELD_MODE = 1 << 5,
 	SP_FIELD_RESOLVE = 1 << 6,
 	SP_FIELD_SIZE = 1 << 7,
+	SP_FIELD_TEXT = 1 << 8,
 };
 uint32_t sp_call_fields(const struct sp_call_info *info);
 
@@ -100,6 +109,7 @@ struct sp_call {
 		      mode */
 	int dirfd, dirfd2;        /* AT_FDCWD where the call has none */
 	const char *path, *path2; /* path2 NULL where the call has one path; "" is a legal value */
+	const char *text;         /* not a name; NULL where the call has none */
 	uint64_t flags;           /* implied flags included; open_how.flags for openat2 */
 	uint64_t mode;    /* mode bits; the access mode of access(2); the mask of statx(2) */
 	uint64_t resolve; /* openat2: RESOLVE_*, else 0 */

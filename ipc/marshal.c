@@ -101,9 +101,24 @@ static int read_open_how(const struct reading *reading)
 	return 0;
 }
 
+static int read_target(const struct reading *reading)
+{
+	char *text = reading->buffers->text;
+	int r = read_string(reading, reading->info->text, text, PATH_MAX, &reading->call->text);
+
+	/* The kernel looks at it as at a name, before the name itself. */
+	return r == 0 && !text[0] ? -ENOENT : r;
+}
+
 static int read_extra(const struct reading *reading)
 {
-	return reading->info->extra == SP_EXTRA_OPEN_HOW ? read_open_how(reading) : 0;
+	static int (*const readers[])(const struct reading *) = {
+	    [SP_EXTRA_OPEN_HOW] = read_open_how,
+	    [SP_EXTRA_TARGET] = read_target,
+	};
+	enum sp_call_extra extra = reading->info->extra;
+
+	return extra == SP_EXTRA_NONE ? 0 : readers[extra](reading);
 }
 
 static int read_paths(const struct reading *reading)

@@ -33,6 +33,7 @@ struct sp_memory {
 struct sp_marshal_buffers {
 	char path[PATH_MAX];
 	char path2[PATH_MAX];
+	char text[PATH_MAX];
 };
 
 /*

@@ -4,7 +4,7 @@
 #define SALLYPORT_IPC_RUNTIME_H
 
 /* Grows with every change of the messages, the table or the slots. Both ends are of one release. */
-#define SP_PROTOCOL_VERSION 1u
+#define SP_PROTOCOL_VERSION 2u
 
 /* Descriptors of a sandboxee that its program neither sees closed nor can replace. High, so that
  * lowest-free allocation and sweeps of small numbers miss them. */

@@ -21,6 +21,7 @@ static const struct {
     {SP_FIELD_MODE, offsetof(Sallyport__Wire__Call, has_mode)},
     {SP_FIELD_RESOLVE, offsetof(Sallyport__Wire__Call, has_resolve)},
     {SP_FIELD_SIZE, offsetof(Sallyport__Wire__Call, has_size)},
+    {SP_FIELD_TEXT, offsetof(Sallyport__Wire__Call, has_text)},
 };
 
 static void set_fields(Sallyport__Wire__Call *wire, uint32_t fields)
@@ -59,6 +60,7 @@ void sp_call_to_wire(const struct sp_call *call, Sallyport__Wire__Call *ret_wire
 	ret_wire->resolve = call->resolve;
 	ret_wire->size = call->size;
 	ret_wire->umask = call->umask;
+	ret_wire->text = bytes_of(call->text);
 }
 
 /* A string of the wire as a C string, in the arena. */
@@ -86,6 +88,8 @@ static int parse_strings(const Sallyport__Wire__Call *wire, struct sp_arena *are
 
 	if (r == 0 && wire->has_path2)
 		r = parse_string(&wire->path2, arena, &call->path2);
+	if (r == 0 && wire->has_text)
+		r = parse_string(&wire->text, arena, &call->text);
 	return r;
 }
 

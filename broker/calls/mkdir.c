@@ -11,13 +11,8 @@ int64_t sp_call_mkdir(struct sp_request *request)
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
 	const struct sp_call *call = request->call;
 	mode_t previous;
-	int r = sp_walk(request, call->dirfd, call->path, SP_WALK_ENTRY, 0, &walk);
+	int r = sp_walk_new(request, call->dirfd, call->path, &walk);
 
-	if (r < 0)
-		return r;
-	if (walk.object >= 0)
-		return -EEXIST;
-	r = sp_require(request, &walk, SP_RIGHT_CREATE);
 	if (r < 0)
 		return r;
 	/* Neither set-id nor sticky bits are ever made; a default ACL wants the unmasked mode

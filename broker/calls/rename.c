@@ -48,13 +48,14 @@ static int require(struct sp_request *request, const struct sp_walk *from, const
 	return r < 0 ? r : sp_require(request, to, to->object >= 0 ? both : SP_RIGHT_CREATE);
 }
 
-/* What `from` names may get the name `to` only if no right is gained by it, there or below. */
+/* Nor may a right be gained below. */
 static int check_move(struct sp_request *request, const struct sp_walk *from,
 		      const struct sp_walk *to)
 {
-	if (to->decision.rights & ~from->decision.rights)
-		return sp_refuse(request, to->name, &to->decision, EXDEV,
-				 "the new name has more rights");
+	int r = sp_require_no_more(request, from, to);
+
+	if (r < 0)
+		return r;
 	if (!S_ISDIR(from->status.stx_mode))
 		return 0;
 	if (!sp_rules_uniform_below(request->rules, from->name, from->length) ||

@@ -161,6 +161,7 @@ void hostile_fill_call(struct hostile_request *ret_request, enum sp_call_id id, 
 	    .dirfd2 = AT_FDCWD,
 	    .path = path,
 	    .path2 = path,
+	    .text = path,
 	    .size = 100,
 	    .umask = 022,
 	};

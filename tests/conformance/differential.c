@@ -391,30 +391,117 @@ static const struct {
 
 static const unsigned rename_flags[] = {0, 1, 2, 3, 8};
 
+static long do_mkdir(const char *path)
+{
+	return syscall(SYS_mkdir, path, 0777);
+}
+
+static long do_mkdirat(const char *path)
+{
+	return syscall(SYS_mkdirat, AT_FDCWD, path, 0700);
+}
+
+static long do_unlink(const char *path)
+{
+	return syscall(SYS_unlink, path);
+}
+
+static long do_rmdir(const char *path)
+{
+	return syscall(SYS_rmdir, path);
+}
+
+static long do_unlinkat(const char *path)
+{
+	return syscall(SYS_unlinkat, AT_FDCWD, path, 0x1000);
+}
+
+static long do_symlink(const char *path)
+{
+	return syscall(SYS_symlink, "../any//text", path);
+}
+
+static long do_symlink_to_nothing(const char *path)
+{
+	return syscall(SYS_symlink, "", path);
+}
+
+static long do_symlink_wild(const char *path)
+{
+	return syscall(SYS_symlink, (void *)8, path);
+}
+
+static long do_symlinkat(const char *path)
+{
+	return syscall(SYS_symlinkat, path4095, AT_FDCWD, path);
+}
+
+static long do_mknod(const char *path)
+{
+	return syscall(SYS_mknod, path, S_IFREG | 0666, 0);
+}
+
+static long do_mknodat(const char *path)
+{
+	return syscall(SYS_mknodat, AT_FDCWD, path, S_IFIFO | 0600, 0);
+}
+
+static long do_mknod_directory(const char *path)
+{
+	return syscall(SYS_mknod, path, S_IFDIR | 0700, 0);
+}
+
+static long do_link(const char *path)
+{
+	return syscall(SYS_link, path, "dir/linked");
+}
+
+static long do_link_to(const char *path)
+{
+	return syscall(SYS_link, "other", path);
+}
+
+static long do_linkat(const char *path)
+{
+	return syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, "linked", AT_SYMLINK_FOLLOW);
+}
+
+static long do_linkat_unknown(const char *path)
+{
+	return syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, "linked", 1);
+}
+
+static const struct {
+	const char *name;
+	long (*act)(const char *path);
+} simple[] = {
+    {"mkdir", do_mkdir},
+    {"mkdirat", do_mkdirat},
+    {"unlink", do_unlink},
+    {"rmdir", do_rmdir},
+    {"unlinkat", do_unlinkat},
+    {"symlink", do_symlink},
+    {"symlink to nothing", do_symlink_to_nothing},
+    {"symlink wild", do_symlink_wild},
+    {"symlinkat", do_symlinkat},
+    {"mknod", do_mknod},
+    {"mknodat FIFO", do_mknodat},
+    {"mknod directory", do_mknod_directory},
+    {"link", do_link},
+    {"link to", do_link_to},
+    {"linkat follow", do_linkat},
+    {"linkat unknown", do_linkat_unknown},
+};
+
 #define CREATIONS (COUNT(targets) * COUNT(creations))
-#define SIMPLE (COUNT(targets) * 5)
+#define SIMPLE (COUNT(targets) * COUNT(simple))
 #define RENAMES (COUNT(targets) * COUNT(destinations))
 #define RENAMES2 (COUNT(destinations) * COUNT(rename_flags) * 3)
 #define PLACES (int)(CREATIONS + SIMPLE + RENAMES + RENAMES2)
 
 static void simple_case(size_t kind, const char *path)
 {
-	switch (kind) {
-	case 0:
-		say_result("mkdir", path, syscall(SYS_mkdir, path, 0777));
-		break;
-	case 1:
-		say_result("mkdirat", path, syscall(SYS_mkdirat, AT_FDCWD, path, 0700));
-		break;
-	case 2:
-		say_result("unlink", path, syscall(SYS_unlink, path));
-		break;
-	case 3:
-		say_result("rmdir", path, syscall(SYS_rmdir, path));
-		break;
-	default:
-		say_result("unlinkat", path, syscall(SYS_unlinkat, AT_FDCWD, path, 0x1000));
-	}
+	say_result(simple[kind].name, path, simple[kind].act(path));
 }
 
 static void rename2_case(size_t number)

@@ -147,6 +147,7 @@ calls::Call parse(const uint8_t *data, size_t size, const Tree &tree, int dirfd)
 			    name_of(names.substr(0, end), tree.path()), number(data + 2, 8),
 			    number(data + 10, 2)};
 	call.path2 = name_of(second.substr(0, second.find('\0')), tree.path());
+	call.text = second.substr(0, second.find('\0'));
 	call.resolve = data[12];
 	call.umask = data[13];
 	call.dirfd = call.dirfd2 = dirfd;
@@ -176,6 +177,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case SP_OPERATION_MKDIR:
 	case SP_OPERATION_UNLINK:
 	case SP_OPERATION_RENAME:
+	case SP_OPERATION_MKNOD:
+	case SP_OPERATION_SYMLINK:
+	case SP_OPERATION_LINK:
 		tree.refresh();
 		break;
 	default:

@@ -33,6 +33,7 @@ Bytes request_of(enum sp_call_id id, const std::string &path, Change change)
 	call.dirfd = call.dirfd2 = -100;
 	call.path = path.c_str();
 	call.path2 = second.c_str();
+	call.text = second.c_str();
 	call.size = 100;
 	call.umask = 022;
 	sp_call_to_wire(&call, &wire);

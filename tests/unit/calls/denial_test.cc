@@ -90,6 +90,10 @@ const Attempt kAttempts[] = {
     {"read: rmdir", SP_CALL_rmdir, "$/read", 0, 0, "", false},
     {"read: rename away", SP_CALL_rename, "$/read/file", 0, 0, "$/data/moved", false},
     {"read: rename to", SP_CALL_rename, "$/data/file", 0, 0, "$/read/moved", false},
+    {"read: symlink", SP_CALL_symlink, "$/read/new", 0, 0, "", false},
+    {"read: mknod", SP_CALL_mknod, "$/read/new", 0, S_IFREG | 0644, "", false},
+    {"read: link to", SP_CALL_link, "$/data/file", 0, 0, "$/read/new", false},
+    {"read: link away", SP_CALL_link, "$/read/file", 0, 0, "$/data/stolen", false},
     {"read: tmpfile", SP_CALL_open, "$/read", O_TMPFILE | O_RDWR, 0600, "", false},
     {"read: access R_OK", SP_CALL_access, "$/read/file", 0, R_OK, "", true},
     {"read: access W_OK", SP_CALL_access, "$/read/file", 0, W_OK, "", false},
@@ -102,11 +106,22 @@ const Attempt kAttempts[] = {
     {"create: truncate it", SP_CALL_creat, "$/make/file", 0, 0644, "", false},
     {"create: a new file", SP_CALL_open, "$/make/new", O_CREAT | O_RDWR, 0644, "", true},
     {"create: a new directory", SP_CALL_mkdir, "$/make/dir", 0, 0755, "", true},
+    {"create: a symbolic link", SP_CALL_symlink, "$/make/link", 0, 0, "", true},
+    {"create: a FIFO", SP_CALL_mknod, "$/make/fifo", 0, S_IFIFO | 0644, "", true},
+    {"create: a socket", SP_CALL_mknod, "$/make/socket", 0, S_IFSOCK | 0644, "", true},
+    {"create: a device", SP_CALL_mknod, "$/make/device", 0, S_IFCHR | 0644, "", false},
+    {"create: a disk", SP_CALL_mknodat, "$/make/device", 0, S_IFBLK | 0644, "", false},
+    {"create: a link", SP_CALL_link, "$/make/file", 0, 0, "$/make/hard", true},
+    {"create: a link to more", SP_CALL_link, "$/make/file", 0, 0, "$/data/stolen", false},
+    {"create: a link to less", SP_CALL_link, "$/data/file", 0, 0, "$/make/less", true},
     {"create: unlink", SP_CALL_unlink, "$/make/file", 0, 0, "", false},
     {"create: stat", SP_CALL_stat, "$/make/file", 0, 0, "", true},
     {"create: list", SP_CALL_open, "$/make", O_RDONLY, 0, "", false},
     {"delete: read", SP_CALL_open, "$/erase/file", O_RDONLY, 0, "", false},
     {"delete: create", SP_CALL_open, "$/erase/new", O_CREAT | O_WRONLY, 0644, "", false},
+    {"delete: symlink", SP_CALL_symlink, "$/erase/new", 0, 0, "", false},
+    {"delete: mknod", SP_CALL_mknod, "$/erase/new", 0, S_IFIFO | 0600, "", false},
+    {"delete: link", SP_CALL_link, "$/erase/file", 0, 0, "$/erase/new", false},
     {"delete: unlink", SP_CALL_unlink, "$/erase/file", 0, 0, "", true},
     {"read: access X_OK", SP_CALL_access, "$/read/program", 0, X_OK, "", false},
     {"data: access X_OK", SP_CALL_access, "$/data/program", 0, X_OK, "", true},
@@ -126,6 +141,12 @@ const Attempt kAttempts[] = {
     {"nothing: unlink", SP_CALL_unlink, "$/secret/file", 0, 0, "", false},
     {"nothing: rename from", SP_CALL_rename, "$/secret/file", 0, 0, "$/data/stolen", false},
     {"nothing: rename to", SP_CALL_rename, "$/data/file", 0, 0, "$/secret/planted", false},
+    {"nothing: symlink", SP_CALL_symlink, "$/secret/new", 0, 0, "", false},
+    {"nothing: mknod", SP_CALL_mknod, "$/secret/new", 0, S_IFREG | 0600, "", false},
+    {"nothing: link from", SP_CALL_link, "$/secret/file", 0, 0, "$/data/stolen", false},
+    {"nothing: link to", SP_CALL_link, "$/data/file", 0, 0, "$/secret/planted", false},
+    {"sibling prefix: link", SP_CALL_linkat, "$/database/file", 0, 0, "$/data/stolen", false},
+    {"sibling prefix: symlink", SP_CALL_symlinkat, "$/database/new", 0, 0, "", false},
     {"sibling prefix: open", SP_CALL_open, "$/database/file", O_RDONLY, 0, "", false},
     {"sibling prefix: stat", SP_CALL_stat, "$/database", 0, 0, "", false},
     {"sibling prefix: create", SP_CALL_open, "$/database/new", O_CREAT | O_WRONLY, 0644, "", false},
@@ -135,6 +156,19 @@ const Attempt kAttempts[] = {
     {"an ancestor: list", SP_CALL_open, "$", O_RDONLY, 0, "", false},
 };
 
+// What a call that moves or makes things is refused with, where that is no matter of a right.
+int refusal_of(const Attempt &attempt)
+{
+	switch (sp_call_table[attempt.id].operation) {
+	case SP_OPERATION_LINK:
+		return EXDEV;
+	case SP_OPERATION_MKNOD:
+		return EPERM;
+	default:
+		return 0;
+	}
+}
+
 TEST_F(Denial, EveryRightBesideItsRefusals)
 {
 	for (const Attempt &attempt : kAttempts) {
@@ -143,8 +177,10 @@ TEST_F(Denial, EveryRightBesideItsRefusals)
 			return !path.empty() && path[0] == '$' ? scratch_->path() + path.substr(1)
 							       : path;
 		};
-		Outcome outcome = world_->perform({attempt.id, place(attempt.path), attempt.flags,
-						   attempt.mode, AT_FDCWD, place(attempt.path2)});
+		Call call = {attempt.id, place(attempt.path), attempt.flags, attempt.mode,
+			     AT_FDCWD,   place(attempt.path2)};
+		call.text = "/any/text";
+		Outcome outcome = world_->perform(call);
 		if (attempt.granted) {
 			EXPECT_GE(outcome.result, 0) << strerror(static_cast<int>(-outcome.result));
 			EXPECT_EQ(0, outcome.refusal);
@@ -152,14 +188,15 @@ TEST_F(Denial, EveryRightBesideItsRefusals)
 		}
 		EXPECT_LT(outcome.result, 0);
 		EXPECT_EQ(-outcome.result, outcome.refusal) << "not refused by policy";
-		EXPECT_TRUE(outcome.refusal == kSentinel || outcome.refusal == EACCES)
+		EXPECT_TRUE(outcome.refusal == kSentinel || outcome.refusal == EACCES ||
+			    outcome.refusal == refusal_of(attempt))
 		    << outcome.refusal;
 		EXPECT_FALSE(outcome.detail.empty());
 		EXPECT_EQ('/', outcome.name[0]);
 		EXPECT_LT(outcome.descriptor.get(), 0);
 	}
 	for (const char *name : {"read/new", "erase/new", "secret/new", "database/new",
-				 "secret/planted", "data/stolen"})
+				 "secret/planted", "data/stolen", "make/device"})
 		EXPECT_FALSE(exists(name)) << name;
 	for (const char *name : {"read/file", "make/file", "secret/file", "database/file"})
 		EXPECT_TRUE(exists(name)) << name;
@@ -242,6 +279,24 @@ TEST_F(Denial, LinksLeadNowhereNew)
 	// O_CREAT through a dangling link creates where the link leads, if that may be.
 	EXPECT_TRUE(open(t("data/new"), O_CREAT | O_WRONLY, 0644).refused_with(kSentinel));
 	EXPECT_FALSE(exists("secret/new"));
+	// A link in last place gets the new name itself; where it is followed, its target must be allowed.
+	Call hard = {SP_CALL_linkat, t("data/out"), 0, 0, AT_FDCWD, t("data/hard")};
+	EXPECT_EQ(0, world_->perform(hard).result);
+	EXPECT_EQ(t("secret/file"), world_->perform({SP_CALL_readlink, t("data/hard")}).out);
+	hard.flags = AT_SYMLINK_FOLLOW;
+	hard.path2 = t("data/stolen");
+	EXPECT_TRUE(world_->perform(hard).refused_with(kSentinel));
+	hard.path = t("data/outdir/file");
+	EXPECT_TRUE(world_->perform(hard).refused_with(kSentinel));
+	hard.path = t("data/file");
+	hard.path2 = t("data/outdir/planted");
+	EXPECT_TRUE(world_->perform(hard).refused_with(kSentinel));
+	EXPECT_FALSE(exists("data/stolen") || exists("secret/planted"));
+	// A text is no name, and leads only where the policy lets it be followed.
+	Call soft = {SP_CALL_symlink, t("data/soft")};
+	soft.text = "../secret/file";
+	EXPECT_EQ(0, world_->perform(soft).result);
+	EXPECT_TRUE(open(t("data/soft"), O_RDONLY).refused_with(kSentinel));
 	// A link is renamed and unlinked itself.
 	EXPECT_EQ(0,
 		  world_->perform({SP_CALL_rename, t("data/out"), 0, 0, AT_FDCWD, t("data/out2")})
@@ -253,10 +308,14 @@ TEST_F(Denial, LinksLeadNowhereNew)
 TEST_F(Denial, MissingAndPresentAnswerAlikeOutside)
 {
 	for (enum sp_call_id id : {SP_CALL_open, SP_CALL_stat, SP_CALL_access, SP_CALL_readlink,
-				   SP_CALL_chdir, SP_CALL_mkdir, SP_CALL_unlink, SP_CALL_rmdir})
+				   SP_CALL_chdir, SP_CALL_mkdir, SP_CALL_unlink, SP_CALL_rmdir,
+				   SP_CALL_mknod, SP_CALL_symlink, SP_CALL_link})
 		for (const char *name :
 		     {"file", "missing", "missing/below", "file/below", "file/", "missing/"}) {
-			Outcome outcome = world_->perform({id, t(std::string("secret/") + name)});
+			Call call = {id, t(std::string("secret/") + name)};
+			call.path2 = t("data/new");
+			call.text = "text";
+			Outcome outcome = world_->perform(call);
 			EXPECT_TRUE(outcome.refused_with(kSentinel))
 			    << sp_call_table[id].name << " " << name;
 		}

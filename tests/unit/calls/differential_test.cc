@@ -174,6 +174,7 @@ struct CallRow {
 	const char *path = nullptr;
 	Start start = kCwd;
 	uint64_t size = PATH_MAX;
+	const char *text = "file";
 };
 
 struct Case {
@@ -213,6 +214,7 @@ Call build(const Case &c, const std::string &tree, int dirfd)
 	call.dirfd2 = dirfd;
 	call.resolve = row.resolve;
 	call.size = row.size;
+	call.text = row.text;
 	return call;
 }
 
@@ -237,6 +239,7 @@ int64_t call_kernel(const Call &call, char *out)
 	put(info.dirfd2, static_cast<uintptr_t>(static_cast<intptr_t>(call.dirfd2)));
 	put(info.path, reinterpret_cast<uintptr_t>(call.path.c_str()));
 	put(info.path2, reinterpret_cast<uintptr_t>(call.path2.c_str()));
+	put(info.text, reinterpret_cast<uintptr_t>(call.text.c_str()));
 	put(info.flags, call.flags);
 	put(info.mode, call.mode);
 	put(info.out, reinterpret_cast<uintptr_t>(out));
@@ -404,6 +407,27 @@ const std::vector<CallRow> kCalls = {
     {SP_CALL_chdir},
     {SP_CALL_mkdir, 0, 0777},
     {SP_CALL_mkdirat, 0, 0700, 0, "", nullptr, kDirectory},
+    {SP_CALL_mknod, 0, S_IFREG | 0666},
+    {SP_CALL_mknod, 0, 0600},
+    {SP_CALL_mknod, 0, S_IFIFO | 0644},
+    {SP_CALL_mknod, 0, S_IFDIR | 0755},
+    {SP_CALL_mknod, 0, S_IFLNK | 0777},
+    {SP_CALL_mknodat, 0, S_IFSOCK | 0777, 0, "", nullptr, kDirectory},
+    {SP_CALL_symlink},
+    {SP_CALL_symlink, 0, 0, 0, "", nullptr, kCwd, 0, ""},
+    {SP_CALL_symlink, 0, 0, 0, "", nullptr, kCwd, 0, "/any/text at all/../"},
+    {SP_CALL_symlinkat, 0, 0, 0, "", nullptr, kDirectory},
+    {SP_CALL_symlinkat, 0, 0, 0, "", nullptr, kClosed},
+    {SP_CALL_link, 0, 0, 0, "made"},
+    {SP_CALL_link, 0, 0, 0, "dir/made"},
+    {SP_CALL_link, 0, 0, 0, "made/"},
+    {SP_CALL_link, 0, 0, 0, "other"},
+    {SP_CALL_link, 0, 0, 0, "@", "other"},
+    {SP_CALL_linkat, 0, 0, 0, "@", "link"},
+    {SP_CALL_linkat, AT_SYMLINK_FOLLOW, 0, 0, "@", "link"},
+    {SP_CALL_linkat, AT_SYMLINK_FOLLOW, 0, 0, "made"},
+    {SP_CALL_linkat, 0, 0, 0, "made", nullptr, kDirectory},
+    {SP_CALL_linkat, 1, 0, 0, "made"},
     {SP_CALL_unlink},
     {SP_CALL_rmdir},
     {SP_CALL_unlinkat, 0, 0, 0, "", nullptr, kDirectory},
@@ -592,6 +616,9 @@ bool is_changing(const CallRow &row)
 	case SP_OPERATION_MKDIR:
 	case SP_OPERATION_UNLINK:
 	case SP_OPERATION_RENAME:
+	case SP_OPERATION_MKNOD:
+	case SP_OPERATION_SYMLINK:
+	case SP_OPERATION_LINK:
 		return true;
 	default:
 		return false;

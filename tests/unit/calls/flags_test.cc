@@ -82,6 +82,10 @@ TEST_F(Flags, OnlyPermissionBitsSurvive)
 	EXPECT_EQ(0755u, mode_of("all/setid2"));
 	EXPECT_EQ(0, world_->perform({SP_CALL_mkdir, t("all/sticky"), 0, 01777}).result);
 	EXPECT_EQ(0755u, mode_of("all/sticky"));
+	EXPECT_EQ(0, world_->perform({SP_CALL_mknod, t("all/node"), 0, S_IFREG | 07777}).result);
+	EXPECT_EQ(0755u, mode_of("all/node"));
+	EXPECT_EQ(0, world_->perform({SP_CALL_mknod, t("all/pipe"), 0, S_IFIFO | 06666}).result);
+	EXPECT_EQ(0644u, mode_of("all/pipe"));
 	Call masked = {SP_CALL_open, t("all/masked"), O_CREAT | O_WRONLY, 0666};
 	masked.umask = 077;
 	EXPECT_EQ(0, world_->perform(masked).result);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// rename moves things, never rights.
+// rename and link move things, never rights.
 #include "tests/unit/calls/calls_test.h"
 
 namespace calls
@@ -72,6 +72,33 @@ TEST_F(Move, DirectoriesOnlyWhereNoRuleSplitsThem)
 	EXPECT_TRUE(move("mixed/dir", "full/open").refused_with(EXDEV));
 	EXPECT_TRUE(move("plain/twin", "mixed/twin").refused_with(EXDEV));
 	EXPECT_EQ("mixed/dir/key", read_file(t("mixed/dir/key")));
+}
+
+TEST_F(Move, ALinkNeverRaisesTheRightsOfAFile)
+{
+	auto link = [this](const char *from, const char *to) {
+		return world_->perform({SP_CALL_link, t(from), 0, 0, AT_FDCWD, t(to)});
+	};
+
+	EXPECT_TRUE(link("plain/file", "full/gained").refused_with(EXDEV));
+	EXPECT_FALSE(std::ifstream(t("full/gained")).is_open());
+	EXPECT_EQ(0, link("full/file", "plain/lowered").result);
+	EXPECT_EQ(0, link("full/file", "full/second").result);
+	EXPECT_EQ(0, link("plain/file", "plain/second").result);
+	EXPECT_EQ(-EEXIST, link("full/file", "full/second").result);
+	EXPECT_EQ(-EPERM, link("full/dir", "full/second-dir").result);
+	EXPECT_TRUE(link("mixed/dir/key", "mixed/key").refused_with(EBADSLT));
+}
+
+TEST_F(Move, AnOpenFileGetsNoName)
+{
+	Fd file(open(t("plain").c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+	ASSERT_GE(file.get(), 0);
+	Call call = {SP_CALL_linkat, "", AT_EMPTY_PATH, 0, file.get(), t("plain/made")};
+
+	EXPECT_TRUE(world_->perform(call).refused_with(ENOENT));
+	call.flags = 0x8000;
+	EXPECT_EQ(-EINVAL, world_->perform(call).result);
 }
 
 TEST_F(Move, WhiteoutsAreDevices)

@@ -106,6 +106,32 @@ TEST_F(Race, DirectoryAgainstLink)
 	      "open/other/../dirswap/in/../file"});
 }
 
+// What gets another name is what the policy was asked about.
+TEST_F(Race, LinksOfFileAgainstLink)
+{
+	std::atomic<bool> done(false);
+	std::thread thread([&] {
+		while (!done)
+			exchange("open/file", "open/swap");
+	});
+	const std::string made = *scratch_ / "open/made";
+	int good = 0;
+	for (int i = 0; i < kOpens; i++) {
+		Call call = {SP_CALL_linkat, *scratch_ / (i % 2 ? "open/file" : "open/swap"),
+			     AT_SYMLINK_FOLLOW};
+		call.path2 = made;
+		if (world_->perform(call).result < 0)
+			continue;
+		good++;
+		for (const auto &object : forbidden_)
+			EXPECT_FALSE(object == identity(made));
+		unlink(made.c_str());
+	}
+	done = true;
+	thread.join();
+	EXPECT_GT(good, 0);
+}
+
 // A parent that moves under the walker's feet must not make ".." climb out of the place it is in.
 TEST_F(Race, ParentsThatMove)
 {

@@ -192,6 +192,7 @@ struct Call {
 	int dirfd2 = AT_FDCWD;
 	uint64_t resolve = 0, size = PATH_MAX;
 	mode_t umask = 022;
+	std::string text = {};
 };
 
 // What came of it.
@@ -238,6 +239,7 @@ class World
 		plain.dirfd2 = call.dirfd2;
 		plain.path = call.path.c_str();
 		plain.path2 = info->path2 >= 0 ? call.path2.c_str() : nullptr;
+		plain.text = info->text >= 0 ? call.text.c_str() : nullptr;
 		plain.flags = call.flags | info->implied;
 		plain.mode = call.mode;
 		plain.resolve = call.resolve;

@@ -47,6 +47,7 @@ TEST(Decode, EveryRowOfTheTable)
 		EXPECT_EQ(request.call.info, &sp_call_table[id]);
 		EXPECT_STREQ(request.call.path, "/etc/hostname");
 		EXPECT_EQ(request.call.path2 != nullptr, sp_call_table[id].path2 >= 0);
+		EXPECT_EQ(request.call.text != nullptr, sp_call_table[id].text >= 0);
 		EXPECT_EQ(request.call.flags, sp_call_table[id].implied);
 		EXPECT_EQ(request.call.tid, 2);
 		EXPECT_EQ(request.generation, 7u);
@@ -216,6 +217,10 @@ TEST(Decode, FieldsThatTheRowDoesNotHaveOrLacks)
 		  -EBADMSG);
 	EXPECT_EQ(decode_changed(SP_CALL_readlink, [](Request &, Call &c) { c.has_size = 0; }),
 		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_symlink, [](Request &, Call &c) { c.has_text = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_mknod, [](Request &, Call &c) { c.has_text = 1; }),
+		  -EBADMSG);
 }
 
 TEST(Decode, PathsWithNulAndTooLongOnes)
@@ -223,6 +228,15 @@ TEST(Decode, PathsWithNulAndTooLongOnes)
 	EXPECT_EQ(decode(request_of(SP_CALL_open, std::string("/etc\0/shadow", 12))), -EBADMSG);
 	EXPECT_EQ(decode(request_of(SP_CALL_open, std::string(PATH_MAX - 1, 'a'))), 0);
 	EXPECT_EQ(decode(request_of(SP_CALL_open, std::string(PATH_MAX, 'a'))), -EBADMSG);
+	std::string text("a\0b", 3), longest(PATH_MAX, 'a');
+	for (std::string *bad : {&text, &longest})
+		EXPECT_EQ(
+		    decode_changed(
+			SP_CALL_symlink,
+			[bad](Request &, Call &c) {
+				c.text = {bad->size(), reinterpret_cast<uint8_t *>(&(*bad)[0])};
+			}),
+		    -EBADMSG);
 	EXPECT_EQ(decode(request_of(SP_CALL_open, "")), 0) << "an empty name is a legal argument";
 }
 
@@ -259,8 +273,11 @@ TEST(Decode, ARefusedCallHasSixArguments)
 
 TEST(Decode, TheLargestLegalRequestFitsIntoASlotAndItsArena)
 {
-	Bytes bytes = request_of(SP_CALL_renameat2, std::string(PATH_MAX - 2, 'a'));
+	for (int id = 0; id < SP_CALL_COUNT; id++) {
+		Bytes bytes =
+		    request_of(static_cast<sp_call_id>(id), std::string(PATH_MAX - 2, 'a'));
 
-	EXPECT_LE(bytes.size(), size_t{SP_SLOT_BYTES});
-	EXPECT_EQ(decode(bytes), 0);
+		EXPECT_LE(bytes.size(), size_t{SP_SLOT_BYTES}) << sp_call_table[id].name;
+		EXPECT_EQ(decode(bytes), 0) << sp_call_table[id].name;
+	}
 }

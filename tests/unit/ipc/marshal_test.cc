@@ -105,6 +105,7 @@ class Marshal : public ::testing::Test
 		set(info_->dirfd2, 4);
 		set(info_->path, memory_.put_string("path"));
 		set(info_->path2, memory_.put_string("path2"));
+		set(info_->text, memory_.put_string("user.text"));
 		set(info_->flags, 0);
 		set(info_->mode, 5);
 		set(info_->size, 100);
@@ -150,6 +151,7 @@ TEST_F(Marshal, EveryRowReadsWhatItsColumnsSay)
 		EXPECT_EQ(call_.dirfd2, info_->dirfd2 >= 0 ? 4 : AT_FDCWD);
 		EXPECT_STREQ(call_.path, "path");
 		EXPECT_STREQ(call_.path2, info_->path2 >= 0 ? "path2" : nullptr);
+		EXPECT_STREQ(call_.text, info_->text >= 0 ? "user.text" : nullptr);
 		EXPECT_EQ(call_.flags & info_->implied, info_->implied);
 	}
 }
@@ -176,6 +178,7 @@ TEST_F(Marshal, WhatGoesOverTheWireComesBack)
 		EXPECT_EQ(back.dirfd2, call_.dirfd2);
 		EXPECT_STREQ(back.path, call_.path);
 		EXPECT_STREQ(back.path2, call_.path2);
+		EXPECT_STREQ(back.text, call_.text);
 		EXPECT_EQ(back.flags, call_.flags);
 		EXPECT_EQ(back.mode, call_.mode);
 		EXPECT_EQ(back.resolve, call_.resolve);
@@ -191,9 +194,11 @@ TEST_F(Marshal, WildPointersAreFaults)
 
 		SCOPED_TRACE(info.name);
 		EXPECT_EQ(result_with(static_cast<sp_call_id>(id), info.path, kWild), -EFAULT);
-		if (info.path2 >= 0) {
-			EXPECT_EQ(result_with(static_cast<sp_call_id>(id), info.path2, kWild),
-				  -EFAULT);
+		for (int column : {info.path2, info.text}) {
+			if (column >= 0) {
+				EXPECT_EQ(result_with(static_cast<sp_call_id>(id), column, kWild),
+					  -EFAULT);
+			}
 		}
 	}
 	EXPECT_EQ(result_with(SP_CALL_openat2, 2, kWild), -EFAULT);
@@ -212,6 +217,16 @@ TEST_F(Marshal, NamesHaveLessThanPathMaxBytes)
 		  0);
 	EXPECT_EQ(result_with(SP_CALL_open, 0, memory_.put_string(std::string(PATH_MAX, 'a'))),
 		  -ENAMETOOLONG);
+}
+
+TEST_F(Marshal, AnEmptyTargetIsMissingBeforeTheNameIsRead)
+{
+	fill(SP_CALL_symlink);
+	arguments_[0] = memory_.put_string("");
+	arguments_[1] = kWild;
+	EXPECT_EQ(marshal(), -ENOENT);
+	arguments_[0] = memory_.put_string(std::string(PATH_MAX, 'a'));
+	EXPECT_EQ(marshal(), -ENAMETOOLONG);
 }
 
 TEST_F(Marshal, NumbersAreCutAsTheKernelCutsThem)
