@@ -8,7 +8,11 @@
  *   - FIFOs, sockets and devices are not opened: ENXIO. So are links below /proc to what has no name
  *     (pipes, memfds, deleted files). Other processes' entries there, ns/ and map_files/: EACCES.
  *   - access(X_OK) on a file: EACCES, since no path rule grants execution.
- *   - Set-id and sticky bits of a mode are dropped.
+ *   - Set-id and sticky bits of a mode are dropped, also where the file had them already.
+ *   - What changes by a descriptor has a right by the name that the object has now. A named file of another view:
+ *     EPERM. A descriptor opened with access mode 3 counts as O_PATH: EBADF.
+ *   - Changing a device: EPERM.
+ *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ; one of a leased file: EAGAIN.
  *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod
  *     of any device: EPERM. linkat of an open file (AT_EMPTY_PATH): ENOENT.
  *   - RESOLVE_CACHED always answers EAGAIN; a magic link under RESOLVE_NO_XDEV always EXDEV.

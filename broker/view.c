@@ -263,25 +263,41 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 	return 0;
 }
 
-/* The thread's own entry: threads may have unshared their cwd or their descriptors. */
-int sp_caller_open(const struct sp_request *request, int dirfd)
+/* Where the thread's descriptor, or its cwd, is found. Its own entry: threads may have unshared theirs. */
+struct entry {
+	int proc;
+	char name[96];
+};
+
+static int entry_of(const struct sp_request *request, int dirfd, struct entry *ret_entry)
 {
 	const struct sp_caller *caller = request->caller;
 	pid_t pid = caller->outer ? caller->outer : caller->pid;
 	pid_t tid = caller->outer ? caller->outer : caller->tid;
 	int proc = caller->outer ? request->view->outer_proc : request->view->proc;
-	char path[96];
-	int fd;
 
 	if (dirfd != AT_FDCWD && dirfd < 0)
 		return -EBADF;
 	if (proc < 0 || pid <= 0 || tid <= 0)
 		return -EACCES;
+	ret_entry->proc = proc;
 	if (dirfd == AT_FDCWD)
-		(void)snprintf(path, sizeof(path), "%d/task/%d/cwd", pid, tid);
+		(void)snprintf(ret_entry->name, sizeof(ret_entry->name), "%d/task/%d/cwd", pid,
+			       tid);
 	else
-		(void)snprintf(path, sizeof(path), "%d/task/%d/fd/%d", pid, tid, dirfd);
-	fd = openat(proc, path, O_PATH | O_CLOEXEC);
+		(void)snprintf(ret_entry->name, sizeof(ret_entry->name), "%d/task/%d/fd/%d", pid,
+			       tid, dirfd);
+	return 0;
+}
+
+int sp_caller_open(const struct sp_request *request, int dirfd)
+{
+	struct entry entry;
+	int fd = entry_of(request, dirfd, &entry);
+
+	if (fd < 0)
+		return fd;
+	fd = openat(entry.proc, entry.name, O_PATH | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
 	return errno == ENOENT && dirfd != AT_FDCWD ? -EBADF : -errno;
@@ -289,10 +305,10 @@ int sp_caller_open(const struct sp_request *request, int dirfd)
 
 static int name_of(const struct sp_view *view, int fd, char *ret_name, size_t *ret_length)
 {
-	char number[16];
+	char number[SP_OWN_NAME];
 	ssize_t n;
 
-	(void)snprintf(number, sizeof(number), "%d", fd);
+	sp_own_name(fd, number);
 	n = readlinkat(view->own_fd, number, ret_name, PATH_MAX);
 	if (n < 0)
 		return -errno;
@@ -352,4 +368,59 @@ void sp_base_close(struct sp_base *base)
 {
 	sp_close_pointer(&base->fd);
 	base->fd = -1;
+}
+
+/* Whether a descriptor can read or write, which O_PATH cannot: the mode of its entry tells. */
+static bool is_open(const struct sp_request *request, int descriptor)
+{
+	struct entry entry;
+	struct stat status;
+
+	return entry_of(request, descriptor, &entry) == 0 &&
+	       fstatat(entry.proc, entry.name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (status.st_mode & S_IRWXU);
+}
+
+/* What no name leads to. A file of another mount namespace has one, elsewhere. */
+static bool is_nameless(const struct sp_walk *walk)
+{
+	static const char *const kinds[] = {"pipe:", "socket:", "anon_inode:"};
+
+	for (size_t i = 0; i < SP_ELEMENTS(kinds); i++)
+		if (strncmp(walk->name, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	return walk->status.stx_nlink == 0 && has_suffix(walk->name, walk->length, " (deleted)");
+}
+
+static int decide_descriptor(struct sp_request *request, struct sp_walk *walk)
+{
+	if (is_nameless(walk)) {
+		walk->decision = (struct sp_path_decision){.standing = SP_STANDING_INSIDE,
+							   .rights = SP_RIGHT_ALL};
+		return 0;
+	}
+	if (!view_has_mount(request->view, walk->status.stx_mnt_id) || walk->name[0] != '/')
+		return sp_refuse(request, walk->name, NULL, EPERM, "a descriptor of another view");
+	sp_rules_decide(request->rules, walk->name, walk->length, &walk->decision);
+	if (walk->decision.standing == SP_STANDING_OUTSIDE)
+		return sp_refuse(request, walk->name, &walk->decision, walk->decision.error,
+				 "outside of what the policy grants");
+	return 0;
+}
+
+int sp_walk_descriptor(struct sp_request *request, int dirfd, bool path_too,
+		       struct sp_walk *ret_walk)
+{
+	int r;
+
+	if (!path_too && !is_open(request, dirfd))
+		return -EBADF;
+	r = sp_caller_open(request, dirfd);
+	if (r < 0)
+		return r;
+	ret_walk->object = r;
+	if (statx(ret_walk->object, "", AT_EMPTY_PATH, BASE_MASK, &ret_walk->status) < 0)
+		return -errno;
+	r = name_of(request->view, ret_walk->object, ret_walk->name, &ret_walk->length);
+	return r < 0 ? r : decide_descriptor(request, ret_walk);
 }

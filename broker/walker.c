@@ -819,3 +819,33 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 		return -ENOTDIR;
 	return r;
 }
+
+static int walk_changed(struct sp_request *request, struct sp_walk *walk)
+{
+	const struct sp_call *call = request->call;
+
+	if (!call->path)
+		return call->dirfd < 0 ? -EBADF
+				       : sp_walk_descriptor(request, call->dirfd, false, walk);
+	if (!call->path[0] && (call->flags & AT_EMPTY_PATH))
+		return sp_walk_descriptor(request, call->dirfd, true, walk);
+	return sp_walk_object(request, call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0, walk);
+}
+
+int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk)
+{
+	uint32_t needed = SP_RIGHT_WRITE;
+	int r = walk_changed(request, ret_walk);
+	mode_t mode = ret_walk->status.stx_mode;
+
+	if (r < 0)
+		return r;
+	/* Only some of the names of a file with several links are known to the policy. */
+	if (!S_ISDIR(mode) && ret_walk->status.stx_nlink > 1)
+		needed |= SP_RIGHT_LINKED;
+	r = sp_require(request, ret_walk, needed);
+	/* Those that may be opened are everybody's. */
+	if (r == 0 && (S_ISCHR(mode) || S_ISBLK(mode)))
+		r = sp_refuse(request, ret_walk->name, &ret_walk->decision, EPERM, "is a device");
+	return r;
+}

@@ -17,6 +17,7 @@
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "broker/calls.h"
@@ -111,6 +112,26 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 /* A name that is to appear: missing, and the policy lets it be made. -EEXIST where it is there. */
 int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct sp_walk *ret_walk);
 
+/*
+ * What a call changes, held, on a name that the policy grants `write` on (and `linked` where there
+ * are others). It is named by the request's path; or it is the caller's descriptor, where the call has
+ * no path, or an empty one with AT_EMPTY_PATH. What a descriptor without a name holds (a pipe, a
+ * deleted or temporary file) may be changed freely: nobody else can come by it.
+ */
+int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk);
+
+/* The caller's descriptor, or its cwd: object, status, name and decision are set. -EBADF where there is
+ * none, or an O_PATH one and `path_too` is false; a refusal (EPERM) where it is of another view. */
+int sp_walk_descriptor(struct sp_request *request, int dirfd, bool path_too,
+		       struct sp_walk *ret_walk);
+
+/* The name of a descriptor of ours below view->own_fd, for a call that takes names alone. */
+#define SP_OWN_NAME 16
+static inline void sp_own_name(int fd, char ret_name[SP_OWN_NAME])
+{
+	(void)snprintf(ret_name, SP_OWN_NAME, "%d", fd);
+}
+
 /* Whether an object on device `device` belongs to a procfs, the sandbox's own or a stray one. */
 bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device);
 
@@ -171,7 +192,7 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 typedef int64_t sp_operation_fn(struct sp_request *request);
 sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp_call_chdir,
     sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
-    sp_call_execute;
+    sp_call_chmod, sp_call_utime, sp_call_truncate, sp_call_execute;
 
 #ifdef __cplusplus
 }

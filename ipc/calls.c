@@ -2,21 +2,22 @@
 #include "ipc/calls.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "ipc/arch.h"
+#include "ipc/kernel.h"
 
 #define NO (-1)
 
 /* clang-format off */
 const struct sp_call_info sp_call_table[SP_CALL_COUNT] = {
-#define SP_CALL(name_, operation_, dirfd_, path_, dirfd2_, path2_, text_, flags_, mode_, out_,      \
-		size_, implied_, extra_, returns_)                                                 \
+#define SP_CALL(name_, operation_, dirfd_, path_, dirfd2_, path2_, text_, flags_, mode_, data_,   \
+		out_, size_, implied_, extra_, returns_)                                           \
 	[SP_CALL_##name_] = { .name = #name_, .nr = __NR_##name_,                                  \
 		.operation = SP_OPERATION_##operation_, .dirfd = dirfd_, .path = path_,            \
 		.dirfd2 = dirfd2_, .path2 = path2_, .text = text_, .flags = flags_, .mode = mode_, \
-		.out = out_,                                                                       \
-		.size = size_, .implied = implied_, .extra = SP_EXTRA_##extra_,                    \
-		.returns = SP_RETURNS_##returns_ },
+		.data = data_, .out = out_, .size = size_, .implied = implied_,                    \
+		.extra = SP_EXTRA_##extra_, .returns = SP_RETURNS_##returns_ },
 #include "ipc/calls.def"
 #undef SP_CALL
 };
@@ -35,6 +36,12 @@ static uint32_t field_of(int8_t column, enum sp_call_field field)
 	return column >= 0 ? field : 0;
 }
 
+static bool has_times(const struct sp_call_info *info)
+{
+	return info->extra == SP_EXTRA_UTIMBUF || info->extra == SP_EXTRA_TIMEVALS ||
+	       info->extra == SP_EXTRA_TIMESPECS;
+}
+
 uint32_t sp_call_fields(const struct sp_call_info *info)
 {
 	uint32_t fields =
@@ -43,21 +50,38 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 	    field_of(info->flags, SP_FIELD_FLAGS) | field_of(info->mode, SP_FIELD_MODE) |
 	    field_of(info->text, SP_FIELD_TEXT);
 
+	if (has_times(info))
+		fields |= SP_FIELD_TIMES;
 	/* Its flags, and the size of what holds them, are the struct's members. */
 	if (info->extra == SP_EXTRA_OPEN_HOW)
 		return fields | SP_FIELD_MODE | SP_FIELD_RESOLVE;
 	return fields | field_of(info->size, SP_FIELD_SIZE);
 }
 
+uint32_t sp_call_optional_fields(const struct sp_call_info *info)
+{
+	if (!has_times(info))
+		return 0;
+	return SP_FIELD_TIMES | (info->dirfd >= 0 ? SP_FIELD_PATH : 0);
+}
+
+bool sp_call_changes_nothing(const struct sp_call *call)
+{
+	return call->has_times && call->times[0].tv_nsec == UTIME_OMIT &&
+	       call->times[1].tv_nsec == UTIME_OMIT;
+}
+
 const char *sp_operation_name(enum sp_operation operation)
 {
 	static const char *const names[SP_OPERATION_COUNT] = {
-	    [SP_OPERATION_OPEN] = "open",     [SP_OPERATION_ACCESS] = "access",
-	    [SP_OPERATION_STAT] = "stat",     [SP_OPERATION_READLINK] = "readlink",
-	    [SP_OPERATION_CHDIR] = "chdir",   [SP_OPERATION_MKDIR] = "mkdir",
-	    [SP_OPERATION_UNLINK] = "unlink", [SP_OPERATION_RENAME] = "rename",
-	    [SP_OPERATION_MKNOD] = "mknod",   [SP_OPERATION_SYMLINK] = "symlink",
-	    [SP_OPERATION_LINK] = "link",     [SP_OPERATION_EXECUTE] = "execute",
+	    [SP_OPERATION_OPEN] = "open",         [SP_OPERATION_ACCESS] = "access",
+	    [SP_OPERATION_STAT] = "stat",         [SP_OPERATION_READLINK] = "readlink",
+	    [SP_OPERATION_CHDIR] = "chdir",       [SP_OPERATION_MKDIR] = "mkdir",
+	    [SP_OPERATION_UNLINK] = "unlink",     [SP_OPERATION_RENAME] = "rename",
+	    [SP_OPERATION_MKNOD] = "mknod",       [SP_OPERATION_SYMLINK] = "symlink",
+	    [SP_OPERATION_LINK] = "link",         [SP_OPERATION_EXECUTE] = "execute",
+	    [SP_OPERATION_CHMOD] = "chmod",       [SP_OPERATION_UTIME] = "utime",
+	    [SP_OPERATION_TRUNCATE] = "truncate",
 	};
 
 	return names[operation];

@@ -8,9 +8,11 @@
 #define SALLYPORT_IPC_CALLS_H
 
 #include <linux/limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +40,9 @@ enum sp_operation {
 	SP_OPERATION_MKNOD,
 	SP_OPERATION_SYMLINK,
 	SP_OPERATION_LINK,
+	SP_OPERATION_CHMOD,
+	SP_OPERATION_UTIME,
+	SP_OPERATION_TRUNCATE,
 	SP_OPERATION_COUNT
 };
 
@@ -45,6 +50,10 @@ enum sp_call_extra {
 	SP_EXTRA_NONE,
 	SP_EXTRA_OPEN_HOW, /* `flags` points to a struct open_how */
 	SP_EXTRA_TARGET,   /* `text` is what a symbolic link says */
+	SP_EXTRA_UTIMBUF,  /* `data` points to a struct utimbuf, or is NULL: now */
+	/* `data` points to two times, or is NULL: now. A path of NULL stands for the dirfd itself. */
+	SP_EXTRA_TIMEVALS,
+	SP_EXTRA_TIMESPECS,
 };
 
 enum sp_call_returns {
@@ -72,7 +81,7 @@ struct sp_call_info {
 	const char *name;
 	int nr; /* system call number on this architecture, or SP_NR_ABSENT */
 	enum sp_operation operation;
-	int8_t dirfd, path, dirfd2, path2, text, flags, mode, out,
+	int8_t dirfd, path, dirfd2, path2, text, flags, mode, data, out,
 	    size; /* argument indices, or -1 */
 	uint32_t implied;
 	enum sp_call_extra extra;
@@ -96,8 +105,11 @@ enum sp_call_field {
 	SP_FIELD_RESOLVE = 1 << 6,
 	SP_FIELD_SIZE = 1 << 7,
 	SP_FIELD_TEXT = 1 << 8,
+	SP_FIELD_TIMES = 1 << 9,
 };
 uint32_t sp_call_fields(const struct sp_call_info *info);
+/* Those among them that one call has and another lacks. */
+uint32_t sp_call_optional_fields(const struct sp_call_info *info);
 
 /* "open", "stat", …: the name that reports and policies use. */
 const char *sp_operation_name(enum sp_operation operation);
@@ -107,15 +119,23 @@ struct sp_call {
 	const struct sp_call_info *info;
 	pid_t tid; /* the calling thread, in the sandbox's pid namespace; the caller's claim in trap
 		      mode */
-	int dirfd, dirfd2;        /* AT_FDCWD where the call has none */
-	const char *path, *path2; /* path2 NULL where the call has one path; "" is a legal value */
-	const char *text;         /* not a name; NULL where the call has none */
-	uint64_t flags;           /* implied flags included; open_how.flags for openat2 */
+	int dirfd, dirfd2; /* AT_FDCWD where the call has none */
+	const char *path,
+	    *path2;       /* NULL where the call has none: without `path` it is about `dirfd`
+				     itself; "" is a legal value */
+	const char *text; /* not a name; NULL where the call has none */
+	uint64_t flags;   /* implied flags included; open_how.flags for openat2 */
 	uint64_t mode;    /* mode bits; the access mode of access(2); the mask of statx(2) */
 	uint64_t resolve; /* openat2: RESOLVE_*, else 0 */
-	uint64_t size;    /* readlink: bytes the caller has room for */
-	mode_t umask;     /* the caller's */
+	uint64_t size;    /* bytes that the caller has room for; truncate: the length, signed */
+	bool has_times;   /* utime: else both are now */
+	struct timespec
+	    times[2]; /* access, modification; UTIME_NOW and UTIME_OMIT as in utimensat */
+	mode_t umask; /* the caller's */
 };
+
+/* utimensat(2) with both times to be left alone: the kernel does not even look at the name. */
+bool sp_call_changes_nothing(const struct sp_call *call);
 
 /* The largest reply body: readlink's target, or struct statx. */
 #define SP_OUT_MAX PATH_MAX

@@ -7,6 +7,7 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* 6.16 */
@@ -15,6 +16,10 @@
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64) /* 6.6 */
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+#ifndef __NR_fchmodat2
+#define __NR_fchmodat2 452 /* 6.6 */
 #endif
 
 /* Landlock ABI 3 (6.2), 4 (6.7), 5 (6.10), 6 (6.12). */

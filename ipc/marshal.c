@@ -48,14 +48,16 @@ static void read_numbers(const struct reading *reading)
 	call->mode = info->mode >= 0 ? (uint32_t)arguments[info->mode] : 0;
 }
 
-/* readlink's is an int. */
 static int read_size(const struct reading *reading)
 {
 	int size;
 
+	if (!(sp_call_fields(reading->info) & SP_FIELD_SIZE))
+		return 0;
+	reading->call->size = reading->arguments[reading->info->size];
 	if (reading->info->returns != SP_RETURNS_BYTES)
 		return 0;
-	size = (int32_t)reading->arguments[reading->info->size];
+	size = (int32_t)reading->call->size; /* readlink's is an int */
 	if (size <= 0)
 		return -EINVAL;
 	reading->call->size = (uint64_t)size;
@@ -110,15 +112,95 @@ static int read_target(const struct reading *reading)
 	return r == 0 && !text[0] ? -ENOENT : r;
 }
 
+/* NULL stands for now. */
+static bool is_null(const struct reading *reading, int argument)
+{
+	return reading->arguments[argument] == 0;
+}
+
+static int read_numbers_at(const struct reading *reading, int64_t *to, size_t size)
+{
+	return read_bytes(reading, to, reading->arguments[reading->info->data], size);
+}
+
+static void set_times(const struct reading *reading, const int64_t numbers[4], int64_t unit)
+{
+	struct sp_call *call = reading->call;
+
+	call->has_times = true;
+	for (int i = 0; i < 2; i++)
+		call->times[i] = (struct timespec){.tv_sec = numbers[2 * i],
+						   .tv_nsec = numbers[2 * i + 1] * unit};
+}
+
+/* The kernel judges nanoseconds when it has the file. */
+static int read_timespecs(const struct reading *reading)
+{
+	int64_t numbers[4];
+
+	if (is_null(reading, reading->info->data))
+		return 0;
+	if (read_numbers_at(reading, numbers, sizeof(numbers)) < 0)
+		return -EFAULT;
+	set_times(reading, numbers, 1);
+	return 0;
+}
+
+static int read_timevals(const struct reading *reading)
+{
+	int64_t numbers[4];
+
+	if (is_null(reading, reading->info->data))
+		return 0;
+	if (read_numbers_at(reading, numbers, sizeof(numbers)) < 0)
+		return -EFAULT;
+	for (int i = 1; i < 4; i += 2)
+		if (numbers[i] < 0 || numbers[i] >= 1000000)
+			return -EINVAL;
+	set_times(reading, numbers, 1000);
+	return 0;
+}
+
+static int read_utimbuf(const struct reading *reading)
+{
+	int64_t seconds[2];
+
+	if (is_null(reading, reading->info->data))
+		return 0;
+	if (read_numbers_at(reading, seconds, sizeof(seconds)) < 0)
+		return -EFAULT;
+	set_times(reading, (const int64_t[]){seconds[0], 0, seconds[1], 0}, 1);
+	return 0;
+}
+
 static int read_extra(const struct reading *reading)
 {
 	static int (*const readers[])(const struct reading *) = {
-	    [SP_EXTRA_OPEN_HOW] = read_open_how,
-	    [SP_EXTRA_TARGET] = read_target,
+	    [SP_EXTRA_OPEN_HOW] = read_open_how,   [SP_EXTRA_TARGET] = read_target,
+	    [SP_EXTRA_UTIMBUF] = read_utimbuf,     [SP_EXTRA_TIMEVALS] = read_timevals,
+	    [SP_EXTRA_TIMESPECS] = read_timespecs,
 	};
 	enum sp_call_extra extra = reading->info->extra;
 
 	return extra == SP_EXTRA_NONE ? 0 : readers[extra](reading);
+}
+
+static int read_path(const struct reading *reading)
+{
+	const struct sp_call_info *info = reading->info;
+	struct sp_marshal_buffers *buffers = reading->buffers;
+	struct sp_call *call = reading->call;
+
+	if (info->path < 0)
+		return 0;
+	if ((sp_call_optional_fields(info) & SP_FIELD_PATH) && call->dirfd != AT_FDCWD &&
+	    is_null(reading, info->path))
+		return 0;
+	if (sp_call_changes_nothing(call)) {
+		call->path = "";
+		return 0;
+	}
+	return read_string(reading, info->path, buffers->path, sizeof(buffers->path), &call->path);
 }
 
 static int read_paths(const struct reading *reading)
@@ -126,7 +208,7 @@ static int read_paths(const struct reading *reading)
 	const struct sp_call_info *info = reading->info;
 	struct sp_marshal_buffers *buffers = reading->buffers;
 	struct sp_call *call = reading->call;
-	int r = read_string(reading, info->path, buffers->path, sizeof(buffers->path), &call->path);
+	int r = read_path(reading);
 
 	if (r == 0 && info->path2 >= 0)
 		r = read_string(reading, info->path2, buffers->path2, sizeof(buffers->path2),

@@ -8,6 +8,10 @@
 
 #include "ipc/util.h"
 
+#define TIMES 4
+_Static_assert(sizeof(((struct sp_call *)0)->times) == TIMES * sizeof(int64_t),
+	       "two times are four numbers, as they go over the wire");
+
 /* Where the message says that it has a field. */
 static const struct {
 	enum sp_call_field field;
@@ -38,7 +42,22 @@ static uint32_t get_fields(const Sallyport__Wire__Call *wire)
 	for (size_t i = 0; i < SP_ELEMENTS(members); i++)
 		if (*(const protobuf_c_boolean *)((const char *)wire + members[i].has))
 			fields |= members[i].field;
-	return fields;
+	return wire->n_time > 0 ? fields | SP_FIELD_TIMES : fields;
+}
+
+/* A field is present where the row has it, but for those that a call may lack. */
+static bool fits(uint32_t fields, const struct sp_call_info *info)
+{
+	uint32_t all = sp_call_fields(info), optional = sp_call_optional_fields(info);
+
+	return (fields & ~all) == 0 && (all & ~optional & ~fields) == 0;
+}
+
+static uint32_t fields_of(const struct sp_call *call)
+{
+	uint32_t absent = (call->path ? 0 : SP_FIELD_PATH) | (call->has_times ? 0 : SP_FIELD_TIMES);
+
+	return sp_call_fields(call->info) & ~(absent & sp_call_optional_fields(call->info));
 }
 
 static ProtobufCBinaryData bytes_of(const char *text)
@@ -48,8 +67,10 @@ static ProtobufCBinaryData bytes_of(const char *text)
 
 void sp_call_to_wire(const struct sp_call *call, Sallyport__Wire__Call *ret_wire)
 {
+	uint32_t fields = fields_of(call);
+
 	sallyport__wire__call__init(ret_wire);
-	set_fields(ret_wire, sp_call_fields(call->info));
+	set_fields(ret_wire, fields);
 	ret_wire->id = (uint32_t)(call->info - sp_call_table);
 	ret_wire->dirfd = call->dirfd;
 	ret_wire->path = bytes_of(call->path);
@@ -61,6 +82,8 @@ void sp_call_to_wire(const struct sp_call *call, Sallyport__Wire__Call *ret_wire
 	ret_wire->size = call->size;
 	ret_wire->umask = call->umask;
 	ret_wire->text = bytes_of(call->text);
+	ret_wire->n_time = fields & SP_FIELD_TIMES ? TIMES : 0;
+	ret_wire->time = (int64_t *)(uintptr_t)&call->times;
 }
 
 /* A string of the wire as a C string, in the arena. */
@@ -84,8 +107,10 @@ static int parse_string(const ProtobufCBinaryData *data, struct sp_arena *arena,
 static int parse_strings(const Sallyport__Wire__Call *wire, struct sp_arena *arena,
 			 struct sp_call *call)
 {
-	int r = parse_string(&wire->path, arena, &call->path);
+	int r = 0;
 
+	if (wire->has_path)
+		r = parse_string(&wire->path, arena, &call->path);
 	if (r == 0 && wire->has_path2)
 		r = parse_string(&wire->path2, arena, &call->path2);
 	if (r == 0 && wire->has_text)
@@ -102,8 +127,7 @@ int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_ar
 	if (wire->id >= SP_CALL_COUNT || wire->umask > 0777)
 		return -EBADMSG;
 	call.info = &sp_call_table[wire->id];
-	/* A field is present exactly where the row has it. */
-	if (get_fields(wire) != sp_call_fields(call.info))
+	if (!fits(get_fields(wire), call.info) || (wire->n_time != 0 && wire->n_time != TIMES))
 		return -EBADMSG;
 	r = parse_strings(wire, arena, &call);
 	if (r < 0)
@@ -117,6 +141,9 @@ int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_ar
 	call.resolve = wire->resolve;
 	call.size = wire->size;
 	call.umask = wire->umask;
+	call.has_times = wire->n_time > 0;
+	if (call.has_times)
+		memcpy(call.times, wire->time, sizeof(call.times));
 	*ret_call = call;
 	return 0;
 }

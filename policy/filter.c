@@ -553,6 +553,8 @@ static const struct {
     {__NR_renameat, SP_RIGHT_DELETE, false},
     {__NR_renameat2, SP_RIGHT_DELETE, false},
     {__NR_ftruncate, SP_RIGHT_WRITE, false},
+    {__NR_fchmodat, SP_RIGHT_WRITE, false},
+    {__NR_utimensat, SP_RIGHT_WRITE, false},
     {__NR_umask, SP_RIGHT_CREATE, false},
     {__NR_recvmsg, 0, false},
     {__NR_sendmsg, 0, false},

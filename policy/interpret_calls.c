@@ -335,8 +335,7 @@ static const char *class_mistake(enum sp_call_class class, enum sp_action action
 		return class == SP_CLASS_BROKERED ? NULL : "this call is not brokered";
 	switch (class) {
 	case SP_CLASS_BROKERED:
-		return grants ? "no policy may allow a name-taking call natively; it is brokered"
-			      : NULL;
+		return grants ? "no policy may allow this call natively; it is brokered" : NULL;
 	case SP_CLASS_NAMING:
 		return grants
 			   ? "no policy may allow a name-taking call natively; it is not brokered, "

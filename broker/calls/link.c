@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* link, linkat: one more name for what is held, with no right that its old name lacks. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "broker/walker.h"
@@ -35,7 +34,7 @@ int64_t sp_call_link(struct sp_request *request)
 	_cleanup_(sp_walk_close) struct sp_walk from = SP_WALK_INIT, to = SP_WALK_INIT;
 	const struct sp_call *call = request->call;
 	unsigned follow = call->flags & AT_SYMLINK_FOLLOW ? 0 : SP_WALK_NOFOLLOW;
-	char number[16];
+	char name[SP_OWN_NAME];
 	int r = check_flags(request);
 
 	if (r == 0)
@@ -48,8 +47,8 @@ int64_t sp_call_link(struct sp_request *request)
 		return r;
 	/* The held object itself, whatever its old name means by now: its descriptor's entry below
 	 * /proc is followed to it, and no further if it is a symbolic link. */
-	(void)snprintf(number, sizeof(number), "%d", from.object);
-	if (linkat(request->view->own_fd, number, to.parent, to.component, AT_SYMLINK_FOLLOW) < 0)
+	sp_own_name(from.object, name);
+	if (linkat(request->view->own_fd, name, to.parent, to.component, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
 	return 0;
 }

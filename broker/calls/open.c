@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* open, creat, openat, openat2. */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -140,14 +139,14 @@ static int refuse_special(const struct opening *o, const struct sp_walk *walk, m
 static int truncate_file(const struct opening *o, int fd)
 {
 	_cleanup_close_ int writable = -1;
-	char number[16];
+	char name[SP_OWN_NAME];
 
 	if ((o->flags & O_ACCMODE) == O_WRONLY || (o->flags & O_ACCMODE) == O_RDWR)
 		return ftruncate(fd, 0) < 0 ? -errno : 0;
 	/* Opened for reading, or for neither: the same object once more, by its descriptor. */
-	(void)snprintf(number, sizeof(number), "%d", fd);
+	sp_own_name(fd, name);
 	writable =
-	    openat(o->request->view->own_fd, number, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	    openat(o->request->view->own_fd, name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	return writable < 0 || ftruncate(writable, 0) < 0 ? -errno : 0;
 }
 

@@ -5,12 +5,14 @@
 #include "broker/walker.h"
 
 static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
-    [SP_OPERATION_OPEN] = sp_call_open,     [SP_OPERATION_ACCESS] = sp_call_access,
-    [SP_OPERATION_STAT] = sp_call_stat,     [SP_OPERATION_READLINK] = sp_call_readlink,
-    [SP_OPERATION_CHDIR] = sp_call_chdir,   [SP_OPERATION_MKDIR] = sp_call_mkdir,
-    [SP_OPERATION_UNLINK] = sp_call_unlink, [SP_OPERATION_RENAME] = sp_call_rename,
-    [SP_OPERATION_MKNOD] = sp_call_mknod,   [SP_OPERATION_SYMLINK] = sp_call_symlink,
-    [SP_OPERATION_LINK] = sp_call_link,     [SP_OPERATION_EXECUTE] = sp_call_execute,
+    [SP_OPERATION_OPEN] = sp_call_open,         [SP_OPERATION_ACCESS] = sp_call_access,
+    [SP_OPERATION_STAT] = sp_call_stat,         [SP_OPERATION_READLINK] = sp_call_readlink,
+    [SP_OPERATION_CHDIR] = sp_call_chdir,       [SP_OPERATION_MKDIR] = sp_call_mkdir,
+    [SP_OPERATION_UNLINK] = sp_call_unlink,     [SP_OPERATION_RENAME] = sp_call_rename,
+    [SP_OPERATION_MKNOD] = sp_call_mknod,       [SP_OPERATION_SYMLINK] = sp_call_symlink,
+    [SP_OPERATION_LINK] = sp_call_link,         [SP_OPERATION_EXECUTE] = sp_call_execute,
+    [SP_OPERATION_CHMOD] = sp_call_chmod,       [SP_OPERATION_UTIME] = sp_call_utime,
+    [SP_OPERATION_TRUNCATE] = sp_call_truncate,
 };
 
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,

@@ -28,6 +28,7 @@
 		}                                                                                  \
 	} while (0)
 
+#define FCHMODAT2 452 /* Linux 6.6 */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static char name255[256], name256[257], path4095[4096], path4096[4097];
@@ -471,10 +472,135 @@ static long do_linkat_unknown(const char *path)
 	return syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, "linked", 1);
 }
 
+static long do_chmod(const char *path)
+{
+	return syscall(SYS_chmod, path, 0750);
+}
+
+static long do_fchmodat(const char *path)
+{
+	return syscall(SYS_fchmodat, AT_FDCWD, path, 0701);
+}
+
+static long do_fchmodat2(const char *path)
+{
+	return syscall(FCHMODAT2, AT_FDCWD, path, 0740, AT_SYMLINK_NOFOLLOW);
+}
+
+/* By a descriptor, which reading suffices for. */
+static long with_descriptor(const char *path, long (*act)(int fd))
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
+	long r;
+
+	if (fd < 0)
+		return fd;
+	r = act(fd);
+	error = errno;
+	close(fd);
+	errno = error;
+	return r;
+}
+
+static long act_fchmod(int fd)
+{
+	return syscall(SYS_fchmod, fd, 0711);
+}
+
+static long do_fchmod(const char *path)
+{
+	return with_descriptor(path, act_fchmod);
+}
+
+static const struct timespec old_times[] = {{1000000, 5}, {2000000, 0}},
+			     wrong_times[] = {{1, -1}, {2, 0}},
+			     no_times[] = {{1, UTIME_OMIT}, {2, UTIME_OMIT}};
+
+static long act_futimens(int fd)
+{
+	return syscall(SYS_utimensat, fd, NULL, old_times, 0);
+}
+
+static long do_futimens(const char *path)
+{
+	return with_descriptor(path, act_futimens);
+}
+
+static long do_utimensat(const char *path)
+{
+	return syscall(SYS_utimensat, AT_FDCWD, path, old_times, AT_SYMLINK_NOFOLLOW);
+}
+
+static long do_utimensat_wrong(const char *path)
+{
+	return syscall(SYS_utimensat, AT_FDCWD, path, wrong_times, 0);
+}
+
+static long do_utimensat_nothing(const char *path)
+{
+	return syscall(SYS_utimensat, AT_FDCWD, path, no_times, 0);
+}
+
+static long do_utimensat_wild(const char *path)
+{
+	return syscall(SYS_utimensat, AT_FDCWD, path, (void *)8, 0);
+}
+
+static long do_utimes(const char *path)
+{
+	static const long values[] = {1000000, 7, 3000000, 999999};
+
+	return syscall(SYS_utimes, path, values);
+}
+
+static long do_utimes_wrong(const char *path)
+{
+	static const long values[] = {1, 0, 1, 1000000};
+
+	return syscall(SYS_utimes, path, values);
+}
+
+static long do_utime(const char *path)
+{
+	static const long seconds[] = {1000000, 4000000};
+
+	return syscall(SYS_utime, path, seconds);
+}
+
+static long do_utime_now(const char *path)
+{
+	return syscall(SYS_utime, path, NULL);
+}
+
+static long do_truncate(const char *path)
+{
+	return syscall(SYS_truncate, path, 3L);
+}
+
+static long do_truncate_negative(const char *path)
+{
+	return syscall(SYS_truncate, path, -1L);
+}
+
 static const struct {
 	const char *name;
 	long (*act)(const char *path);
 } simple[] = {
+    {"chmod", do_chmod},
+    {"fchmod", do_fchmod},
+    {"fchmodat", do_fchmodat},
+    {"fchmodat2 nofollow", do_fchmodat2},
+    {"futimens", do_futimens},
+    {"utimensat nofollow", do_utimensat},
+    {"utimensat wrong", do_utimensat_wrong},
+    {"utimensat nothing", do_utimensat_nothing},
+    {"utimensat wild", do_utimensat_wild},
+    {"utimes", do_utimes},
+    {"utimes wrong", do_utimes_wrong},
+    {"utime", do_utime},
+    {"utime now", do_utime_now},
+    {"truncate", do_truncate},
+    {"truncate negative", do_truncate_negative},
     {"mkdir", do_mkdir},
     {"mkdirat", do_mkdirat},
     {"unlink", do_unlink},

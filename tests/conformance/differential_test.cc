@@ -64,8 +64,10 @@ std::string tree_of(const std::string &directory)
 {
 	return output_of("cd '" + directory +
 			 "' && chmod u+rwx top/noaccess && "
-			 "find . -printf '%p %M %n %l ' \\( -type f -printf '%s\\n' -o -printf "
-			 "'\\n' \\) | sort");
+			 "find . -printf '%p %M %n %l ' \\( -type f -printf '%s' -o -true \\) "
+			 // Times that a call has set: those before the year 2000.
+			 "\\( ! -newermt 2000-01-01 -printf ' %T@' -o -true \\) -printf '\\n' | "
+			 "sort");
 }
 
 // The two interceptions.

@@ -17,8 +17,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if (sp_request_decode(bytes, length, &arena, &request) < 0 || request.refused)
 		return 0;
 	// What passed keeps its promises to the handlers.
-	if (!request.call.info || !request.call.path || strlen(request.call.path) >= PATH_MAX ||
-	    request.call.umask > 0777 || request.tid <= 0)
+	const struct sp_call_info *info = request.call.info;
+	if (!info || (info->path < 0) != !request.call.path)
+		if (!info || !(sp_call_optional_fields(info) & SP_FIELD_PATH) || request.call.path)
+			abort();
+	if ((request.call.path && strlen(request.call.path) >= PATH_MAX) ||
+	    (info->text >= 0) != (request.call.text != nullptr) || request.call.umask > 0777 ||
+	    request.tid <= 0)
 		abort();
 	return 0;
 }

@@ -64,7 +64,9 @@ class Tree
 		for (const char *name : {"secret/file", "secret/dir/file"}) {
 			struct stat status;
 			if (lstat((scratch_ / name).c_str(), &status) != 0 ||
-			    status.st_nlink != 1 || calls::read_file(scratch_ / name) != "canary")
+			    status.st_nlink != 1 || status.st_mode != (S_IFREG | 0644) ||
+			    status.st_mtim.tv_sec < 2 ||
+			    calls::read_file(scratch_ / name) != "canary")
 				fail("a canary was touched", name);
 		}
 		// Those two, "." and "..".
@@ -147,6 +149,9 @@ calls::Call parse(const uint8_t *data, size_t size, const Tree &tree, int dirfd)
 			    name_of(names.substr(0, end), tree.path()), number(data + 2, 8),
 			    number(data + 10, 2)};
 	call.path2 = name_of(second.substr(0, second.find('\0')), tree.path());
+	call.no_path = names.empty() || names[0] == '\0';
+	call.has_times = call.resolve & 1;
+	call.times[0].tv_sec = call.times[1].tv_sec = 1;
 	call.text = second.substr(0, second.find('\0'));
 	call.resolve = data[12];
 	call.umask = data[13];
@@ -180,6 +185,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case SP_OPERATION_MKNOD:
 	case SP_OPERATION_SYMLINK:
 	case SP_OPERATION_LINK:
+	case SP_OPERATION_CHMOD:
+	case SP_OPERATION_UTIME:
+	case SP_OPERATION_TRUNCATE:
 		tree.refresh();
 		break;
 	default:

@@ -90,6 +90,15 @@ const Attempt kAttempts[] = {
     {"read: rmdir", SP_CALL_rmdir, "$/read", 0, 0, "", false},
     {"read: rename away", SP_CALL_rename, "$/read/file", 0, 0, "$/data/moved", false},
     {"read: rename to", SP_CALL_rename, "$/data/file", 0, 0, "$/read/moved", false},
+    {"read: chmod", SP_CALL_chmod, "$/read/file", 0, 0600, "", false},
+    {"read: fchmodat", SP_CALL_fchmodat, "$/read/../read/file", 0, 0600, "", false},
+    {"read: utime", SP_CALL_utime, "$/read/file", 0, 0, "", false},
+    {"read: utimensat", SP_CALL_utimensat, "$/read", 0, 0, "", false},
+    {"read: truncate", SP_CALL_truncate, "$/read/file", 0, 0, "", false},
+    {"write: chmod", SP_CALL_chmod, "$/data/file", 0, 0644, "", true},
+    {"write: chmod a directory", SP_CALL_fchmodat2, "$/data/sub", 0, 0755, "", true},
+    {"write: utimes", SP_CALL_utimes, "$/data/file", 0, 0, "", true},
+    {"write: truncate", SP_CALL_truncate, "$/data/file", 0, 0, "", true},
     {"read: symlink", SP_CALL_symlink, "$/read/new", 0, 0, "", false},
     {"read: mknod", SP_CALL_mknod, "$/read/new", 0, S_IFREG | 0644, "", false},
     {"read: link to", SP_CALL_link, "$/data/file", 0, 0, "$/read/new", false},
@@ -106,6 +115,8 @@ const Attempt kAttempts[] = {
     {"create: truncate it", SP_CALL_creat, "$/make/file", 0, 0644, "", false},
     {"create: a new file", SP_CALL_open, "$/make/new", O_CREAT | O_RDWR, 0644, "", true},
     {"create: a new directory", SP_CALL_mkdir, "$/make/dir", 0, 0755, "", true},
+    {"create: chmod", SP_CALL_chmod, "$/make/file", 0, 0600, "", false},
+    {"create: truncate", SP_CALL_truncate, "$/make/file", 0, 0, "", false},
     {"create: a symbolic link", SP_CALL_symlink, "$/make/link", 0, 0, "", true},
     {"create: a FIFO", SP_CALL_mknod, "$/make/fifo", 0, S_IFIFO | 0644, "", true},
     {"create: a socket", SP_CALL_mknod, "$/make/socket", 0, S_IFSOCK | 0644, "", true},
@@ -119,6 +130,7 @@ const Attempt kAttempts[] = {
     {"create: list", SP_CALL_open, "$/make", O_RDONLY, 0, "", false},
     {"delete: read", SP_CALL_open, "$/erase/file", O_RDONLY, 0, "", false},
     {"delete: create", SP_CALL_open, "$/erase/new", O_CREAT | O_WRONLY, 0644, "", false},
+    {"delete: utimes", SP_CALL_utimes, "$/erase/file", 0, 0, "", false},
     {"delete: symlink", SP_CALL_symlink, "$/erase/new", 0, 0, "", false},
     {"delete: mknod", SP_CALL_mknod, "$/erase/new", 0, S_IFIFO | 0600, "", false},
     {"delete: link", SP_CALL_link, "$/erase/file", 0, 0, "$/erase/new", false},
@@ -141,6 +153,13 @@ const Attempt kAttempts[] = {
     {"nothing: unlink", SP_CALL_unlink, "$/secret/file", 0, 0, "", false},
     {"nothing: rename from", SP_CALL_rename, "$/secret/file", 0, 0, "$/data/stolen", false},
     {"nothing: rename to", SP_CALL_rename, "$/data/file", 0, 0, "$/secret/planted", false},
+    {"nothing: chmod", SP_CALL_chmod, "$/secret/file", 0, 0600, "", false},
+    {"nothing: utime", SP_CALL_utime, "$/secret/file", 0, 0, "", false},
+    {"nothing: truncate", SP_CALL_truncate, "$/secret/file", 0, 0, "", false},
+    {"nothing: futimesat", SP_CALL_futimesat, "$/data/../secret/file", 0, 0, "", false},
+    {"sibling prefix: chmod", SP_CALL_chmod, "$/database/file", 0, 0600, "", false},
+    {"sibling prefix: truncate", SP_CALL_truncate, "$/database/file", 0, 0, "", false},
+    {"an ancestor: chmod", SP_CALL_chmod, "$", 0, 0700, "", false},
     {"nothing: symlink", SP_CALL_symlink, "$/secret/new", 0, 0, "", false},
     {"nothing: mknod", SP_CALL_mknod, "$/secret/new", 0, S_IFREG | 0600, "", false},
     {"nothing: link from", SP_CALL_link, "$/secret/file", 0, 0, "$/data/stolen", false},
@@ -270,6 +289,8 @@ TEST_F(Denial, LinksLeadNowhereNew)
 		EXPECT_TRUE(
 		    world_->perform({SP_CALL_access, t(name), 0, F_OK}).refused_with(kSentinel))
 		    << name;
+		for (enum sp_call_id id : {SP_CALL_chmod, SP_CALL_utime, SP_CALL_truncate})
+			EXPECT_TRUE(world_->perform({id, t(name)}).refused_with(kSentinel)) << name;
 	}
 	EXPECT_TRUE(world_->perform({SP_CALL_chdir, t("data/outdir")}).refused_with(kSentinel));
 	EXPECT_EQ(0, open(t("data/in"), O_RDWR).result);
@@ -307,9 +328,10 @@ TEST_F(Denial, LinksLeadNowhereNew)
 
 TEST_F(Denial, MissingAndPresentAnswerAlikeOutside)
 {
-	for (enum sp_call_id id : {SP_CALL_open, SP_CALL_stat, SP_CALL_access, SP_CALL_readlink,
-				   SP_CALL_chdir, SP_CALL_mkdir, SP_CALL_unlink, SP_CALL_rmdir,
-				   SP_CALL_mknod, SP_CALL_symlink, SP_CALL_link})
+	for (enum sp_call_id id :
+	     {SP_CALL_open, SP_CALL_stat, SP_CALL_access, SP_CALL_readlink, SP_CALL_chdir,
+	      SP_CALL_mkdir, SP_CALL_unlink, SP_CALL_rmdir, SP_CALL_mknod, SP_CALL_symlink,
+	      SP_CALL_link, SP_CALL_chmod, SP_CALL_utime, SP_CALL_truncate})
 		for (const char *name :
 		     {"file", "missing", "missing/below", "file/below", "file/", "missing/"}) {
 			Call call = {id, t(std::string("secret/") + name)};

@@ -86,6 +86,13 @@ TEST_F(Flags, OnlyPermissionBitsSurvive)
 	EXPECT_EQ(0755u, mode_of("all/node"));
 	EXPECT_EQ(0, world_->perform({SP_CALL_mknod, t("all/pipe"), 0, S_IFIFO | 06666}).result);
 	EXPECT_EQ(0644u, mode_of("all/pipe"));
+	EXPECT_EQ(0, world_->perform({SP_CALL_chmod, t("all/node"), 0, 06711}).result);
+	EXPECT_EQ(0711u, mode_of("all/node"));
+	EXPECT_EQ(0, world_->perform({SP_CALL_chmod, t("all/sticky"), 0, 03777}).result);
+	EXPECT_EQ(0777u, mode_of("all/sticky"));
+	Fd node(open(t("all/node").c_str(), O_RDONLY | O_CLOEXEC));
+	EXPECT_EQ(0, world_->perform({SP_CALL_fchmod, "", 0, 07755, node.get()}).result);
+	EXPECT_EQ(0755u, mode_of("all/node"));
 	Call masked = {SP_CALL_open, t("all/masked"), O_CREAT | O_WRONLY, 0666};
 	masked.umask = 077;
 	EXPECT_EQ(0, world_->perform(masked).result);
@@ -166,6 +173,34 @@ TEST_F(Flags, TameDevicesMayBeOpenedAndNoOthers)
 	/* What is opened blocks where the caller asked for no better. */
 	Outcome zero = world.open("/dev/zero", O_RDWR);
 	EXPECT_EQ(O_RDWR, fcntl(zero.descriptor.get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	/* They are everybody's, also where the caller owns them. */
+	for (enum sp_call_id id : {SP_CALL_chmod, SP_CALL_utime, SP_CALL_fchmodat2})
+		EXPECT_TRUE(world.perform({id, "/dev/null", 0, 0666}).refused_with(EPERM));
+	EXPECT_TRUE(world.perform({SP_CALL_fchmod, "", 0, 0666, zero.descriptor.get()})
+			.refused_with(EPERM));
+}
+
+TEST_F(Flags, TruncateStaysWithinTheLimit)
+{
+	World limited(tree(t("all"), SP_RIGHT_ALL), 100);
+	Call call = {SP_CALL_truncate, t("all/file")};
+
+	call.size = 101;
+	EXPECT_EQ(-EFBIG, limited.perform(call).result);
+	EXPECT_EQ("text", read_file(t("all/file")));
+	EXPECT_EQ(0, world_->perform(call).result);
+	call.size = 100;
+	EXPECT_EQ(0, limited.perform(call).result);
+}
+
+TEST_F(Flags, SpecialFilesHaveNoLength)
+{
+	ASSERT_EQ(0, mkfifo(t("all/fifo").c_str(), 0600));
+	Call call = {SP_CALL_truncate, t("all/fifo")};
+	call.size = 0;
+	EXPECT_EQ(-EINVAL, world_->perform(call).result);
+	EXPECT_EQ(0, world_->perform({SP_CALL_chmod, t("all/fifo"), 0, 0640}).result);
+	EXPECT_EQ(0640u, mode_of("all/fifo"));
 }
 
 TEST_F(Flags, StatusFlagsAreTheCallers)

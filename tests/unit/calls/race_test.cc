@@ -132,6 +132,41 @@ TEST_F(Race, LinksOfFileAgainstLink)
 	EXPECT_GT(good, 0);
 }
 
+// What is changed is what the policy was asked about: by name, and by a descriptor whose number is given another file.
+TEST_F(Race, ChangesOfFileAgainstLink)
+{
+	Fd file(open((*scratch_ / "open/file").c_str(), O_RDONLY | O_CLOEXEC)),
+	    secret(open((*scratch_ / "secret/file").c_str(), O_RDONLY | O_CLOEXEC)),
+	    number(fcntl(file.get(), F_DUPFD_CLOEXEC, 100));
+	std::atomic<bool> done(false);
+	std::thread thread([&] {
+		while (!done) {
+			exchange("open/file", "open/swap");
+			dup3(secret.get(), number.get(), O_CLOEXEC);
+			dup3(file.get(), number.get(), O_CLOEXEC);
+		}
+	});
+	int good = 0;
+	for (int i = 0; i < kOpens; i++) {
+		Call call = {SP_CALL_chmod, *scratch_ / (i % 2 ? "open/file" : "open/swap"), 0,
+			     0600};
+		if (i % 3 == 0)
+			call = {SP_CALL_fchmod, "", 0, 0600, number.get()};
+		if (i % 3 == 1) {
+			call.id = SP_CALL_truncate;
+			call.size = 0;
+		}
+		good += world_->perform(call).result == 0;
+	}
+	done = true;
+	thread.join();
+	struct stat s;
+	ASSERT_EQ(0, fstat(secret.get(), &s));
+	EXPECT_EQ(0644u, s.st_mode & 07777);
+	EXPECT_EQ("canary", read_file(*scratch_ / "secret/file"));
+	EXPECT_GT(good, 0);
+}
+
 // A parent that moves under the walker's feet must not make ".." climb out of the place it is in.
 TEST_F(Race, ParentsThatMove)
 {

@@ -88,20 +88,30 @@ class Scratch
 
 	static void remove_all(const std::string &path)
 	{
-		auto fix = [](const char *name, const struct stat *, int type, struct FTW *) {
-			if (type == FTW_D || type == FTW_DNR)
-				chmod(name, 0700);
-			return 0;
-		};
 		auto drop = [](const char *name, const struct stat *, int, struct FTW *) {
 			remove(name);
 			return 0;
 		};
-		nftw(path.c_str(), fix, 16, FTW_PHYS);
+		open_up(path);
 		nftw(path.c_str(), drop, 16, FTW_PHYS | FTW_DEPTH);
 	}
 
       private:
+	// Makes every directory one's own again, from the top, since its mode hides what is below.
+	static void open_up(const std::string &path)
+	{
+		struct stat status;
+		if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+			return;
+		chmod(path.c_str(), 0700);
+		DIR *dir = opendir(path.c_str());
+		while (struct dirent *entry = dir ? readdir(dir) : nullptr)
+			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+				open_up(path + "/" + entry->d_name);
+		if (dir)
+			closedir(dir);
+	}
+
 	std::string path_;
 };
 
@@ -140,7 +150,7 @@ inline ProtobufCBinaryData bytes_of(const std::string &text)
 	return {text.size(), reinterpret_cast<uint8_t *>(const_cast<char *>(text.data()))};
 }
 
-inline Rules make_rules(const std::vector<Rule> &rows)
+inline Rules make_rules(const std::vector<Rule> &rows, uint64_t file_size = 0)
 {
 	static const std::string source = "test:1:1", name = "test";
 	static const struct sock_filter allow = {0x06 /* BPF_RET | BPF_K */, 0, 0, 0x7fff0000};
@@ -166,6 +176,8 @@ inline Rules make_rules(const std::vector<Rule> &rows)
 	policy.default_source = bytes_of(source);
 	policy.filter = policy.porter_filter = policy.floor = policy.listener_filter =
 	    bytes_of(program);
+	limits.has_file_size = file_size > 0;
+	limits.file_size = file_size;
 	policy.limits = &limits;
 	std::vector<uint8_t> packed(sallyport__policy__compiled_policy__get_packed_size(&policy));
 	sallyport__policy__compiled_policy__pack(&policy, packed.data());
@@ -193,7 +205,17 @@ struct Call {
 	uint64_t resolve = 0, size = PATH_MAX;
 	mode_t umask = 022;
 	std::string text = {};
+	bool has_times = false;
+	struct timespec times[2] = {};
+	bool no_path = false; // NULL, where the row may have it
 };
+
+inline bool lacks_path(const Call &call)
+{
+	const struct sp_call_info &info = sp_call_table[call.id];
+
+	return info.path < 0 || (call.no_path && (sp_call_optional_fields(&info) & SP_FIELD_PATH));
+}
 
 // What came of it.
 struct Outcome {
@@ -212,7 +234,8 @@ struct Outcome {
 class World
 {
       public:
-	explicit World(const std::vector<Rule> &rows) : rules_(make_rules(rows))
+	explicit World(const std::vector<Rule> &rows, uint64_t file_size = 0)
+	    : rules_(make_rules(rows, file_size))
 	{
 		Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
 		int r = sp_view_open(proc.get(), proc.get(), &view_);
@@ -237,7 +260,9 @@ class World
 		plain.tid = gettid();
 		plain.dirfd = call.dirfd;
 		plain.dirfd2 = call.dirfd2;
-		plain.path = call.path.c_str();
+		plain.path = lacks_path(call) ? nullptr : call.path.c_str();
+		plain.has_times = call.has_times;
+		memcpy(plain.times, call.times, sizeof(plain.times));
 		plain.path2 = info->path2 >= 0 ? call.path2.c_str() : nullptr;
 		plain.text = info->text >= 0 ? call.text.c_str() : nullptr;
 		plain.flags = call.flags | info->implied;

@@ -45,7 +45,8 @@ TEST(Decode, EveryRowOfTheTable)
 		    << sp_call_table[id].name;
 		EXPECT_FALSE(request.refused);
 		EXPECT_EQ(request.call.info, &sp_call_table[id]);
-		EXPECT_STREQ(request.call.path, "/etc/hostname");
+		EXPECT_STREQ(request.call.path,
+			     sp_call_table[id].path >= 0 ? "/etc/hostname" : nullptr);
 		EXPECT_EQ(request.call.path2 != nullptr, sp_call_table[id].path2 >= 0);
 		EXPECT_EQ(request.call.text != nullptr, sp_call_table[id].text >= 0);
 		EXPECT_EQ(request.call.flags, sp_call_table[id].implied);
@@ -80,7 +81,9 @@ TEST(Decode, EverySingleByteChangedNeverYieldsAnUncheckedValue)
 				changed[at] = static_cast<uint8_t>(value);
 				if (decode(changed, &request) < 0 || request.refused)
 					continue;
-				ASSERT_LT(strlen(request.call.path), static_cast<size_t>(PATH_MAX));
+				if (request.call.path) {
+					ASSERT_LT(strlen(request.call.path), size_t{PATH_MAX});
+				}
 				ASSERT_LE(request.call.umask, 0777u);
 				ASSERT_GT(request.tid, 0);
 			}
@@ -221,6 +224,44 @@ TEST(Decode, FieldsThatTheRowDoesNotHaveOrLacks)
 		  -EBADMSG);
 	EXPECT_EQ(decode_changed(SP_CALL_mknod, [](Request &, Call &c) { c.has_text = 1; }),
 		  -EBADMSG);
+}
+
+TEST(Decode, ANameMayLackOnlyWhereADescriptorStandsForIt)
+{
+	struct sp_request request;
+	auto without_path = [](Request &, Call &c) { c.has_path = 0; };
+
+	for (enum sp_call_id id : {SP_CALL_utimensat, SP_CALL_futimesat}) {
+		ASSERT_EQ(decode(request_of(id, "/x", without_path), &request), 0);
+		EXPECT_EQ(request.call.path, nullptr);
+	}
+	for (enum sp_call_id id : {SP_CALL_utime, SP_CALL_utimes, SP_CALL_fchmodat, SP_CALL_chmod})
+		EXPECT_EQ(decode_changed(id, without_path), -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_fchmod, [](Request &, Call &c) { c.has_path = 1; }),
+		  -EBADMSG);
+}
+
+TEST(Decode, TimesAreFourNumbersOrNone)
+{
+	int64_t numbers[] = {1, INT64_MIN, INT64_MAX, 4, 5};
+
+	for (size_t count = 0; count <= 5; count++) {
+		struct sp_request request;
+		auto times = [&](Request &, Call &call) {
+			call.n_time = count;
+			call.time = numbers;
+		};
+
+		ASSERT_EQ(decode(request_of(SP_CALL_utimensat, "/x", times), &request),
+			  count == 0 || count == 4 ? 0 : -EBADMSG)
+		    << count;
+		EXPECT_EQ(decode_changed(SP_CALL_chmod, times), count == 0 ? 0 : -EBADMSG);
+		if (count != 4)
+			continue;
+		EXPECT_TRUE(request.call.has_times);
+		EXPECT_EQ(request.call.times[0].tv_nsec, INT64_MIN);
+		EXPECT_EQ(request.call.times[1].tv_sec, INT64_MAX);
+	}
 }
 
 TEST(Decode, PathsWithNulAndTooLongOnes)

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <sys/stat.h>
 
 #include "ipc/decode.h"
 #include "ipc/marshal.h"
@@ -108,6 +109,7 @@ class Marshal : public ::testing::Test
 		set(info_->text, memory_.put_string("user.text"));
 		set(info_->flags, 0);
 		set(info_->mode, 5);
+		set(info_->data, memory_.put(std::string(32, '\0')));
 		set(info_->size, 100);
 		if (info_->extra == SP_EXTRA_OPEN_HOW) {
 			struct open_how how = {O_RDWR, 0, RESOLVE_BENEATH};
@@ -149,7 +151,7 @@ TEST_F(Marshal, EveryRowReadsWhatItsColumnsSay)
 		EXPECT_EQ(call_.info, info_);
 		EXPECT_EQ(call_.dirfd, info_->dirfd >= 0 ? 3 : AT_FDCWD);
 		EXPECT_EQ(call_.dirfd2, info_->dirfd2 >= 0 ? 4 : AT_FDCWD);
-		EXPECT_STREQ(call_.path, "path");
+		EXPECT_STREQ(call_.path, info_->path >= 0 ? "path" : nullptr);
 		EXPECT_STREQ(call_.path2, info_->path2 >= 0 ? "path2" : nullptr);
 		EXPECT_STREQ(call_.text, info_->text >= 0 ? "user.text" : nullptr);
 		EXPECT_EQ(call_.flags & info_->implied, info_->implied);
@@ -184,6 +186,8 @@ TEST_F(Marshal, WhatGoesOverTheWireComesBack)
 		EXPECT_EQ(back.resolve, call_.resolve);
 		EXPECT_EQ(back.size, call_.size);
 		EXPECT_EQ(back.umask, 027u);
+		EXPECT_EQ(back.has_times, call_.has_times);
+		EXPECT_EQ(memcmp(back.times, call_.times, sizeof(call_.times)), 0);
 	}
 }
 
@@ -193,8 +197,7 @@ TEST_F(Marshal, WildPointersAreFaults)
 		const struct sp_call_info &info = sp_call_table[id];
 
 		SCOPED_TRACE(info.name);
-		EXPECT_EQ(result_with(static_cast<sp_call_id>(id), info.path, kWild), -EFAULT);
-		for (int column : {info.path2, info.text}) {
+		for (int column : {info.path, info.path2, info.text, info.data}) {
 			if (column >= 0) {
 				EXPECT_EQ(result_with(static_cast<sp_call_id>(id), column, kWild),
 					  -EFAULT);
@@ -227,6 +230,86 @@ TEST_F(Marshal, AnEmptyTargetIsMissingBeforeTheNameIsRead)
 	EXPECT_EQ(marshal(), -ENOENT);
 	arguments_[0] = memory_.put_string(std::string(PATH_MAX, 'a'));
 	EXPECT_EQ(marshal(), -ENAMETOOLONG);
+}
+
+TEST_F(Marshal, TimesInTheirThreeForms)
+{
+	struct timespec specs[] = {{1, UTIME_NOW}, {-3, 4000000000}};
+	int64_t values[] = {5, 999999, -7, 0}, seconds[] = {-9, 10};
+
+	fill(SP_CALL_utimensat);
+	arguments_[2] = memory_.put_object(specs);
+	ASSERT_EQ(marshal(), 0);
+	EXPECT_TRUE(call_.has_times);
+	EXPECT_EQ(memcmp(call_.times, specs, sizeof(specs)), 0) << "judged by the kernel";
+	for (enum sp_call_id id : {SP_CALL_utimes, SP_CALL_futimesat}) {
+		fill(id);
+		arguments_[info_->data] = memory_.put_object(values);
+		ASSERT_EQ(marshal(), 0);
+		EXPECT_EQ(call_.times[0].tv_sec, 5);
+		EXPECT_EQ(call_.times[0].tv_nsec, 999999000);
+		EXPECT_EQ(call_.times[1].tv_sec, -7);
+	}
+	fill(SP_CALL_utime);
+	arguments_[1] = memory_.put_object(seconds);
+	ASSERT_EQ(marshal(), 0);
+	EXPECT_EQ(call_.times[0].tv_sec, -9);
+	EXPECT_EQ(call_.times[0].tv_nsec, 0);
+	EXPECT_EQ(call_.times[1].tv_sec, 10);
+	for (enum sp_call_id id :
+	     {SP_CALL_utimensat, SP_CALL_utimes, SP_CALL_futimesat, SP_CALL_utime}) {
+		fill(id);
+		arguments_[info_->data] = 0;
+		ASSERT_EQ(marshal(), 0);
+		EXPECT_FALSE(call_.has_times);
+	}
+}
+
+TEST_F(Marshal, MicrosecondsAreJudgedBeforeTheName)
+{
+	for (int64_t wrong : {int64_t{-1}, int64_t{1000000}, INT64_MAX, INT64_MIN})
+		for (size_t at : {size_t{1}, size_t{3}}) {
+			int64_t values[] = {1, 2, 3, 4};
+
+			values[at] = wrong;
+			fill(SP_CALL_utimes);
+			arguments_[0] = kWild;
+			arguments_[1] = memory_.put_object(values);
+			EXPECT_EQ(marshal(), -EINVAL);
+		}
+}
+
+TEST_F(Marshal, NoNameStandsForTheDescriptor)
+{
+	for (enum sp_call_id id : {SP_CALL_utimensat, SP_CALL_futimesat}) {
+		EXPECT_EQ(result_with(id, 1, 0), 0);
+		EXPECT_EQ(call_.path, nullptr);
+		arguments_[0] = static_cast<uint64_t>(AT_FDCWD);
+		EXPECT_EQ(marshal(), -EFAULT);
+	}
+	EXPECT_EQ(result_with(SP_CALL_utimes, 0, 0), -EFAULT);
+	EXPECT_EQ(result_with(SP_CALL_fchmodat, 1, 0), -EFAULT);
+}
+
+TEST_F(Marshal, WithNothingToChangeTheNameIsNotRead)
+{
+	struct timespec specs[] = {{1, UTIME_OMIT}, {2, UTIME_OMIT}};
+
+	fill(SP_CALL_utimensat);
+	arguments_[1] = kWild;
+	arguments_[2] = memory_.put_object(specs);
+	EXPECT_EQ(marshal(), 0);
+	specs[0].tv_nsec = UTIME_NOW;
+	arguments_[2] = memory_.put_object(specs);
+	EXPECT_EQ(marshal(), -EFAULT);
+}
+
+TEST_F(Marshal, ALengthIsTakenWhole)
+{
+	fill(SP_CALL_truncate);
+	arguments_[1] = uint64_t{1} << 40 | 7;
+	ASSERT_EQ(marshal(), 0);
+	EXPECT_EQ(call_.size, uint64_t{1} << 40 | 7);
 }
 
 TEST_F(Marshal, NumbersAreCutAsTheKernelCutsThem)

@@ -474,10 +474,10 @@ TEST_F(FilterTest, GroupsLeaveOutWhatNoPolicyMayAllow)
 {
 	Filter filter("syscalls { allow @file-system, @process, @aio, @debug }");
 
-	for (long nr : {__NR_openat, __NR_linkat, __NR_chmod, __NR_execveat, __NR_unshare,
-			__NR_setns, __NR_io_uring_setup})
+	for (long nr : {__NR_openat, __NR_linkat, __NR_chmod, __NR_fchmod, __NR_execveat,
+			__NR_unshare, __NR_setns, __NR_io_uring_setup})
 		EXPECT_EQ(kTrap, filter(nr)) << nr;
-	for (long nr : {__NR_fchmod, __NR_getdents64, __NR_kill, __NR_io_submit})
+	for (long nr : {__NR_fstat, __NR_getdents64, __NR_kill, __NR_io_submit})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
 }
 
@@ -611,12 +611,13 @@ TEST_F(FilterTest, ThePortersIsAnAllowList)
 		EXPECT_EQ(kAllow, wide.run(nr, {}));
 	}
 	for (uint32_t nr : {__NR_mkdirat, __NR_mknodat, __NR_symlinkat, __NR_linkat, __NR_unlinkat,
-			    __NR_renameat2}) {
+			    __NR_renameat2, __NR_fchmodat, __NR_utimensat, __NR_ftruncate}) {
 		EXPECT_EQ(kKill, narrow.run(nr, {})) << nr;
 		EXPECT_EQ(kAllow, wide.run(nr, {})) << nr;
 	}
-	for (uint32_t nr : {__NR_execve, __NR_clone, __NR_fork, __NR_socket, __NR_ptrace,
-			    __NR_mount, __NR_setuid, __NR_link, __NR_symlink, __NR_fchmodat, 500})
+	for (uint32_t nr :
+	     {__NR_execve, __NR_clone, __NR_fork, __NR_socket, __NR_ptrace, __NR_mount, __NR_setuid,
+	      __NR_link, __NR_symlink, __NR_chmod, __NR_fchmod, 500})
 		EXPECT_EQ(kKill, wide.run(nr, {})) << nr;
 	EXPECT_EQ(kAllow, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_WRITE}));
 	EXPECT_EQ(kKill, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_EXEC}));

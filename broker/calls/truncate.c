@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/* truncate. */
+#include <errno.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+/* The porter has the sandbox's limit on the size of files no more than its other limits. */
+static int check_limit(const struct sp_request *request, const struct sp_walk *walk)
+{
+	uint64_t limit = sp_rules_limits(request->rules)->file_size, size = request->call->size;
+
+	return limit && size > limit && size > walk->status.stx_size ? -EFBIG : 0;
+}
+
+static int check_file(const struct sp_request *request, const struct sp_walk *walk)
+{
+	if (S_ISDIR(walk->status.stx_mode))
+		return -EISDIR;
+	if (!S_ISREG(walk->status.stx_mode))
+		return -EINVAL;
+	return check_limit(request, walk);
+}
+
+int64_t sp_call_truncate(struct sp_request *request)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	_cleanup_close_ int writable = -1;
+	off_t length = (off_t)request->call->size;
+	char name[SP_OWN_NAME];
+	int r;
+
+	if (length < 0)
+		return -EINVAL;
+	r = sp_walk_changed(request, &walk);
+	if (r == 0)
+		r = check_file(request, &walk);
+	if (r < 0)
+		return r;
+	sp_own_name(walk.object, name);
+	writable = openat(request->view->own_fd, name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return writable < 0 || ftruncate(writable, length) < 0 ? -errno : 0;
+}

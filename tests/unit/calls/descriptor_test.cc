@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls that change what a descriptor holds: as the kernel's own, where the policy grants it by the name that the
+// object has; refused where it does not, though the owner of a file needs no more than to have it open.
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <functional>
+
+#include "tests/unit/calls/calls_test.h"
+
+namespace calls
+{
+namespace
+{
+
+constexpr int kSentinel = EBADSLT;
+
+class Descriptor : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+		for (const char *name : {"all", "all/dir", "read", "secret"})
+			ASSERT_EQ(0, mkdir(t(name).c_str(), 0755));
+		for (const char *name : {"all/file", "all/other", "read/file", "secret/file"})
+			write_file(t(name));
+		std::vector<Rule> rows = {{t("**"), 0, kSentinel}};
+		for (const Rule &rule : tree(t("all"), SP_RIGHT_ALL & ~SP_RIGHT_LINKED))
+			rows.push_back(rule);
+		for (const Rule &rule : tree(t("read"), SP_RIGHT_READ))
+			rows.push_back(rule);
+		world_ = std::make_unique<World>(rows);
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+	std::string t(const std::string &name) const
+	{
+		return *scratch_ / name;
+	}
+	Fd open_at(const char *name, int flags = O_RDONLY) const
+	{
+		return Fd(open(t(name).c_str(), flags | O_CLOEXEC, 0600));
+	}
+	Outcome fchmod(int fd, uint64_t mode) const
+	{
+		return world_->perform({SP_CALL_fchmod, "", 0, mode, fd});
+	}
+	mode_t mode_of(const char *name) const
+	{
+		struct stat s;
+		return stat(t(name).c_str(), &s) == 0 ? s.st_mode & 07777 : 0;
+	}
+
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+};
+
+// The calls, natively.
+struct Change {
+	const char *name;
+	Call call;
+	std::function<long(int)> native;
+};
+
+std::vector<Change> changes()
+{
+	static const struct timespec times[2] = {{1000, 5}, {2000, UTIME_OMIT}};
+	static const struct timeval values[2] = {{1000, 5}, {2000, 6}};
+	Call omit = {SP_CALL_utimensat, ""}, now = omit, flags = omit,
+	     old = {SP_CALL_futimesat, ""};
+
+	for (Call *call : {&omit, &now, &flags, &old})
+		call->no_path = true;
+	omit.has_times = old.has_times = true;
+	memcpy(omit.times, times, sizeof(times));
+	old.times[0] = {1000, 5000};
+	old.times[1] = {2000, 6000};
+	flags.flags = AT_SYMLINK_NOFOLLOW;
+	return {
+	    {"fchmod",
+	     {SP_CALL_fchmod, "", 0, 0640},
+	     [](int fd) { return syscall(SYS_fchmod, fd, 0640); }},
+	    {"futimens", omit,
+	     [](int fd) { return syscall(SYS_utimensat, fd, nullptr, times, 0); }},
+	    {"futimens now", now,
+	     [](int fd) { return syscall(SYS_utimensat, fd, nullptr, nullptr, 0); }},
+	    {"futimens flags", flags,
+	     [](int fd) {
+		     return syscall(SYS_utimensat, fd, nullptr, nullptr, AT_SYMLINK_NOFOLLOW);
+	     }},
+	    {"futimes", old, [](int fd) { return syscall(SYS_futimesat, fd, nullptr, values); }},
+	};
+}
+
+int pipe_end()
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -1;
+	close(ends[1]);
+	return ends[0];
+}
+
+struct Kind {
+	const char *name;
+	std::function<int(const std::string &)> make; // in a directory of its own
+};
+
+const Kind kKinds[] = {
+    {"file",
+     [](const std::string &d) { return open((d + "/file").c_str(), O_RDONLY | O_CLOEXEC); }},
+    {"written",
+     [](const std::string &d) { return open((d + "/file").c_str(), O_RDWR | O_CLOEXEC); }},
+    {"directory",
+     [](const std::string &d) { return open((d + "/dir").c_str(), O_RDONLY | O_CLOEXEC); }},
+    {"path only",
+     [](const std::string &d) { return open((d + "/file").c_str(), O_PATH | O_CLOEXEC); }},
+    {"temporary",
+     [](const std::string &d) { return open(d.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }},
+    {"deleted",
+     [](const std::string &d) {
+	     int fd = open((d + "/other").c_str(), O_RDONLY | O_CLOEXEC);
+	     unlink((d + "/other").c_str());
+	     return fd;
+     }},
+    {"pipe", [](const std::string &) { return pipe_end(); }},
+    {"socket", [](const std::string &) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }},
+    {"memory", [](const std::string &) { return memfd_create("x", MFD_CLOEXEC); }},
+    {"event", [](const std::string &) { return eventfd(0, EFD_CLOEXEC); }},
+    {"closed", [](const std::string &) { return 987; }},
+    {"negative", [](const std::string &) { return -1; }},
+};
+
+std::string look(int fd)
+{
+	struct stat s;
+	return fstat(fd, &s) != 0
+		   ? "none"
+		   : std::to_string(s.st_mode) + " " + std::to_string(s.st_uid) + " " +
+			 std::to_string(s.st_mtim.tv_sec < 10000 ? s.st_mtim.tv_sec : 1) + " " +
+			 std::to_string(s.st_atim.tv_sec == 1000);
+}
+
+TEST_F(Descriptor, EveryKindAsTheKernelItself)
+{
+	std::vector<std::string> answers[2], seen[2];
+
+	for (int side = 0; side < 2; side++)
+		for (const Kind &kind : kKinds)
+			for (const Change &change : changes()) {
+				write_file(t("all/other"));
+				ASSERT_EQ(0, chmod(t("all/file").c_str(), 0644));
+				for (const char *name : {"all", "all/file", "all/dir"})
+					ASSERT_EQ(0,
+						  utimensat(AT_FDCWD, t(name).c_str(), nullptr, 0));
+				int number = kind.make(t("all"));
+				Fd owned(number == 987 ? -1 : number);
+				// Sockets are born with the times of another one's past.
+				syscall(SYS_utimensat, number, nullptr, nullptr, 0);
+				Call call = change.call;
+				call.dirfd = number;
+				int64_t r =
+				    side ? world_->perform(call).result : change.native(number);
+				if (!side && r < 0)
+					r = -errno;
+				answers[side].push_back(std::string(kind.name) + ", " +
+							change.name + ": " + std::to_string(r));
+				seen[side].push_back(answers[side].back() + " " + look(number));
+			}
+	EXPECT_EQ(answers[0], answers[1]);
+	EXPECT_EQ(seen[0], seen[1]);
+}
+
+TEST_F(Descriptor, AnOpenFileIsChangedOnlyAsItsNameMayBe)
+{
+	Fd read = open_at("read/file"), secret = open_at("secret/file", O_RDWR),
+	   file = open_at("all/file");
+
+	EXPECT_EQ(0, fchmod(file.get(), 0600).result);
+	EXPECT_EQ(0600u, mode_of("all/file"));
+	for (const Change &change : changes()) {
+		Call call = change.call;
+		if (call.flags)
+			continue;
+		call.dirfd = read.get();
+		EXPECT_TRUE(world_->perform(call).refused_with(kSentinel)) << change.name;
+		call.dirfd = secret.get();
+		EXPECT_TRUE(world_->perform(call).refused_with(kSentinel)) << change.name;
+	}
+	EXPECT_EQ("no right to write", fchmod(read.get(), 0600).detail);
+	EXPECT_EQ(t("read/file"), fchmod(read.get(), 0600).name);
+	EXPECT_EQ(0644u, mode_of("read/file"));
+	EXPECT_EQ(0644u, mode_of("secret/file"));
+}
+
+TEST_F(Descriptor, AnEmptyNameWithAtEmptyPathIsADescriptorToo)
+{
+	Fd read = open_at("read/file", O_PATH), file = open_at("all/file", O_PATH),
+	   here(open(".", O_PATH | O_CLOEXEC));
+	Call call = {SP_CALL_fchmodat2, "", AT_EMPTY_PATH, 0600, file.get()};
+
+	EXPECT_EQ(0, world_->perform(call).result);
+	EXPECT_EQ(0600u, mode_of("all/file"));
+	call.dirfd = read.get();
+	EXPECT_TRUE(world_->perform(call).refused_with(kSentinel));
+	call.flags = 0;
+	EXPECT_EQ(-ENOENT, world_->perform(call).result);
+	call = {SP_CALL_fchmodat2, "", AT_EMPTY_PATH, 0700};
+	ASSERT_EQ(0, chdir(t("all/dir").c_str()));
+	EXPECT_EQ(0, world_->perform(call).result);
+	EXPECT_EQ(0700u, mode_of("all/dir"));
+	ASSERT_EQ(0, chdir(t("read").c_str()));
+	EXPECT_TRUE(world_->perform(call).refused_with(kSentinel));
+	ASSERT_EQ(0, fchdir(here.get()));
+}
+
+TEST_F(Descriptor, ItsNameIsWhatItIsNow)
+{
+	Fd moved = open_at("all/file");
+
+	ASSERT_EQ(0, rename(t("all/file").c_str(), t("read/moved").c_str()));
+	EXPECT_TRUE(fchmod(moved.get(), 0600).refused_with(kSentinel));
+	ASSERT_EQ(0, rename(t("read/moved").c_str(), t("all/moved (deleted)").c_str()));
+	EXPECT_EQ(0, fchmod(moved.get(), 0600).result);
+	// A name may pretend.
+	ASSERT_EQ(0, rename(t("all/moved (deleted)").c_str(), t("read/moved (deleted)").c_str()));
+	EXPECT_TRUE(fchmod(moved.get(), 0640).refused_with(kSentinel));
+}
+
+TEST_F(Descriptor, SeveralNamesWantTheirOwnRight)
+{
+	World linked(tree(t("all"), SP_RIGHT_ALL));
+	Fd file = open_at("all/file");
+	ASSERT_EQ(0, fchmod(file.get(), 0644).result);
+
+	ASSERT_EQ(0, link(t("all/file").c_str(), t("secret/hard").c_str()));
+	EXPECT_TRUE(fchmod(file.get(), 0600).refused_with(kSentinel));
+	EXPECT_TRUE(
+	    world_->perform({SP_CALL_chmod, t("all/file"), 0, 0600}).refused_with(kSentinel));
+	EXPECT_TRUE(world_->perform({SP_CALL_utime, t("all/file")}).refused_with(kSentinel));
+	Call cut = {SP_CALL_truncate, t("all/file")};
+	cut.size = 0;
+	EXPECT_TRUE(world_->perform(cut).refused_with(kSentinel));
+	EXPECT_EQ(0644u, mode_of("all/file"));
+	EXPECT_EQ("text", read_file(t("all/file")));
+	EXPECT_EQ(0, linked.perform({SP_CALL_fchmod, "", 0, 0600, file.get()}).result);
+	EXPECT_EQ(0, linked.perform(cut).result);
+}
+
+TEST_F(Descriptor, FilesOfAnotherViewAreNobodysHere)
+{
+	Fd file = open_at("all/file"), pipe(pipe_end());
+	size_t count = world_->view()->mount_count;
+
+	world_->view()->mount_count = 0;
+	EXPECT_TRUE(fchmod(file.get(), 0600).refused_with(EPERM));
+	EXPECT_EQ(0, fchmod(pipe.get(), 0600).result);
+	world_->view()->mount_count = count;
+	EXPECT_EQ(0, fchmod(file.get(), 0600).result);
+}
+
+} // namespace
+} // namespace calls
