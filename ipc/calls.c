@@ -52,6 +52,8 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 
 	if (has_times(info))
 		fields |= SP_FIELD_TIMES;
+	if (info->extra == SP_EXTRA_OWNER)
+		fields ^= SP_FIELD_MODE | SP_FIELD_OWNER;
 	/* Its flags, and the size of what holds them, are the struct's members. */
 	if (info->extra == SP_EXTRA_OPEN_HOW)
 		return fields | SP_FIELD_MODE | SP_FIELD_RESOLVE;
@@ -81,7 +83,9 @@ const char *sp_operation_name(enum sp_operation operation)
 	    [SP_OPERATION_MKNOD] = "mknod",       [SP_OPERATION_SYMLINK] = "symlink",
 	    [SP_OPERATION_LINK] = "link",         [SP_OPERATION_EXECUTE] = "execute",
 	    [SP_OPERATION_CHMOD] = "chmod",       [SP_OPERATION_UTIME] = "utime",
-	    [SP_OPERATION_TRUNCATE] = "truncate",
+	    [SP_OPERATION_TRUNCATE] = "truncate", [SP_OPERATION_STATFS] = "statfs",
+	    [SP_OPERATION_GETXATTR] = "getxattr", [SP_OPERATION_LISTXATTR] = "listxattr",
+	    [SP_OPERATION_CHOWN] = "chown",
 	};
 
 	return names[operation];

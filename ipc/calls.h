@@ -43,6 +43,10 @@ enum sp_operation {
 	SP_OPERATION_CHMOD,
 	SP_OPERATION_UTIME,
 	SP_OPERATION_TRUNCATE,
+	SP_OPERATION_STATFS,
+	SP_OPERATION_GETXATTR,
+	SP_OPERATION_LISTXATTR,
+	SP_OPERATION_CHOWN,
 	SP_OPERATION_COUNT
 };
 
@@ -54,6 +58,8 @@ enum sp_call_extra {
 	/* `data` points to two times, or is NULL: now. A path of NULL stands for the dirfd itself. */
 	SP_EXTRA_TIMEVALS,
 	SP_EXTRA_TIMESPECS,
+	SP_EXTRA_ATTRIBUTE, /* `text` is the name of an extended attribute */
+	SP_EXTRA_OWNER,     /* `mode` is the owner, and the argument after it the group */
 };
 
 enum sp_call_returns {
@@ -62,7 +68,9 @@ enum sp_call_returns {
 	SP_RETURNS_DIRECTORY,  /* an O_PATH descriptor that the runtime consumes itself (chdir) */
 	SP_RETURNS_STAT,       /* the kernel's struct stat, written to `out` */
 	SP_RETURNS_STATX,      /* struct statx, written to `out` */
+	SP_RETURNS_STATFS,     /* the kernel's struct statfs, written to `out` */
 	SP_RETURNS_BYTES, /* at most `size` bytes, written to `out`; the result is their number */
+	SP_RETURNS_VALUE, /* the same; where `size` is 0, only their number */
 };
 
 /* Rights that path rules grant on names. */
@@ -106,6 +114,7 @@ enum sp_call_field {
 	SP_FIELD_SIZE = 1 << 7,
 	SP_FIELD_TEXT = 1 << 8,
 	SP_FIELD_TIMES = 1 << 9,
+	SP_FIELD_OWNER = 1 << 10,
 };
 uint32_t sp_call_fields(const struct sp_call_info *info);
 /* Those among them that one call has and another lacks. */
@@ -128,7 +137,8 @@ struct sp_call {
 	uint64_t mode;    /* mode bits; the access mode of access(2); the mask of statx(2) */
 	uint64_t resolve; /* openat2: RESOLVE_*, else 0 */
 	uint64_t size;    /* bytes that the caller has room for; truncate: the length, signed */
-	bool has_times;   /* utime: else both are now */
+	uint32_t owner, group; /* chown; all bits set: as it was */
+	bool has_times;        /* utime: else both are now */
 	struct timespec
 	    times[2]; /* access, modification; UTIME_NOW and UTIME_OMIT as in utimensat */
 	mode_t umask; /* the caller's */

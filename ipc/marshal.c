@@ -45,7 +45,12 @@ static void read_numbers(const struct reading *reading)
 	call->dirfd2 = info->dirfd2 >= 0 ? (int32_t)arguments[info->dirfd2] : AT_FDCWD;
 	call->flags = info->flags >= 0 ? (uint32_t)arguments[info->flags] : 0;
 	call->flags |= info->implied;
-	call->mode = info->mode >= 0 ? (uint32_t)arguments[info->mode] : 0;
+	if (info->extra == SP_EXTRA_OWNER) {
+		call->owner = (uint32_t)arguments[info->mode];
+		call->group = (uint32_t)arguments[info->mode + 1];
+	} else if (info->mode >= 0) {
+		call->mode = (uint32_t)arguments[info->mode];
+	}
 }
 
 static int read_size(const struct reading *reading)
@@ -173,16 +178,29 @@ static int read_utimbuf(const struct reading *reading)
 	return 0;
 }
 
+static int read_attribute(const struct reading *reading)
+{
+	char *text = reading->buffers->text;
+	int r = read_string(reading, reading->info->text, text, XATTR_NAME_MAX + 1,
+			    &reading->call->text);
+
+	return r == -ENAMETOOLONG || (r == 0 && !text[0]) ? -ERANGE : r;
+}
+
 static int read_extra(const struct reading *reading)
 {
 	static int (*const readers[])(const struct reading *) = {
-	    [SP_EXTRA_OPEN_HOW] = read_open_how,   [SP_EXTRA_TARGET] = read_target,
-	    [SP_EXTRA_UTIMBUF] = read_utimbuf,     [SP_EXTRA_TIMEVALS] = read_timevals,
+	    [SP_EXTRA_OPEN_HOW] = read_open_how,
+	    [SP_EXTRA_TARGET] = read_target,
+	    [SP_EXTRA_UTIMBUF] = read_utimbuf,
+	    [SP_EXTRA_TIMEVALS] = read_timevals,
 	    [SP_EXTRA_TIMESPECS] = read_timespecs,
+	    [SP_EXTRA_ATTRIBUTE] = read_attribute,
+	    [SP_EXTRA_OWNER] = NULL,
 	};
 	enum sp_call_extra extra = reading->info->extra;
 
-	return extra == SP_EXTRA_NONE ? 0 : readers[extra](reading);
+	return readers[extra] ? readers[extra](reading) : 0;
 }
 
 static int read_path(const struct reading *reading)

@@ -26,6 +26,8 @@ static const struct {
     {SP_FIELD_RESOLVE, offsetof(Sallyport__Wire__Call, has_resolve)},
     {SP_FIELD_SIZE, offsetof(Sallyport__Wire__Call, has_size)},
     {SP_FIELD_TEXT, offsetof(Sallyport__Wire__Call, has_text)},
+    {SP_FIELD_OWNER, offsetof(Sallyport__Wire__Call, has_owner)},
+    {SP_FIELD_OWNER, offsetof(Sallyport__Wire__Call, has_group)},
 };
 
 static void set_fields(Sallyport__Wire__Call *wire, uint32_t fields)
@@ -82,6 +84,8 @@ void sp_call_to_wire(const struct sp_call *call, Sallyport__Wire__Call *ret_wire
 	ret_wire->size = call->size;
 	ret_wire->umask = call->umask;
 	ret_wire->text = bytes_of(call->text);
+	ret_wire->owner = call->owner;
+	ret_wire->group = call->group;
 	ret_wire->n_time = fields & SP_FIELD_TIMES ? TIMES : 0;
 	ret_wire->time = (int64_t *)(uintptr_t)&call->times;
 }
@@ -127,7 +131,8 @@ int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_ar
 	if (wire->id >= SP_CALL_COUNT || wire->umask > 0777)
 		return -EBADMSG;
 	call.info = &sp_call_table[wire->id];
-	if (!fits(get_fields(wire), call.info) || (wire->n_time != 0 && wire->n_time != TIMES))
+	if (!fits(get_fields(wire), call.info) || (wire->n_time != 0 && wire->n_time != TIMES) ||
+	    wire->has_owner != wire->has_group)
 		return -EBADMSG;
 	r = parse_strings(wire, arena, &call);
 	if (r < 0)
@@ -141,6 +146,8 @@ int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_ar
 	call.resolve = wire->resolve;
 	call.size = wire->size;
 	call.umask = wire->umask;
+	call.owner = wire->owner;
+	call.group = wire->group;
 	call.has_times = wire->n_time > 0;
 	if (call.has_times)
 		memcpy(call.times, wire->time, sizeof(call.times));

@@ -12,7 +12,9 @@ static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_MKNOD] = sp_call_mknod,       [SP_OPERATION_SYMLINK] = sp_call_symlink,
     [SP_OPERATION_LINK] = sp_call_link,         [SP_OPERATION_EXECUTE] = sp_call_execute,
     [SP_OPERATION_CHMOD] = sp_call_chmod,       [SP_OPERATION_UTIME] = sp_call_utime,
-    [SP_OPERATION_TRUNCATE] = sp_call_truncate,
+    [SP_OPERATION_TRUNCATE] = sp_call_truncate, [SP_OPERATION_STATFS] = sp_call_statfs,
+    [SP_OPERATION_GETXATTR] = sp_call_getxattr, [SP_OPERATION_LISTXATTR] = sp_call_listxattr,
+    [SP_OPERATION_CHOWN] = sp_call_chown,
 };
 
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,

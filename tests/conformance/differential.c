@@ -17,6 +17,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define NEED(condition)                                                                            \
@@ -87,6 +89,11 @@ static void make_tree(const char *directory)
 	make_file("program", 0755);
 	make_file("noaccess/file", 0644);
 	make_file("nowrite/file", 0644);
+	NEED(setxattr("file", "user.first", "value", 5, 0) == 0);
+	NEED(setxattr("dir", "user.first", "", 0, 0) == 0);
+	NEED(chmod("readonly", 0644) == 0);
+	NEED(setxattr("readonly", "user.first", "other", 5, 0) == 0);
+	NEED(chmod("readonly", 0444) == 0);
 	NEED(symlink("file", "link") == 0 && symlink("missing", "dangling") == 0);
 	NEED(symlink("dir", "dirlink") == 0 && symlink("loop2", "loop1") == 0);
 	NEED(symlink("loop1", "loop2") == 0 && symlink("../file", "dir/up") == 0);
@@ -351,6 +358,53 @@ static void link_cases(const char *path, int dirfd)
 	}
 }
 
+static void say_value(const char *what, const char *path, long r, const char *value, size_t size)
+{
+	say(what, path, r, errno, " %ld %.*s", r, size && r > 0 ? (int)r : 0, value);
+}
+
+static void attribute_cases(const char *path)
+{
+	static const char *const names[] = {
+	    "user.first", "user.missing", "system.posix_acl_access", "security.any", "other",
+	    "",           name256};
+	static const size_t sizes[] = {0, 2, 64, 100000};
+	static char value[100000];
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		for (size_t j = 0; j < COUNT(sizes); j++) {
+			char what[96];
+
+			snprintf(what, sizeof(what), "getxattr %.20s %zu", names[i], sizes[j]);
+			say_value(what, path,
+				  syscall(SYS_getxattr, path, names[i], value, sizes[j]), value,
+				  sizes[j]);
+			snprintf(what, sizeof(what), "lgetxattr %.20s %zu", names[i], sizes[j]);
+			say_value(what, path,
+				  syscall(SYS_lgetxattr, path, names[i], value, sizes[j]), value,
+				  sizes[j]);
+		}
+	for (size_t j = 0; j < COUNT(sizes); j++) {
+		say_value("listxattr", path, syscall(SYS_listxattr, path, value, sizes[j]), value,
+			  sizes[j]);
+		say_value("llistxattr", path, syscall(SYS_llistxattr, path, value, sizes[j]), value,
+			  sizes[j]);
+	}
+	say_result("getxattr wild name", path, syscall(SYS_getxattr, path, (void *)8, value, 64));
+	say_result("getxattr wild value", path,
+		   syscall(SYS_getxattr, path, "user.first", (void *)8, 64));
+}
+
+static void statfs_cases(const char *path)
+{
+	struct statfs system = {0};
+	long r = syscall(SYS_statfs, path, &system);
+
+	say("statfs", path, r, errno, " type %lx name %ld", (unsigned long)system.f_type,
+	    (long)system.f_namelen);
+	say_result("statfs wild", path, syscall(SYS_statfs, path, (void *)8));
+}
+
 static void directory_cases(const char *path, int home)
 {
 	long r = syscall(SYS_chdir, path);
@@ -582,10 +636,39 @@ static long do_truncate_negative(const char *path)
 	return syscall(SYS_truncate, path, -1L);
 }
 
+static long do_chown(const char *path)
+{
+	return syscall(SYS_chown, path, getuid(), getgid());
+}
+
+static long do_lchown(const char *path)
+{
+	return syscall(SYS_lchown, path, -1, -1);
+}
+
+static long do_fchownat_unknown(const char *path)
+{
+	return syscall(SYS_fchownat, AT_FDCWD, path, -1, -1, 2);
+}
+
+static long act_fchown(int fd)
+{
+	return syscall(SYS_fchown, fd, getuid(), -1);
+}
+
+static long do_fchown(const char *path)
+{
+	return with_descriptor(path, act_fchown);
+}
+
 static const struct {
 	const char *name;
 	long (*act)(const char *path);
 } simple[] = {
+    {"chown", do_chown},
+    {"lchown", do_lchown},
+    {"fchown", do_fchown},
+    {"fchownat unknown", do_fchownat_unknown},
     {"chmod", do_chmod},
     {"fchmod", do_fchmod},
     {"fchmodat", do_fchmodat},
@@ -693,6 +776,8 @@ static void run_cases(int home, int dirfd)
 		stat_cases(paths[i], dirfd);
 		access_cases(paths[i], dirfd);
 		link_cases(paths[i], dirfd);
+		attribute_cases(paths[i]);
+		statfs_cases(paths[i]);
 		directory_cases(paths[i], home);
 	}
 	for (int i = 0; i < PLACES; i++) {

@@ -65,7 +65,7 @@ class Tree
 			struct stat status;
 			if (lstat((scratch_ / name).c_str(), &status) != 0 ||
 			    status.st_nlink != 1 || status.st_mode != (S_IFREG | 0644) ||
-			    status.st_mtim.tv_sec < 2 ||
+			    status.st_uid != geteuid() || status.st_mtim.tv_sec < 2 ||
 			    calls::read_file(scratch_ / name) != "canary")
 				fail("a canary was touched", name);
 		}
@@ -149,6 +149,7 @@ calls::Call parse(const uint8_t *data, size_t size, const Tree &tree, int dirfd)
 			    name_of(names.substr(0, end), tree.path()), number(data + 2, 8),
 			    number(data + 10, 2)};
 	call.path2 = name_of(second.substr(0, second.find('\0')), tree.path());
+	call.owner = call.group = data[12];
 	call.no_path = names.empty() || names[0] == '\0';
 	call.has_times = call.resolve & 1;
 	call.times[0].tv_sec = call.times[1].tv_sec = 1;
@@ -188,6 +189,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case SP_OPERATION_CHMOD:
 	case SP_OPERATION_UTIME:
 	case SP_OPERATION_TRUNCATE:
+	case SP_OPERATION_CHOWN:
 		tree.refresh();
 		break;
 	default:

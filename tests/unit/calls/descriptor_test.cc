@@ -87,6 +87,9 @@ std::vector<Change> changes()
 	    {"fchmod",
 	     {SP_CALL_fchmod, "", 0, 0640},
 	     [](int fd) { return syscall(SYS_fchmod, fd, 0640); }},
+	    {"fchown",
+	     {SP_CALL_fchown, ""},
+	     [](int fd) { return syscall(SYS_fchown, fd, -1, -1); }},
 	    {"futimens", omit,
 	     [](int fd) { return syscall(SYS_utimensat, fd, nullptr, times, 0); }},
 	    {"futimens now", now,
@@ -151,7 +154,7 @@ std::string look(int fd)
 
 TEST_F(Descriptor, EveryKindAsTheKernelItself)
 {
-	std::vector<std::string> answers[2], seen[2];
+	std::vector<std::string> seen[2];
 
 	for (int side = 0; side < 2; side++)
 		for (const Kind &kind : kKinds)
@@ -171,12 +174,11 @@ TEST_F(Descriptor, EveryKindAsTheKernelItself)
 				    side ? world_->perform(call).result : change.native(number);
 				if (!side && r < 0)
 					r = -errno;
-				answers[side].push_back(std::string(kind.name) + ", " +
-							change.name + ": " + std::to_string(r));
-				seen[side].push_back(answers[side].back() + " " + look(number));
+				seen[side].push_back(std::string(kind.name) + ", " + change.name +
+						     ": " + std::to_string(r) + " " + look(number));
 			}
-	EXPECT_EQ(answers[0], answers[1]);
-	EXPECT_EQ(seen[0], seen[1]);
+	for (size_t i = 0; i < seen[0].size(); i++)
+		EXPECT_EQ(seen[0][i], seen[1][i]);
 }
 
 TEST_F(Descriptor, AnOpenFileIsChangedOnlyAsItsNameMayBe)

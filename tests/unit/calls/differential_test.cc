@@ -5,7 +5,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include <functional>
 #include <map>
@@ -71,6 +73,10 @@ void make_work(const std::string &tree)
 	for (auto [name, target] : links)
 		if (symlink(target, (w + "/" + name).c_str()) != 0)
 			throw std::runtime_error("symlink");
+	for (const char *name : {"file", "dir", "program", "dir/inner"})
+		if (setxattr((w + "/" + name).c_str(), "user.first", "value", 5, 0) != 0 ||
+		    setxattr((w + "/" + name).c_str(), "user.empty", "", 0, 0) != 0)
+			throw std::runtime_error("setxattr");
 	if (symlink((w + "/file").c_str(), (w + "/absolute").c_str()) != 0 ||
 	    link((w + "/file").c_str(), (w + "/hard").c_str()) != 0)
 		throw std::runtime_error("links");
@@ -183,6 +189,7 @@ struct CallRow {
 	uint64_t size = PATH_MAX;
 	const char *text = "file";
 	bool times = false;
+	uint32_t owner = UINT32_MAX, group = UINT32_MAX;
 };
 
 struct Case {
@@ -223,6 +230,8 @@ Call build(const Case &c, const std::string &tree, int dirfd)
 	call.resolve = row.resolve;
 	call.size = row.size;
 	call.text = row.text;
+	call.owner = row.owner;
+	call.group = row.group;
 	call.has_times = row.times;
 	call.times[0] = {1000, sp_call_table[row.id].extra == SP_EXTRA_TIMESPECS ? 5 : 0};
 	call.times[1] = {2000, 0};
@@ -258,6 +267,10 @@ int64_t call_kernel(const Call &call, char *out)
 	put(info.text, reinterpret_cast<uintptr_t>(call.text.c_str()));
 	put(info.flags, call.flags);
 	put(info.mode, call.mode);
+	if (info.extra == SP_EXTRA_OWNER) {
+		put(info.mode, call.owner);
+		put(info.mode + 1, call.group);
+	}
 	put(info.out, reinterpret_cast<uintptr_t>(out));
 	put(info.size, call.size);
 	if (info.extra == SP_EXTRA_OPEN_HOW) {
@@ -281,6 +294,14 @@ std::string describe_statx(const char *out)
 	       std::to_string(s.stx_nlink) + " " + std::to_string(s.stx_mnt_id);
 }
 
+std::string describe_statfs(const char *out)
+{
+	struct statfs s;
+	memcpy(&s, out, sizeof(s));
+	return std::to_string(s.f_type) + " " + std::to_string(s.f_bsize) + " " +
+	       std::to_string(s.f_namelen) + " " + std::to_string(s.f_flags);
+}
+
 std::string describe(const Call &call, int64_t *result, const char *out, int descriptor,
 		     const std::string &tree)
 {
@@ -300,6 +321,11 @@ std::string describe(const Call &call, int64_t *result, const char *out, int des
 		return describe_stat(s);
 	case SP_RETURNS_STATX:
 		return describe_statx(out);
+	case SP_RETURNS_STATFS:
+		return describe_statfs(out);
+	case SP_RETURNS_VALUE:
+		text.assign(out, call.size ? static_cast<size_t>(*result) : 0);
+		return text;
 	case SP_RETURNS_BYTES:
 		text.assign(out, static_cast<size_t>(*result));
 		*result = 0;
@@ -354,6 +380,19 @@ constexpr uint64_t kNew = O_CREAT | O_WRONLY;
 CallRow timed(CallRow row)
 {
 	row.times = true;
+	return row;
+}
+
+CallRow named(CallRow row, const char *text)
+{
+	row.text = text;
+	return row;
+}
+
+CallRow owned(CallRow row, uint32_t owner, uint32_t group)
+{
+	row.owner = owner;
+	row.group = group;
 	return row;
 }
 
@@ -496,6 +535,34 @@ const std::vector<CallRow> kCalls = {
     sized({SP_CALL_truncate}, 100000),
     sized({SP_CALL_truncate}, UINT64_MAX),
     sized({SP_CALL_truncate}, INT64_MAX),
+    {SP_CALL_statfs},
+    named({SP_CALL_getxattr}, "user.first"),
+    named(sized({SP_CALL_getxattr}, 0), "user.first"),
+    named(sized({SP_CALL_getxattr}, 4), "user.first"),
+    named(sized({SP_CALL_getxattr}, 5), "user.first"),
+    named(sized({SP_CALL_getxattr}, 100000), "user.empty"),
+    named({SP_CALL_getxattr}, "user.missing"),
+    named({SP_CALL_getxattr}, "system.posix_acl_access"),
+    named({SP_CALL_getxattr}, "security.selinux"),
+    named({SP_CALL_getxattr}, "trusted.any"),
+    named({SP_CALL_getxattr}, "user."),
+    named({SP_CALL_getxattr}, "any"),
+    named({SP_CALL_lgetxattr}, "user.first"),
+    named({SP_CALL_lgetxattr}, "system.posix_acl_access"),
+    {SP_CALL_listxattr},
+    sized({SP_CALL_listxattr}, 0),
+    sized({SP_CALL_listxattr}, 3),
+    {SP_CALL_llistxattr},
+    {SP_CALL_chown},
+    owned({SP_CALL_chown}, 65534, 65534),
+    owned({SP_CALL_chown}, 1234, UINT32_MAX),
+    owned({SP_CALL_lchown}, 65534, 65534),
+    owned({SP_CALL_lchown}, UINT32_MAX, 1234),
+    owned({SP_CALL_fchownat, 0, 0, 0, "", nullptr, kDirectory}, UINT32_MAX, UINT32_MAX),
+    {SP_CALL_fchownat, AT_SYMLINK_NOFOLLOW},
+    {SP_CALL_fchownat, AT_EMPTY_PATH, 0, 0, "", nullptr, kLinkOnly},
+    {SP_CALL_fchownat, AT_EMPTY_PATH, 0, 0, "", nullptr, kClosed},
+    {SP_CALL_fchownat, 2},
 };
 
 std::string repeat(const std::string &text, int times)
@@ -665,6 +732,7 @@ bool changes_metadata(const CallRow &row)
 	case SP_OPERATION_CHMOD:
 	case SP_OPERATION_UTIME:
 	case SP_OPERATION_TRUNCATE:
+	case SP_OPERATION_CHOWN:
 		return true;
 	default:
 		return false;

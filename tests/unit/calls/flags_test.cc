@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 
 #include <random>
 
@@ -191,6 +192,28 @@ TEST_F(Flags, TruncateStaysWithinTheLimit)
 	EXPECT_EQ(0, world_->perform(call).result);
 	call.size = 100;
 	EXPECT_EQ(0, limited.perform(call).result);
+}
+
+TEST_F(Flags, AttributesThatNoAnswerHolds)
+{
+	const std::string large(SP_OUT_MAX + 1, 'x'), fits(SP_OUT_MAX, 'y');
+	Call call = {SP_CALL_getxattr, t("read/file")};
+
+	ASSERT_EQ(0, setxattr(t("read/file").c_str(), "user.large", large.data(), large.size(), 0));
+	ASSERT_EQ(0, setxattr(t("read/file").c_str(), "user.fits", fits.data(), fits.size(), 0));
+	call.text = "user.large";
+	call.size = 65536;
+	EXPECT_EQ(-E2BIG, world_->perform(call).result);
+	call.size = SP_OUT_MAX;
+	EXPECT_EQ(-ERANGE, world_->perform(call).result);
+	call.size = 0;
+	EXPECT_EQ(SP_OUT_MAX + 1, world_->perform(call).result);
+	call.text = "user.fits";
+	call.size = UINT64_MAX;
+	EXPECT_EQ(fits, world_->perform(call).out);
+	char here[PATH_MAX];
+	ASSERT_TRUE(getcwd(here, sizeof(here)));
+	EXPECT_EQ(std::string::npos, std::string(here).find("/proc")) << "the caller's own again";
 }
 
 TEST_F(Flags, SpecialFilesHaveNoLength)

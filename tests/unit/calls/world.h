@@ -205,6 +205,7 @@ struct Call {
 	uint64_t resolve = 0, size = PATH_MAX;
 	mode_t umask = 022;
 	std::string text = {};
+	uint32_t owner = UINT32_MAX, group = UINT32_MAX;
 	bool has_times = false;
 	struct timespec times[2] = {};
 	bool no_path = false; // NULL, where the row may have it
@@ -261,6 +262,8 @@ class World
 		plain.dirfd = call.dirfd;
 		plain.dirfd2 = call.dirfd2;
 		plain.path = lacks_path(call) ? nullptr : call.path.c_str();
+		plain.owner = call.owner;
+		plain.group = call.group;
 		plain.has_times = call.has_times;
 		memcpy(plain.times, call.times, sizeof(plain.times));
 		plain.path2 = info->path2 >= 0 ? call.path2.c_str() : nullptr;

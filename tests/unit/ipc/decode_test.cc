@@ -241,6 +241,24 @@ TEST(Decode, ANameMayLackOnlyWhereADescriptorStandsForIt)
 		  -EBADMSG);
 }
 
+TEST(Decode, OwnerAndGroupBelongTogether)
+{
+	struct sp_request request;
+	auto ids = [](Request &, Call &c) { c.owner = 7, c.group = UINT32_MAX; };
+
+	ASSERT_EQ(decode(request_of(SP_CALL_fchownat, "/x", ids), &request), 0);
+	EXPECT_EQ(request.call.owner, 7u);
+	EXPECT_EQ(request.call.group, UINT32_MAX);
+	EXPECT_EQ(decode_changed(SP_CALL_chown, [](Request &, Call &c) { c.has_group = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_chown, [](Request &, Call &c) { c.has_owner = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_chown, [](Request &, Call &c) { c.has_mode = 1; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_chmod, [](Request &, Call &c) { c.has_group = 1; }),
+		  -EBADMSG);
+}
+
 TEST(Decode, TimesAreFourNumbersOrNone)
 {
 	int64_t numbers[] = {1, INT64_MIN, INT64_MAX, 4, 5};

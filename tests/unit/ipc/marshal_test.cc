@@ -186,6 +186,8 @@ TEST_F(Marshal, WhatGoesOverTheWireComesBack)
 		EXPECT_EQ(back.resolve, call_.resolve);
 		EXPECT_EQ(back.size, call_.size);
 		EXPECT_EQ(back.umask, 027u);
+		EXPECT_EQ(back.owner, call_.owner);
+		EXPECT_EQ(back.group, call_.group);
 		EXPECT_EQ(back.has_times, call_.has_times);
 		EXPECT_EQ(memcmp(back.times, call_.times, sizeof(call_.times)), 0);
 	}
@@ -310,6 +312,32 @@ TEST_F(Marshal, ALengthIsTakenWhole)
 	arguments_[1] = uint64_t{1} << 40 | 7;
 	ASSERT_EQ(marshal(), 0);
 	EXPECT_EQ(call_.size, uint64_t{1} << 40 | 7);
+}
+
+TEST_F(Marshal, OwnersStandSideBySide)
+{
+	for (enum sp_call_id id :
+	     {SP_CALL_chown, SP_CALL_lchown, SP_CALL_fchown, SP_CALL_fchownat}) {
+		fill(id);
+		arguments_[info_->mode] = 0xffffffff00000007;
+		arguments_[info_->mode + 1] = UINT64_MAX;
+		ASSERT_EQ(marshal(), 0);
+		EXPECT_EQ(call_.owner, 7u);
+		EXPECT_EQ(call_.group, UINT32_MAX);
+		EXPECT_EQ(call_.mode, 0u);
+	}
+}
+
+TEST_F(Marshal, AnAttributesNameHas255BytesAtMostAndIsReadFirst)
+{
+	fill(SP_CALL_getxattr);
+	arguments_[1] = memory_.put_string(std::string(255, 'a'));
+	EXPECT_EQ(marshal(), 0);
+	arguments_[0] = kWild;
+	for (const std::string &wrong : {std::string(), std::string(256, 'a')}) {
+		arguments_[1] = memory_.put_string(wrong);
+		EXPECT_EQ(marshal(), -ERANGE);
+	}
 }
 
 TEST_F(Marshal, NumbersAreCutAsTheKernelCutsThem)

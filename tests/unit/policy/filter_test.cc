@@ -610,14 +610,15 @@ TEST_F(FilterTest, ThePortersIsAnAllowList)
 		EXPECT_EQ(kAllow, narrow.run(nr, {}));
 		EXPECT_EQ(kAllow, wide.run(nr, {}));
 	}
-	for (uint32_t nr : {__NR_mkdirat, __NR_mknodat, __NR_symlinkat, __NR_linkat, __NR_unlinkat,
-			    __NR_renameat2, __NR_fchmodat, __NR_utimensat, __NR_ftruncate}) {
+	for (uint32_t nr :
+	     {__NR_mkdirat, __NR_mknodat, __NR_symlinkat, __NR_linkat, __NR_unlinkat,
+	      __NR_renameat2, __NR_fchmodat, __NR_utimensat, __NR_fchownat, __NR_ftruncate}) {
 		EXPECT_EQ(kKill, narrow.run(nr, {})) << nr;
 		EXPECT_EQ(kAllow, wide.run(nr, {})) << nr;
 	}
 	for (uint32_t nr :
 	     {__NR_execve, __NR_clone, __NR_fork, __NR_socket, __NR_ptrace, __NR_mount, __NR_setuid,
-	      __NR_link, __NR_symlink, __NR_chmod, __NR_fchmod, 500})
+	      __NR_link, __NR_symlink, __NR_chmod, __NR_fchmod, __NR_chown, __NR_lgetxattr, 500})
 		EXPECT_EQ(kKill, wide.run(nr, {})) << nr;
 	EXPECT_EQ(kAllow, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_WRITE}));
 	EXPECT_EQ(kKill, wide.run(__NR_mmap, {0, 1, PROT_READ | PROT_EXEC}));

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* getxattr, lgetxattr, listxattr, llistxattr. */
+#include <errno.h>
+#include <linux/xattr.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+typedef ssize_t act_fn(const char *object, const struct sp_call *call, void *out, size_t size);
+
+/*
+ * These calls take a name and no directory (getxattrat is of Linux 6.13), and no O_PATH descriptor. So
+ * our own /proc/self/fd, which nothing else reaches by name in this view, becomes the working directory
+ * for the act: the held object is what its entry there leads to, also where that is a symbolic link.
+ */
+static int64_t act_on(const struct sp_request *request, int object, act_fn *act, void *out,
+		      size_t size)
+{
+	_cleanup_close_ int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[SP_OWN_NAME];
+	ssize_t r;
+
+	if (back < 0 || fchdir(request->view->own_fd) < 0)
+		return -errno;
+	sp_own_name(object, name);
+	r = act(name, request->call, out, size);
+	if (r < 0)
+		r = -errno;
+	return fchdir(back) < 0 && r >= 0 ? -errno : r;
+}
+
+/* At most as much as an answer holds; without room only the length is asked for. */
+static int64_t read_on(struct sp_request *request, int object, act_fn *act)
+{
+	uint64_t room = request->call->size;
+	size_t size = room < SP_OUT_MAX ? (size_t)room : SP_OUT_MAX;
+	int64_t r = act_on(request, object, act, size ? request->answer->out : NULL, size);
+
+	if (r == -ERANGE && room > SP_OUT_MAX)
+		return -E2BIG;
+	if (r >= 0 && size)
+		request->answer->out_length = (size_t)r;
+	return r;
+}
+
+static int look_up(struct sp_request *request, struct sp_walk *walk)
+{
+	bool nofollow = request->call->info->implied & AT_SYMLINK_NOFOLLOW;
+
+	return sp_walk_object(request, nofollow ? O_NOFOLLOW : 0, walk);
+}
+
+static ssize_t get(const char *object, const struct sp_call *call, void *out, size_t size)
+{
+	return getxattr(object, call->text, out, size);
+}
+
+int64_t sp_call_getxattr(struct sp_request *request)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	int r = look_up(request, &walk);
+
+	/* What others than users may set is metadata, as stat's; the rest is contents. */
+	if (r == 0 && strncmp(request->call->text, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN) == 0)
+		r = sp_require(request, &walk, SP_RIGHT_READ);
+	return r < 0 ? r : read_on(request, walk.object, get);
+}
+
+static ssize_t list(const char *object, const struct sp_call *call, void *out, size_t size)
+{
+	(void)call;
+	return listxattr(object, out, size);
+}
+
+int64_t sp_call_listxattr(struct sp_request *request)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	int r = look_up(request, &walk);
+
+	return r < 0 ? r : read_on(request, walk.object, list);
+}
