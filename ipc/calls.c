@@ -52,6 +52,8 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 
 	if (has_times(info))
 		fields |= SP_FIELD_TIMES;
+	if (info->extra == SP_EXTRA_ATTRIBUTE && info->data >= 0)
+		return fields | SP_FIELD_DATA;
 	if (info->extra == SP_EXTRA_OWNER)
 		fields ^= SP_FIELD_MODE | SP_FIELD_OWNER;
 	/* Its flags, and the size of what holds them, are the struct's members. */
@@ -76,16 +78,27 @@ bool sp_call_changes_nothing(const struct sp_call *call)
 const char *sp_operation_name(enum sp_operation operation)
 {
 	static const char *const names[SP_OPERATION_COUNT] = {
-	    [SP_OPERATION_OPEN] = "open",         [SP_OPERATION_ACCESS] = "access",
-	    [SP_OPERATION_STAT] = "stat",         [SP_OPERATION_READLINK] = "readlink",
-	    [SP_OPERATION_CHDIR] = "chdir",       [SP_OPERATION_MKDIR] = "mkdir",
-	    [SP_OPERATION_UNLINK] = "unlink",     [SP_OPERATION_RENAME] = "rename",
-	    [SP_OPERATION_MKNOD] = "mknod",       [SP_OPERATION_SYMLINK] = "symlink",
-	    [SP_OPERATION_LINK] = "link",         [SP_OPERATION_EXECUTE] = "execute",
-	    [SP_OPERATION_CHMOD] = "chmod",       [SP_OPERATION_UTIME] = "utime",
-	    [SP_OPERATION_TRUNCATE] = "truncate", [SP_OPERATION_STATFS] = "statfs",
-	    [SP_OPERATION_GETXATTR] = "getxattr", [SP_OPERATION_LISTXATTR] = "listxattr",
+	    [SP_OPERATION_OPEN] = "open",
+	    [SP_OPERATION_ACCESS] = "access",
+	    [SP_OPERATION_STAT] = "stat",
+	    [SP_OPERATION_READLINK] = "readlink",
+	    [SP_OPERATION_CHDIR] = "chdir",
+	    [SP_OPERATION_MKDIR] = "mkdir",
+	    [SP_OPERATION_UNLINK] = "unlink",
+	    [SP_OPERATION_RENAME] = "rename",
+	    [SP_OPERATION_MKNOD] = "mknod",
+	    [SP_OPERATION_SYMLINK] = "symlink",
+	    [SP_OPERATION_LINK] = "link",
+	    [SP_OPERATION_EXECUTE] = "execute",
+	    [SP_OPERATION_CHMOD] = "chmod",
+	    [SP_OPERATION_UTIME] = "utime",
+	    [SP_OPERATION_TRUNCATE] = "truncate",
+	    [SP_OPERATION_STATFS] = "statfs",
+	    [SP_OPERATION_GETXATTR] = "getxattr",
+	    [SP_OPERATION_LISTXATTR] = "listxattr",
 	    [SP_OPERATION_CHOWN] = "chown",
+	    [SP_OPERATION_SETXATTR] = "setxattr",
+	    [SP_OPERATION_REMOVEXATTR] = "removexattr",
 	};
 
 	return names[operation];

@@ -47,6 +47,8 @@ enum sp_operation {
 	SP_OPERATION_GETXATTR,
 	SP_OPERATION_LISTXATTR,
 	SP_OPERATION_CHOWN,
+	SP_OPERATION_SETXATTR,
+	SP_OPERATION_REMOVEXATTR,
 	SP_OPERATION_COUNT
 };
 
@@ -58,7 +60,7 @@ enum sp_call_extra {
 	/* `data` points to two times, or is NULL: now. A path of NULL stands for the dirfd itself. */
 	SP_EXTRA_TIMEVALS,
 	SP_EXTRA_TIMESPECS,
-	SP_EXTRA_ATTRIBUTE, /* `text` is the name of an extended attribute */
+	SP_EXTRA_ATTRIBUTE, /* `text` is the name of an extended attribute, `data` its value */
 	SP_EXTRA_OWNER,     /* `mode` is the owner, and the argument after it the group */
 };
 
@@ -115,6 +117,7 @@ enum sp_call_field {
 	SP_FIELD_TEXT = 1 << 8,
 	SP_FIELD_TIMES = 1 << 9,
 	SP_FIELD_OWNER = 1 << 10,
+	SP_FIELD_DATA = 1 << 11,
 };
 uint32_t sp_call_fields(const struct sp_call_info *info);
 /* Those among them that one call has and another lacks. */
@@ -123,6 +126,9 @@ uint32_t sp_call_optional_fields(const struct sp_call_info *info);
 /* "open", "stat", …: the name that reports and policies use. */
 const char *sp_operation_name(enum sp_operation operation);
 
+/* The longest value of an extended attribute that a call can set. */
+#define SP_DATA_MAX 4096
+
 /* One brokered call, parsed and checked. Strings are NUL-terminated and shorter than PATH_MAX. */
 struct sp_call {
 	const struct sp_call_info *info;
@@ -130,13 +136,15 @@ struct sp_call {
 		      mode */
 	int dirfd, dirfd2; /* AT_FDCWD where the call has none */
 	const char *path,
-	    *path2;       /* NULL where the call has none: without `path` it is about `dirfd`
+	    *path2;          /* NULL where the call has none: without `path` it is about `dirfd`
 				     itself; "" is a legal value */
-	const char *text; /* not a name; NULL where the call has none */
-	uint64_t flags;   /* implied flags included; open_how.flags for openat2 */
-	uint64_t mode;    /* mode bits; the access mode of access(2); the mask of statx(2) */
-	uint64_t resolve; /* openat2: RESOLVE_*, else 0 */
-	uint64_t size;    /* bytes that the caller has room for; truncate: the length, signed */
+	const char *text;    /* not a name; NULL where the call has none */
+	uint64_t flags;      /* implied flags included; open_how.flags for openat2 */
+	uint64_t mode;       /* mode bits; the access mode of access(2); the mask of statx(2) */
+	uint64_t resolve;    /* openat2: RESOLVE_*, else 0 */
+	uint64_t size;       /* bytes that the caller has room for; truncate: the length, signed */
+	const uint8_t *data; /* setxattr: the value; NULL where the call has none */
+	size_t data_length;  /* at most SP_DATA_MAX */
 	uint32_t owner, group; /* chown; all bits set: as it was */
 	bool has_times;        /* utime: else both are now */
 	struct timespec

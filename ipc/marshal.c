@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
+#include <sys/xattr.h>
 
 #define OPEN_HOW_MAX 4096 /* the kernel reads no struct that is larger than a page */
 
@@ -178,13 +179,38 @@ static int read_utimbuf(const struct reading *reading)
 	return 0;
 }
 
+static int read_value(const struct reading *reading)
+{
+	uint64_t size = reading->arguments[reading->info->size];
+	struct sp_call *call = reading->call;
+	uint8_t *data = reading->buffers->data;
+
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	if (size > SP_DATA_MAX) /* as a file system says that has no room for it */
+		return -ENOSPC;
+	if (size &&
+	    read_bytes(reading, data, reading->arguments[reading->info->data], (size_t)size) < 0)
+		return -EFAULT;
+	call->data = data;
+	call->data_length = (size_t)size;
+	return 0;
+}
+
+/* Looked at before the name of the file, in this order. */
 static int read_attribute(const struct reading *reading)
 {
+	const struct sp_call_info *info = reading->info;
 	char *text = reading->buffers->text;
-	int r = read_string(reading, reading->info->text, text, XATTR_NAME_MAX + 1,
-			    &reading->call->text);
+	int r;
 
-	return r == -ENAMETOOLONG || (r == 0 && !text[0]) ? -ERANGE : r;
+	if (info->flags >= 0 &&
+	    ((uint32_t)reading->arguments[info->flags] & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE)))
+		return -EINVAL;
+	r = read_string(reading, info->text, text, XATTR_NAME_MAX + 1, &reading->call->text);
+	if (r == -ENAMETOOLONG || (r == 0 && !text[0]))
+		return -ERANGE;
+	return r == 0 && info->data >= 0 ? read_value(reading) : r;
 }
 
 static int read_extra(const struct reading *reading)

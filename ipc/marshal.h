@@ -34,6 +34,7 @@ struct sp_marshal_buffers {
 	char path[PATH_MAX];
 	char path2[PATH_MAX];
 	char text[PATH_MAX];
+	uint8_t data[SP_DATA_MAX];
 };
 
 /*

@@ -26,6 +26,7 @@ static const struct {
     {SP_FIELD_RESOLVE, offsetof(Sallyport__Wire__Call, has_resolve)},
     {SP_FIELD_SIZE, offsetof(Sallyport__Wire__Call, has_size)},
     {SP_FIELD_TEXT, offsetof(Sallyport__Wire__Call, has_text)},
+    {SP_FIELD_DATA, offsetof(Sallyport__Wire__Call, has_data)},
     {SP_FIELD_OWNER, offsetof(Sallyport__Wire__Call, has_owner)},
     {SP_FIELD_OWNER, offsetof(Sallyport__Wire__Call, has_group)},
 };
@@ -84,19 +85,20 @@ void sp_call_to_wire(const struct sp_call *call, Sallyport__Wire__Call *ret_wire
 	ret_wire->size = call->size;
 	ret_wire->umask = call->umask;
 	ret_wire->text = bytes_of(call->text);
+	ret_wire->data = (ProtobufCBinaryData){call->data_length, (uint8_t *)(uintptr_t)call->data};
 	ret_wire->owner = call->owner;
 	ret_wire->group = call->group;
 	ret_wire->n_time = fields & SP_FIELD_TIMES ? TIMES : 0;
 	ret_wire->time = (int64_t *)(uintptr_t)&call->times;
 }
 
-/* A string of the wire as a C string, in the arena. */
-static int parse_string(const ProtobufCBinaryData *data, struct sp_arena *arena,
+/* A string of the wire, shorter than `size`, as a C string in the arena. */
+static int parse_string(const ProtobufCBinaryData *data, size_t size, struct sp_arena *arena,
 			const char **ret_string)
 {
 	char *string;
 
-	if (data->len >= PATH_MAX || (data->len && memchr(data->data, 0, data->len)))
+	if (data->len >= size || (data->len && memchr(data->data, 0, data->len)))
 		return -EBADMSG;
 	string = sp_arena_allocate(arena, data->len + 1);
 	if (!string)
@@ -108,17 +110,22 @@ static int parse_string(const ProtobufCBinaryData *data, struct sp_arena *arena,
 	return 0;
 }
 
+static size_t text_size(const struct sp_call_info *info)
+{
+	return info->extra == SP_EXTRA_ATTRIBUTE ? XATTR_NAME_MAX + 1 : PATH_MAX;
+}
+
 static int parse_strings(const Sallyport__Wire__Call *wire, struct sp_arena *arena,
 			 struct sp_call *call)
 {
 	int r = 0;
 
 	if (wire->has_path)
-		r = parse_string(&wire->path, arena, &call->path);
+		r = parse_string(&wire->path, PATH_MAX, arena, &call->path);
 	if (r == 0 && wire->has_path2)
-		r = parse_string(&wire->path2, arena, &call->path2);
+		r = parse_string(&wire->path2, PATH_MAX, arena, &call->path2);
 	if (r == 0 && wire->has_text)
-		r = parse_string(&wire->text, arena, &call->text);
+		r = parse_string(&wire->text, text_size(call->info), arena, &call->text);
 	return r;
 }
 
@@ -132,7 +139,7 @@ int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_ar
 		return -EBADMSG;
 	call.info = &sp_call_table[wire->id];
 	if (!fits(get_fields(wire), call.info) || (wire->n_time != 0 && wire->n_time != TIMES) ||
-	    wire->has_owner != wire->has_group)
+	    wire->has_owner != wire->has_group || wire->data.len > SP_DATA_MAX)
 		return -EBADMSG;
 	r = parse_strings(wire, arena, &call);
 	if (r < 0)
@@ -146,6 +153,10 @@ int sp_call_from_wire(const Sallyport__Wire__Call *wire, pid_t tid, struct sp_ar
 	call.resolve = wire->resolve;
 	call.size = wire->size;
 	call.umask = wire->umask;
+	if (wire->has_data) {
+		call.data = wire->data.data;
+		call.data_length = wire->data.len;
+	}
 	call.owner = wire->owner;
 	call.group = wire->group;
 	call.has_times = wire->n_time > 0;

@@ -559,6 +559,8 @@ static const struct {
     {__NR_fchdir, 0, false},
     {__NR_getxattr, 0, false},
     {__NR_listxattr, 0, false},
+    {__NR_setxattr, SP_RIGHT_WRITE, false},
+    {__NR_removexattr, SP_RIGHT_WRITE, false},
     {__NR_umask, SP_RIGHT_CREATE, false},
     {__NR_recvmsg, 0, false},
     {__NR_sendmsg, 0, false},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* getxattr, lgetxattr, listxattr, llistxattr. */
+/* Extended attributes: getxattr, listxattr, setxattr, removexattr, by name and by descriptor. */
 #include <errno.h>
 #include <linux/xattr.h>
 #include <string.h>
@@ -52,6 +52,11 @@ static int look_up(struct sp_request *request, struct sp_walk *walk)
 	return sp_walk_object(request, nofollow ? O_NOFOLLOW : 0, walk);
 }
 
+static bool is_users(const struct sp_call *call)
+{
+	return strncmp(call->text, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN) == 0;
+}
+
 static ssize_t get(const char *object, const struct sp_call *call, void *out, size_t size)
 {
 	return getxattr(object, call->text, out, size);
@@ -63,7 +68,7 @@ int64_t sp_call_getxattr(struct sp_request *request)
 	int r = look_up(request, &walk);
 
 	/* What others than users may set is metadata, as stat's; the rest is contents. */
-	if (r == 0 && strncmp(request->call->text, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN) == 0)
+	if (r == 0 && is_users(request->call))
 		r = sp_require(request, &walk, SP_RIGHT_READ);
 	return r < 0 ? r : read_on(request, walk.object, get);
 }
@@ -80,4 +85,47 @@ int64_t sp_call_listxattr(struct sp_request *request)
 	int r = look_up(request, &walk);
 
 	return r < 0 ? r : read_on(request, walk.object, list);
+}
+
+/* Others than the users' own mean something to the kernel: ACLs, labels, capabilities. */
+static int change(struct sp_request *request, act_fn *act)
+{
+	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	int r = sp_walk_changed(request, &walk);
+
+	if (r < 0)
+		return r;
+	if (!is_users(request->call))
+		return sp_refuse(request, walk.name, &walk.decision, EPERM,
+				 "an attribute that is not the users' own");
+	return (int)act_on(request, walk.object, act, NULL, 0);
+}
+
+static ssize_t set(const char *object, const struct sp_call *call, void *out, size_t size)
+{
+	int flags = (int)(call->flags & ~(uint64_t)call->info->implied);
+
+	(void)out;
+	(void)size;
+	return setxattr(object, call->text, call->data, call->data_length, flags);
+}
+
+int64_t sp_call_setxattr(struct sp_request *request)
+{
+	const struct sp_call *call = request->call;
+	uint64_t known = call->info->implied | XATTR_CREATE | XATTR_REPLACE;
+
+	return call->flags & ~known ? -EINVAL : change(request, set);
+}
+
+static ssize_t remove_it(const char *object, const struct sp_call *call, void *out, size_t size)
+{
+	(void)out;
+	(void)size;
+	return removexattr(object, call->text);
+}
+
+int64_t sp_call_removexattr(struct sp_request *request)
+{
+	return change(request, remove_it);
 }

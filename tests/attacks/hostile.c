@@ -162,6 +162,8 @@ void hostile_fill_call(struct hostile_request *ret_request, enum sp_call_id id, 
 	    .path = path,
 	    .path2 = path,
 	    .text = path,
+	    .data = (const uint8_t *)path,
+	    .data_length = strlen(path),
 	    .size = 100,
 	    .umask = 022,
 	};

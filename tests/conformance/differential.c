@@ -661,10 +661,51 @@ static long do_fchown(const char *path)
 	return with_descriptor(path, act_fchown);
 }
 
+static long do_setxattr(const char *path)
+{
+	return syscall(SYS_setxattr, path, "user.set", "value", 5, 0);
+}
+
+static long do_setxattr_replace(const char *path)
+{
+	return syscall(SYS_lsetxattr, path, "user.set", "value", 5, XATTR_REPLACE);
+}
+
+static long do_setxattr_unknown(const char *path)
+{
+	return syscall(SYS_setxattr, path, (void *)8, "value", 5, 4);
+}
+
+static long do_setxattr_wild(const char *path)
+{
+	return syscall(SYS_setxattr, path, "user.set", (void *)8, 5, 0);
+}
+
+static long do_removexattr(const char *path)
+{
+	return syscall(SYS_removexattr, path, "user.set");
+}
+
+static long act_fsetxattr(int fd)
+{
+	return syscall(SYS_fsetxattr, fd, "user.set", "", 0, XATTR_CREATE);
+}
+
+static long do_fsetxattr(const char *path)
+{
+	return with_descriptor(path, act_fsetxattr);
+}
+
 static const struct {
 	const char *name;
 	long (*act)(const char *path);
 } simple[] = {
+    {"setxattr", do_setxattr},
+    {"lsetxattr replace", do_setxattr_replace},
+    {"setxattr unknown", do_setxattr_unknown},
+    {"setxattr wild", do_setxattr_wild},
+    {"removexattr", do_removexattr},
+    {"fsetxattr", do_fsetxattr},
     {"chown", do_chown},
     {"lchown", do_lchown},
     {"fchown", do_fchown},

@@ -4,6 +4,7 @@
 // An input is a fixed head, then the first name, NUL, the second name. A '$' at the start of a name stands for the
 // tree. The head is: row, start, flags (8 bytes), mode (2), resolve (1), umask (1).
 #include <cstdio>
+#include <sys/xattr.h>
 
 #include "tests/unit/calls/world.h"
 
@@ -65,6 +66,7 @@ class Tree
 			struct stat status;
 			if (lstat((scratch_ / name).c_str(), &status) != 0 ||
 			    status.st_nlink != 1 || status.st_mode != (S_IFREG | 0644) ||
+			    listxattr((scratch_ / name).c_str(), nullptr, 0) > 0 ||
 			    status.st_uid != geteuid() || status.st_mtim.tv_sec < 2 ||
 			    calls::read_file(scratch_ / name) != "canary")
 				fail("a canary was touched", name);
@@ -149,6 +151,7 @@ calls::Call parse(const uint8_t *data, size_t size, const Tree &tree, int dirfd)
 			    name_of(names.substr(0, end), tree.path()), number(data + 2, 8),
 			    number(data + 10, 2)};
 	call.path2 = name_of(second.substr(0, second.find('\0')), tree.path());
+	call.data = names;
 	call.owner = call.group = data[12];
 	call.no_path = names.empty() || names[0] == '\0';
 	call.has_times = call.resolve & 1;
@@ -190,6 +193,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case SP_OPERATION_UTIME:
 	case SP_OPERATION_TRUNCATE:
 	case SP_OPERATION_CHOWN:
+	case SP_OPERATION_SETXATTR:
+	case SP_OPERATION_REMOVEXATTR:
 		tree.refresh();
 		break;
 	default:

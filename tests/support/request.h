@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_TESTS_SUPPORT_REQUEST_H
 #define SALLYPORT_TESTS_SUPPORT_REQUEST_H
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,7 +34,11 @@ Bytes request_of(enum sp_call_id id, const std::string &path, Change change)
 	call.dirfd = call.dirfd2 = -100;
 	call.path = path.c_str();
 	call.path2 = second.c_str();
+	if (call.info->extra == SP_EXTRA_ATTRIBUTE)
+		second.resize(std::min(second.size(), size_t{XATTR_NAME_MAX}));
 	call.text = second.c_str();
+	call.data = reinterpret_cast<const uint8_t *>(path.data());
+	call.data_length = path.size();
 	call.size = 100;
 	call.umask = 022;
 	sp_call_to_wire(&call, &wire);

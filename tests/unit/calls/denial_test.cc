@@ -99,16 +99,25 @@ const Attempt kAttempts[] = {
     {"read: lchown", SP_CALL_lchown, "$/read", 0, 0, "", false},
     {"read: statfs", SP_CALL_statfs, "$/read/file", 0, 0, "", true},
     {"read: listxattr", SP_CALL_listxattr, "$/read/file", 0, 0, "", true},
+    {"read: setxattr", SP_CALL_setxattr, "$/read/file", 0, 0, "", false},
+    {"read: removexattr", SP_CALL_removexattr, "$/read/file", 0, 0, "", false},
     {"create: getxattr", SP_CALL_getxattr, "$/make/file", 0, 0, "", false},
     {"create: lgetxattr", SP_CALL_lgetxattr, "$/make/file", 0, 0, "", false},
     {"create: listxattr", SP_CALL_llistxattr, "$/make/file", 0, 0, "", true},
+    {"create: lsetxattr", SP_CALL_lsetxattr, "$/make/file", 0, 0, "", false},
     {"nothing: chown", SP_CALL_chown, "$/secret/file", 0, 0, "", false},
     {"nothing: fchownat", SP_CALL_fchownat, "$/read/../secret/file", 0, 0, "", false},
     {"nothing: statfs", SP_CALL_statfs, "$/secret/file", 0, 0, "", false},
     {"nothing: getxattr", SP_CALL_getxattr, "$/secret/file", 0, 0, "", false},
     {"nothing: listxattr", SP_CALL_listxattr, "$/secret/file", 0, 0, "", false},
+    {"nothing: setxattr", SP_CALL_setxattr, "$/secret/file", 0, 0, "", false},
+    {"nothing: lremovexattr", SP_CALL_lremovexattr, "$/secret/file", 0, 0, "", false},
     {"sibling prefix: getxattr", SP_CALL_getxattr, "$/database/file", 0, 0, "", false},
+    {"sibling prefix: setxattr", SP_CALL_setxattr, "$/database/file", 0, 0, "", false},
     {"write: chown", SP_CALL_chown, "$/data/file", 0, 0, "", true},
+    {"write: setxattr", SP_CALL_setxattr, "$/data/file", 0, 0, "", true},
+    {"write: getxattr", SP_CALL_getxattr, "$/data/file", 0, 0, "", true},
+    {"write: removexattr", SP_CALL_removexattr, "$/data/file", 0, 0, "", true},
     {"write: chmod", SP_CALL_chmod, "$/data/file", 0, 0644, "", true},
     {"write: chmod a directory", SP_CALL_fchmodat2, "$/data/sub", 0, 0755, "", true},
     {"write: utimes", SP_CALL_utimes, "$/data/file", 0, 0, "", true},
@@ -212,6 +221,7 @@ TEST_F(Denial, EveryRightBesideItsRefusals)
 		};
 		Call call = {attempt.id, place(attempt.path), attempt.flags, attempt.mode,
 			     AT_FDCWD,   place(attempt.path2)};
+		call.data = "value";
 		call.text = sp_call_table[attempt.id].extra == SP_EXTRA_ATTRIBUTE ? "user.secret"
 										  : "/any/text";
 		Outcome outcome = world_->perform(call);
@@ -344,10 +354,11 @@ TEST_F(Denial, LinksLeadNowhereNew)
 TEST_F(Denial, MissingAndPresentAnswerAlikeOutside)
 {
 	for (enum sp_call_id id :
-	     {SP_CALL_open, SP_CALL_stat, SP_CALL_access, SP_CALL_readlink, SP_CALL_chdir,
-	      SP_CALL_mkdir, SP_CALL_unlink, SP_CALL_rmdir, SP_CALL_mknod, SP_CALL_symlink,
-	      SP_CALL_link, SP_CALL_chmod, SP_CALL_utime, SP_CALL_truncate, SP_CALL_chown,
-	      SP_CALL_statfs, SP_CALL_getxattr, SP_CALL_listxattr})
+	     {SP_CALL_open,     SP_CALL_stat,      SP_CALL_access,   SP_CALL_readlink,
+	      SP_CALL_chdir,    SP_CALL_mkdir,     SP_CALL_unlink,   SP_CALL_rmdir,
+	      SP_CALL_mknod,    SP_CALL_symlink,   SP_CALL_link,     SP_CALL_chmod,
+	      SP_CALL_utime,    SP_CALL_truncate,  SP_CALL_chown,    SP_CALL_statfs,
+	      SP_CALL_getxattr, SP_CALL_listxattr, SP_CALL_setxattr, SP_CALL_removexattr})
 		for (const char *name :
 		     {"file", "missing", "missing/below", "file/below", "file/", "missing/"}) {
 			Call call = {id, t(std::string("secret/") + name)};

@@ -73,6 +73,7 @@ std::vector<Change> changes()
 {
 	static const struct timespec times[2] = {{1000, 5}, {2000, UTIME_OMIT}};
 	static const struct timeval values[2] = {{1000, 5}, {2000, 6}};
+	Call set = {SP_CALL_fsetxattr, ""}, drop = {SP_CALL_fremovexattr, ""};
 	Call omit = {SP_CALL_utimensat, ""}, now = omit, flags = omit,
 	     old = {SP_CALL_futimesat, ""};
 
@@ -82,6 +83,8 @@ std::vector<Change> changes()
 	memcpy(omit.times, times, sizeof(times));
 	old.times[0] = {1000, 5000};
 	old.times[1] = {2000, 6000};
+	set.text = drop.text = "user.any";
+	set.data = "value";
 	flags.flags = AT_SYMLINK_NOFOLLOW;
 	return {
 	    {"fchmod",
@@ -90,6 +93,10 @@ std::vector<Change> changes()
 	    {"fchown",
 	     {SP_CALL_fchown, ""},
 	     [](int fd) { return syscall(SYS_fchown, fd, -1, -1); }},
+	    {"fsetxattr", set,
+	     [](int fd) { return syscall(SYS_fsetxattr, fd, "user.any", "value", 5, 0); }},
+	    {"fremovexattr", drop,
+	     [](int fd) { return syscall(SYS_fremovexattr, fd, "user.any"); }},
 	    {"futimens", omit,
 	     [](int fd) { return syscall(SYS_utimensat, fd, nullptr, times, 0); }},
 	    {"futimens now", now,
@@ -255,6 +262,27 @@ TEST_F(Descriptor, SeveralNamesWantTheirOwnRight)
 	EXPECT_EQ("text", read_file(t("all/file")));
 	EXPECT_EQ(0, linked.perform({SP_CALL_fchmod, "", 0, 0600, file.get()}).result);
 	EXPECT_EQ(0, linked.perform(cut).result);
+}
+
+TEST_F(Descriptor, OnlyAttributesOfUsersAreSet)
+{
+	Fd file = open_at("all/file");
+
+	for (const char *name :
+	     {"security.capability", "system.posix_acl_access", "trusted.any", "users"})
+		for (enum sp_call_id id : {SP_CALL_setxattr, SP_CALL_lsetxattr, SP_CALL_removexattr,
+					   SP_CALL_fsetxattr, SP_CALL_fremovexattr}) {
+			Call call = {id, t("all/file"), 0, 0, file.get()};
+			call.text = name;
+			call.data = "value";
+			EXPECT_TRUE(world_->perform(call).refused_with(EPERM)) << name;
+		}
+	Call call = {SP_CALL_setxattr, t("all/file")};
+	call.text = "user.any";
+	call.data = "value";
+	EXPECT_EQ(0, world_->perform(call).result);
+	call.id = SP_CALL_getxattr;
+	EXPECT_EQ("value", world_->perform(call).out);
 }
 
 TEST_F(Descriptor, FilesOfAnotherViewAreNobodysHere)

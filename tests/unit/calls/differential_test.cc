@@ -120,6 +120,17 @@ std::string describe_stat(const struct stat &s)
 	return text;
 }
 
+std::string describe_attributes(const std::string &path)
+{
+	std::string text;
+	for (const char *name : {"user.first", "user.new"}) {
+		char value[64];
+		ssize_t n = lgetxattr(path.c_str(), name, value, sizeof(value));
+		text += n < 0 ? "" : " " + std::string(value, static_cast<size_t>(n));
+	}
+	return text;
+}
+
 void snapshot(const std::string &path, const std::string &name,
 	      std::map<std::string, std::string> &out, const std::string &tree)
 {
@@ -133,7 +144,7 @@ void snapshot(const std::string &path, const std::string &name,
 	std::string link = text;
 	if (link.rfind(tree, 0) == 0)
 		link = "$" + link.substr(tree.size());
-	out[name] = describe_stat(s) + " " + link;
+	out[name] = describe_stat(s) + " " + link + describe_attributes(path);
 	if (!S_ISDIR(s.st_mode))
 		return;
 	DIR *dir = opendir(path.c_str());
@@ -230,6 +241,7 @@ Call build(const Case &c, const std::string &tree, int dirfd)
 	call.resolve = row.resolve;
 	call.size = row.size;
 	call.text = row.text;
+	call.data = "new value";
 	call.owner = row.owner;
 	call.group = row.group;
 	call.has_times = row.times;
@@ -273,6 +285,10 @@ int64_t call_kernel(const Call &call, char *out)
 	}
 	put(info.out, reinterpret_cast<uintptr_t>(out));
 	put(info.size, call.size);
+	if (info.extra == SP_EXTRA_ATTRIBUTE && info.data >= 0) {
+		put(info.data, reinterpret_cast<uintptr_t>(call.data.data()));
+		put(info.size, call.data.size());
+	}
 	if (info.extra == SP_EXTRA_OPEN_HOW) {
 		put(info.flags, reinterpret_cast<uintptr_t>(&how));
 		put(info.size, sizeof(how));
@@ -563,6 +579,15 @@ const std::vector<CallRow> kCalls = {
     {SP_CALL_fchownat, AT_EMPTY_PATH, 0, 0, "", nullptr, kLinkOnly},
     {SP_CALL_fchownat, AT_EMPTY_PATH, 0, 0, "", nullptr, kClosed},
     {SP_CALL_fchownat, 2},
+    named({SP_CALL_setxattr}, "user.first"),
+    named({SP_CALL_setxattr, XATTR_CREATE}, "user.first"),
+    named({SP_CALL_setxattr, XATTR_REPLACE}, "user.new"),
+    named({SP_CALL_setxattr, 4}, "user.first"),
+    named({SP_CALL_setxattr, XATTR_CREATE | XATTR_REPLACE}, "user.first"),
+    named({SP_CALL_lsetxattr}, "user.first"),
+    named({SP_CALL_removexattr}, "user.first"),
+    named({SP_CALL_removexattr}, "user.missing"),
+    named({SP_CALL_lremovexattr}, "user.first"),
 };
 
 std::string repeat(const std::string &text, int times)
@@ -733,6 +758,8 @@ bool changes_metadata(const CallRow &row)
 	case SP_OPERATION_UTIME:
 	case SP_OPERATION_TRUNCATE:
 	case SP_OPERATION_CHOWN:
+	case SP_OPERATION_SETXATTR:
+	case SP_OPERATION_REMOVEXATTR:
 		return true;
 	default:
 		return false;

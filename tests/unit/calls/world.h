@@ -205,6 +205,7 @@ struct Call {
 	uint64_t resolve = 0, size = PATH_MAX;
 	mode_t umask = 022;
 	std::string text = {};
+	std::string data = {};
 	uint32_t owner = UINT32_MAX, group = UINT32_MAX;
 	bool has_times = false;
 	struct timespec times[2] = {};
@@ -262,6 +263,8 @@ class World
 		plain.dirfd = call.dirfd;
 		plain.dirfd2 = call.dirfd2;
 		plain.path = lacks_path(call) ? nullptr : call.path.c_str();
+		plain.data = reinterpret_cast<const uint8_t *>(call.data.data());
+		plain.data_length = call.data.size();
 		plain.owner = call.owner;
 		plain.group = call.group;
 		plain.has_times = call.has_times;

@@ -241,6 +241,30 @@ TEST(Decode, ANameMayLackOnlyWhereADescriptorStandsForIt)
 		  -EBADMSG);
 }
 
+TEST(Decode, AValueHasFourThousandBytesAtMost)
+{
+	std::string value(SP_DATA_MAX + 1, '\0');
+
+	for (size_t length : {size_t{0}, size_t{1}, size_t{SP_DATA_MAX}, size_t{SP_DATA_MAX} + 1}) {
+		struct sp_request request;
+		auto change = [&](Request &, Call &c) {
+			c.data = {length, reinterpret_cast<uint8_t *>(&value[0])};
+		};
+		ASSERT_EQ(decode(request_of(SP_CALL_setxattr, "/x", change), &request),
+			  length > SP_DATA_MAX ? -EBADMSG : 0)
+		    << length;
+		if (length <= SP_DATA_MAX) {
+			EXPECT_EQ(request.call.data_length, length);
+		}
+	}
+	EXPECT_EQ(decode_changed(SP_CALL_setxattr, [](Request &, Call &c) { c.has_data = 0; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_removexattr, [](Request &, Call &c) { c.has_data = 1; }),
+		  -EBADMSG);
+	EXPECT_EQ(decode_changed(SP_CALL_fsetxattr, [](Request &, Call &c) { c.has_size = 1; }),
+		  -EBADMSG);
+}
+
 TEST(Decode, OwnerAndGroupBelongTogether)
 {
 	struct sp_request request;
@@ -296,6 +320,13 @@ TEST(Decode, PathsWithNulAndTooLongOnes)
 				c.text = {bad->size(), reinterpret_cast<uint8_t *>(&(*bad)[0])};
 			}),
 		    -EBADMSG);
+	for (size_t length : {size_t{XATTR_NAME_MAX}, size_t{XATTR_NAME_MAX} + 1})
+		EXPECT_EQ(decode_changed(
+			      SP_CALL_getxattr,
+			      [&](Request &, Call &c) {
+				      c.text = {length, reinterpret_cast<uint8_t *>(&longest[0])};
+			      }),
+			  length > XATTR_NAME_MAX ? -EBADMSG : 0);
 	EXPECT_EQ(decode(request_of(SP_CALL_open, "")), 0) << "an empty name is a legal argument";
 }
 

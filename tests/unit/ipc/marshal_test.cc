@@ -109,7 +109,7 @@ class Marshal : public ::testing::Test
 		set(info_->text, memory_.put_string("user.text"));
 		set(info_->flags, 0);
 		set(info_->mode, 5);
-		set(info_->data, memory_.put(std::string(32, '\0')));
+		set(info_->data, memory_.put(std::string(100, '\0')));
 		set(info_->size, 100);
 		if (info_->extra == SP_EXTRA_OPEN_HOW) {
 			struct open_how how = {O_RDWR, 0, RESOLVE_BENEATH};
@@ -186,6 +186,7 @@ TEST_F(Marshal, WhatGoesOverTheWireComesBack)
 		EXPECT_EQ(back.resolve, call_.resolve);
 		EXPECT_EQ(back.size, call_.size);
 		EXPECT_EQ(back.umask, 027u);
+		EXPECT_EQ(back.data_length, call_.data_length);
 		EXPECT_EQ(back.owner, call_.owner);
 		EXPECT_EQ(back.group, call_.group);
 		EXPECT_EQ(back.has_times, call_.has_times);
@@ -338,6 +339,35 @@ TEST_F(Marshal, AnAttributesNameHas255BytesAtMostAndIsReadFirst)
 		arguments_[1] = memory_.put_string(wrong);
 		EXPECT_EQ(marshal(), -ERANGE);
 	}
+}
+
+TEST_F(Marshal, AValueIsReadWholeOrNotAtAll)
+{
+	fill(SP_CALL_setxattr);
+	arguments_[2] = memory_.put(std::string(4096, 'v'));
+	for (auto [size, expected] : std::vector<std::pair<uint64_t, int>>{{0, 0},
+									   {4096, 0},
+									   {4097, -ENOSPC},
+									   {65536, -ENOSPC},
+									   {65537, -E2BIG},
+									   {UINT64_MAX, -E2BIG}}) {
+		arguments_[3] = size;
+		ASSERT_EQ(marshal(), expected) << size;
+		if (expected == 0) {
+			EXPECT_EQ(call_.data_length, size);
+			EXPECT_EQ(std::string(call_.data, call_.data + size),
+				  std::string(size, 'v'));
+		}
+	}
+	arguments_[2] = kWild;
+	arguments_[3] = 0;
+	EXPECT_EQ(marshal(), 0) << "nothing is read";
+	arguments_[3] = 1;
+	EXPECT_EQ(marshal(), -EFAULT);
+	// The flags are the first that counts, then the name of the attribute.
+	arguments_[1] = kWild;
+	arguments_[4] = 4;
+	EXPECT_EQ(marshal(), -EINVAL);
 }
 
 TEST_F(Marshal, NumbersAreCutAsTheKernelCutsThem)

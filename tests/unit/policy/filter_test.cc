@@ -610,9 +610,9 @@ TEST_F(FilterTest, ThePortersIsAnAllowList)
 		EXPECT_EQ(kAllow, narrow.run(nr, {}));
 		EXPECT_EQ(kAllow, wide.run(nr, {}));
 	}
-	for (uint32_t nr :
-	     {__NR_mkdirat, __NR_mknodat, __NR_symlinkat, __NR_linkat, __NR_unlinkat,
-	      __NR_renameat2, __NR_fchmodat, __NR_utimensat, __NR_fchownat, __NR_ftruncate}) {
+	for (uint32_t nr : {__NR_mkdirat, __NR_mknodat, __NR_symlinkat, __NR_linkat, __NR_unlinkat,
+			    __NR_renameat2, __NR_fchmodat, __NR_utimensat, __NR_fchownat,
+			    __NR_setxattr, __NR_removexattr, __NR_ftruncate}) {
 		EXPECT_EQ(kKill, narrow.run(nr, {})) << nr;
 		EXPECT_EQ(kAllow, wide.run(nr, {})) << nr;
 	}
