@@ -12,7 +12,7 @@
  *   - What changes by a descriptor has a right by the name that the object has now. A named file of another view:
  *     EPERM. A descriptor opened with access mode 3 counts as O_PATH: EBADF.
  *   - Changing a device: EPERM.
- *   - Setting an extended attribute other than user.*: EPERM; a value longer than 4,096 bytes: ENOSPC.
+ *   - Setting an extended attribute other than user.*: EPERM, an ACL: EOPNOTSUPP; a value longer than 4,096 bytes: ENOSPC.
  *   - Extended attributes, and lists of them, that are longer than 4,096 bytes: E2BIG.
  *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ; one of a leased file: EAGAIN.
  *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod

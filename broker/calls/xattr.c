@@ -87,7 +87,20 @@ int64_t sp_call_listxattr(struct sp_request *request)
 	return r < 0 ? r : read_on(request, walk.object, list);
 }
 
-/* Others than the users' own mean something to the kernel: ACLs, labels, capabilities. */
+/*
+ * Others than the users' own mean something to the kernel. Labels and capabilities want privileges.
+ * ACLs are as in a file system that has none: cp -a then goes on with chmod, and asks nobody.
+ */
+static int refuse_kernels_own(struct sp_request *request, const struct sp_walk *walk)
+{
+	static const char acl[] = "system.posix_acl_";
+
+	if (strncmp(request->call->text, acl, sizeof(acl) - 1) == 0)
+		return -EOPNOTSUPP;
+	return sp_refuse(request, walk->name, &walk->decision, EPERM,
+			 "an attribute that is not the users' own");
+}
+
 static int change(struct sp_request *request, act_fn *act)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
@@ -96,8 +109,7 @@ static int change(struct sp_request *request, act_fn *act)
 	if (r < 0)
 		return r;
 	if (!is_users(request->call))
-		return sp_refuse(request, walk.name, &walk.decision, EPERM,
-				 "an attribute that is not the users' own");
+		return refuse_kernels_own(request, &walk);
 	return (int)act_on(request, walk.object, act, NULL, 0);
 }
 

@@ -376,6 +376,36 @@ TEST_F(RightsTest, Execute)
 	EXPECT_EQ(run({"--execute", guest}, {"execute", "/bin/true"}).output, "EACCES\n");
 }
 
+/* Modes, times, links and FIFOs, by name and by descriptor, as archives and copies keep them. */
+TEST_F(RightsTest, OrdinaryToolsKeepWhatTheyCopy)
+{
+	const std::string
+	    make = "mkdir data/src && cd data/src && echo text >file && chmod 640 file && "
+		   "touch -d 2001-02-03T04:05:06Z file && ln file hard && "
+		   "ln -s file soft && mkfifo -m 600 fifo && cd .. && ",
+	    copy = "cp -a src copied && tar cf all.tar src && mkdir out && "
+		   "tar xf all.tar -C out && ",
+	    tell = "for d in copied out/src; do stat -c '%a %h %Y' $d/file; "
+		   "readlink $d/soft; test -p $d/fifo && ls -l $d >/dev/null; done";
+	const Words options = {"run",  "-w",        "data", "-r", "other", "--execute",
+			       "/usr", "--execute", "/bin", "--", "sh",    "-c"};
+	Words words = options;
+
+	words.push_back(make + copy + tell);
+	Result result = command(words);
+	EXPECT_EQ(result.output, "640 2 981173106\nfile\n640 2 981173106\nfile\n") << result.errors;
+	EXPECT_EQ(result.status, 0) << result.errors;
+	for (const char *change :
+	     {"chmod 600 other/file", "touch other/file", "truncate -s 0 other/file",
+	      "ln -s x other/soft", "ln data/file other/hard", "mkfifo other/fifo",
+	      "cp -a data/file other/copy"}) {
+		words = options;
+		words.push_back(change);
+		EXPECT_EQ(command(words).status, 1) << change;
+	}
+	EXPECT_EQ(read_file(directory + "/other/file"), "text");
+}
+
 TEST_F(RightsTest, NamesThatAreNotThereAreMistakes)
 {
 	for (const char *option : {"--read", "--execute"}) {

@@ -268,8 +268,7 @@ TEST_F(Descriptor, OnlyAttributesOfUsersAreSet)
 {
 	Fd file = open_at("all/file");
 
-	for (const char *name :
-	     {"security.capability", "system.posix_acl_access", "trusted.any", "users"})
+	for (const char *name : {"security.capability", "trusted.any", "system.other", "users"})
 		for (enum sp_call_id id : {SP_CALL_setxattr, SP_CALL_lsetxattr, SP_CALL_removexattr,
 					   SP_CALL_fsetxattr, SP_CALL_fremovexattr}) {
 			Call call = {id, t("all/file"), 0, 0, file.get()};
@@ -277,6 +276,11 @@ TEST_F(Descriptor, OnlyAttributesOfUsersAreSet)
 			call.data = "value";
 			EXPECT_TRUE(world_->perform(call).refused_with(EPERM)) << name;
 		}
+	// As in a file system without ACLs, so that cp -a goes on with chmod.
+	Call acl = {SP_CALL_fsetxattr, "", 0, 0, file.get()};
+	acl.text = "system.posix_acl_access";
+	EXPECT_EQ(-EOPNOTSUPP, world_->perform(acl).result);
+	EXPECT_EQ(0, world_->perform(acl).refusal);
 	Call call = {SP_CALL_setxattr, t("all/file")};
 	call.text = "user.any";
 	call.data = "value";
