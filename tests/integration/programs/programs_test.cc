@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs as Debian ships them say and write below a floor what they say and write without one. */
+#include <ostream>
+
+#include "tests/integration/programs/scratch.h"
+
+namespace
+{
+
+using sallyport::Outcome;
+
+enum {
+	EXACT = 0,
+	ANY_ERRORS = 1 << 0,  /* what it says on stderr may differ */
+	ANY_CONTENT = 1 << 1, /* times or random numbers go into the files that it writes */
+};
+
+struct Row {
+	const char *name;
+	const char *options; /* of `sallyport run` */
+	const char *command; /* the words of a shell */
+	const char *prepare; /* a shell's, in the tree, before it */
+	unsigned differs;
+};
+
+/* The name of a row is that of its test. */
+void PrintTo(const Row &row, std::ostream *stream)
+{
+	*stream << row.command;
+}
+
+#define READS "-r ."
+#define WRITES "-w ."
+#define RUNS "--execute /usr"
+
+const Row kRows[] = {
+    {"cat", READS, "cat text.txt link sub/deep/file", "", EXACT},
+    {"cat_missing", READS, "cat text.txt missing", "", EXACT},
+    {"file", READS, "file text.txt image.png doc.pdf doc.xml sub link", "", EXACT},
+    {"file_stdin", READS, "file - < image.png", "", EXACT},
+    {"ls", READS, "ls -lR --time-style=full-iso", "", EXACT},
+    {"ls_usr", READS, "ls -F /usr/lib", "", EXACT},
+    {"find", READS, "find . -type f -newermt 2001-01-01", "", EXACT},
+    {"find_exec", READS " " RUNS, "find . -name '*.c' -exec wc -l {} +", "", EXACT},
+    {"pdftotext", READS, "pdftotext doc.pdf -", "", EXACT},
+    {"pdftotext_to_file", WRITES, "pdftotext doc.pdf doc.txt", "", EXACT},
+    {"pdftoppm", WRITES, "pdftoppm -r 20 -png doc.pdf page", "", EXACT},
+    {"xmllint", READS, "xmllint --format doc.xml", "", EXACT},
+    {"xmllint_refuses", READS, "xmllint doc.pdf", "", EXACT},
+    {"sqlite_reads", READS, "sqlite3 -readonly base 'select * from t order by n'",
+     "sqlite3 base 'create table t (n, m); insert into t values (1, 2), (3, 4)'", EXACT},
+    {"sqlite_writes", WRITES,
+     "sqlite3 base 'begin; insert into t values (5, 6); commit; select sum(n) from t'",
+     "sqlite3 base 'create table t (n, m); insert into t values (1, 2), (3, 4)'", EXACT},
+    {"perl", READS,
+     "perl -MPOSIX -MFile::Find -e 'find(sub { print \"$File::Find::name\\n\" if -f }, \".\"); "
+     "print strftime(\"%Y\\n\", "
+     "gmtime(0))'",
+     "", EXACT},
+    {"python_json", READS,
+     "/usr/bin/python3 -c 'import json; print(json.load(open(\"data.json\")))'", "", EXACT},
+    {"python_imports", READS,
+     "/usr/bin/python3 -c 'import ssl, ctypes, sqlite3, hashlib; print(ssl.OPENSSL_VERSION)'", "",
+     EXACT},
+    {"python_ctypes", READS,
+     "/usr/bin/python3 -c 'import ctypes; print(ctypes.CDLL(None).strlen(b\"porter\")); "
+     "c = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1); print(c(41))'",
+     "", EXACT},
+    {"python_threads", READS,
+     "/usr/bin/python3 -c '\n"
+     "import threading\n"
+     "def work(n):\n"
+     "    for i in range(200):\n"
+     "        with open(\"text.txt\") as f: total[n] += len(f.read())\n"
+     "total = [0] * 8\n"
+     "threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]\n"
+     "[t.start() for t in threads]; [t.join() for t in threads]\n"
+     "print(total)'",
+     "", EXACT},
+    {"python_subprocess", READS " " RUNS,
+     "/usr/bin/python3 -c 'import subprocess; print(subprocess.check_output([\"/usr/bin/wc\", "
+     "\"-c\", \"text.txt\"])); "
+     "print(subprocess.run(\"exit 7\", shell=True).returncode)'",
+     "", EXACT},
+    {"sha256sum", READS, "sha256sum text.txt doc.pdf sub/other", "", EXACT},
+    {"sha256sum_check", READS, "sha256sum -c sums", "sha256sum text.txt doc.pdf > sums", EXACT},
+    {"tar_create", READS, "tar cf - --sort=name .", "", EXACT},
+    {"dash", READS " " RUNS,
+     "dash -c 'cat <<E | tr a-z A-Z; cd sub && ls; echo $?; echo in | (cd deep; cat; "
+     "pwd)\nhere\nE'",
+     "", EXACT},
+    {"dash_writes", WRITES " " RUNS,
+     "dash -c 'for i in 1 2 3; do echo $i > made.$i; done; cat made.* > all; rm made.2; mkdir d; "
+     "mv made.1 d; exit 3'",
+     "", EXACT},
+    {"bash", READS " " RUNS,
+     "bash -c 'while read -r line; do echo \"<$line>\"; done < text.txt | sort; cat <<< word; echo "
+     "x{1..3}; type cat; set -o pipefail; false | true; echo $?'",
+     "", EXACT},
+    {"cat_stdin", READS, "cat /dev/stdin - < text.txt", "", EXACT},
+    {"git_log", WRITES " " RUNS, "git -c core.pager=cat -C project log --format=%s%an",
+     "cd project && git -c init.defaultBranch=main init -q && git add . && git -c user.name=n -c "
+     "user.email=e commit -qm first",
+     ANY_CONTENT}, /* git init itself waits for chmod */
+    {"busybox", READS, "busybox ls -l .", "", EXACT},
+    {"busybox_sh", READS " " RUNS, "busybox sh -c 'cat text.txt | busybox wc -l; cd sub; pwd'", "",
+     EXACT},
+    {"ssh_keygen", WRITES, "ssh-keygen -q -t ed25519 -N '' -C c -f key", "", ANY_CONTENT},
+};
+
+/* Type and mode of a tree's entry, without what it holds. */
+std::string ModeOf(const std::string &entry)
+{
+	return entry.substr(0, entry.find(' '));
+}
+
+/* The names that only one of the trees has, or that are not the same in both. */
+std::string Differences(const Outcome &native, const Outcome &sandboxed, bool modes_alone)
+{
+	std::string names;
+
+	for (const auto &[name, entry] : native.tree) {
+		auto other = sandboxed.tree.find(name);
+
+		if (other == sandboxed.tree.end())
+			names += "missing: " + name + "\n";
+		else if (ModeOf(entry) != ModeOf(other->second))
+			names += "mode: " + name + ": " + ModeOf(entry) + " became " +
+				 ModeOf(other->second) + "\n";
+		else if (!modes_alone && entry != other->second)
+			names += "content: " + name + "\n";
+	}
+	for (const auto &entry : sandboxed.tree)
+		if (native.tree.count(entry.first) == 0)
+			names += "extra: " + entry.first + "\n";
+	return names;
+}
+
+class Programs : public sallyport::ScratchTest, public testing::WithParamInterface<Row>
+{
+};
+
+TEST_P(Programs, BehaveAsNatively)
+{
+	const Row &row = GetParam();
+
+	ASSERT_NO_FATAL_FAILURE(MakeTree(row.prepare));
+	const Outcome native = RunNative(row.command);
+	ASSERT_NO_FATAL_FAILURE(MakeTree(row.prepare));
+	const Outcome sandboxed = RunSandboxed(row.options, row.command);
+
+	EXPECT_EQ(native.status, sandboxed.status);
+	EXPECT_EQ(native.output, sandboxed.output);
+	if (!(row.differs & ANY_ERRORS)) {
+		EXPECT_EQ(native.errors, sandboxed.errors);
+	}
+	EXPECT_EQ("", Differences(native, sandboxed, row.differs & ANY_CONTENT));
+}
+
+INSTANTIATE_TEST_SUITE_P(Debian, Programs, testing::ValuesIn(kRows),
+			 [](const testing::TestParamInfo<Row> &info) { return info.param.name; });
+
+} // namespace
