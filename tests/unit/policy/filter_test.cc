@@ -134,13 +134,14 @@ TEST_F(FilterTest, ProgramTouchesNobodyOutside)
 {
 	Filter filter("include program");
 
-	for (long nr : {__NR_fork, __NR_vfork, __NR_wait4, __NR_pipe2, __NR_flock, __NR_setsid,
-			__NR_setpgid, __NR_sched_setaffinity, __NR_shmget, __NR_sendmsg,
-			__NR_tgkill, __NR_memfd_create, __NR_ftruncate})
+	for (long nr :
+	     {__NR_fork, __NR_vfork, __NR_wait4, __NR_pipe2, __NR_flock, __NR_setsid, __NR_setpgid,
+	      __NR_sched_setaffinity, __NR_shmget, __NR_sendmsg, __NR_tgkill, __NR_memfd_create,
+	      __NR_ftruncate, __NR_setresuid /* without capabilities: to oneself */})
 		EXPECT_EQ(kAllow, filter(nr, {1})) << nr;
 	for (long nr : {__NR_socket, __NR_connect, __NR_bind, __NR_execve, __NR_fchmod, __NR_fchown,
-			__NR_fsetxattr, __NR_setuid, __NR_ptrace, __NR_process_vm_readv, __NR_mount,
-			__NR_symlink})
+			__NR_fsetxattr, __NR_setgroups, __NR_ptrace, __NR_process_vm_readv,
+			__NR_mount, __NR_symlink})
 		EXPECT_EQ(kTrap, filter(nr, {1})) << nr;
 	EXPECT_EQ(kAllow, filter(__NR_clone, {SIGCHLD}));
 	EXPECT_EQ(kTrap, filter(__NR_clone, {SIGCHLD | CLONE_PARENT}));
