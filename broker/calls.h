@@ -5,8 +5,13 @@
  *
  * A call that the policy allows answers as the kernel's own, errno included, with these exceptions:
  *
- *   - FIFOs, sockets and devices are not opened: ENXIO. So are links below /proc to what has no name
- *     (pipes, memfds, deleted files). Other processes' entries there, ns/ and map_files/: EACCES.
+ *   - Sockets and devices are not opened, but null, zero, full, random, urandom and the session's terminal, nor are FIFOs
+ *     where that would wait for the other end (so not for reading without O_NONBLOCK): ENXIO. Neither are other processes' entries in
+ *     /proc, ns/ and map_files/: EACCES.
+ *   - A link below /proc to a descriptor of the caller's (/dev/stdin) that has no name, or none that is granted (a pipe,
+ *     a terminal, a memfd, a deleted file), is opened with no more access than the descriptor has, and where that is
+ *     not a pipe or on a disk or in memory, shares its offset and flags. A caller that is only known by the sandbox's
+ *     own numbers: ENXIO.
  *   - access(X_OK) on a file: EACCES, since no path rule grants execution.
  *   - Set-id and sticky bits of a mode are dropped, also where the file had them already.
  *   - What changes by a descriptor has a right by the name that the object has now. A named file of another view:

@@ -41,6 +41,7 @@ struct walker {
 	bool ended;   /* the request's last component is behind us: what is still pending is the way
 			 to it */
 	enum sp_last last;
+	int own; /* see sp_walk */
 	unsigned links;
 	struct level levels[LEVELS];
 	unsigned depth;
@@ -499,6 +500,8 @@ static int expand(struct walker *w, const struct component *c, int link, const s
 		return n < 0 ? -errno : -ENOENT;
 	if ((size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
+	if (kind == SP_PROC_MAGIC && c->last && !c->slash && !(w->resolve & RESOLVE_NO_MAGICLINKS))
+		w->own = sp_proc_descriptor(w->name + w->proc + 1);
 	r = kind == SP_PROC_MAGIC ? check_magic(w, text, (size_t)n) : 0;
 	if (r == 0)
 		r = prepend(w, text, (size_t)n);
@@ -690,11 +693,13 @@ int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned fl
 	    .flags = flags,
 	    .resolve = resolve,
 	    .base = SP_BASE_INIT,
+	    .own = -1,
 	};
 	int r = start(&w, dirfd, path);
 
 	if (r == 0)
 		r = run(&w, ret_walk);
+	ret_walk->own = w.scoped || (resolve & RESOLVE_NO_XDEV) ? -1 : w.own;
 	if (r < 0)
 		sp_walk_close(ret_walk);
 	return r;
@@ -803,6 +808,20 @@ static int object_status(const struct sp_request *request, struct sp_walk *walk)
 	return sp_view_is_stray_proc(request->view, walk->object, device_of(&walk->status));
 }
 
+/* The name leads nowhere, but the caller has a descriptor of what it is about. */
+static int hold_own(struct sp_request *request, int error, struct sp_walk *walk)
+{
+	int object = sp_own_hold(request, walk->own);
+
+	if (object < 0)
+		return error;
+	request->refusal->error = 0;
+	walk->object = object;
+	walk->decision = (struct sp_path_decision){.standing = SP_STANDING_INSIDE,
+						   .rights = SP_RIGHT_READ | SP_RIGHT_WRITE};
+	return statx(object, "", AT_EMPTY_PATH, WALK_MASK, &walk->status) < 0 ? -errno : 0;
+}
+
 int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk)
 {
 	const struct sp_call *call = request->call;
@@ -815,9 +834,9 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 		return r;
 	sp_walk_close(ret_walk);
 	r = sp_walk(request, call->dirfd, call->path, flags, 0, ret_walk);
-	if (r == 0 && (open_flags & O_DIRECTORY) && !S_ISDIR(ret_walk->status.stx_mode))
-		return -ENOTDIR;
-	return r;
+	if (open_flags & O_DIRECTORY)
+		return r == 0 && !S_ISDIR(ret_walk->status.stx_mode) ? -ENOTDIR : r;
+	return r < 0 && ret_walk->own >= 0 ? hold_own(request, r, ret_walk) : r;
 }
 
 static int walk_changed(struct sp_request *request, struct sp_walk *walk)

@@ -55,6 +55,9 @@ struct sp_walk {
 	struct statx status; /* of `object`, as it was at the lookup */
 	uint64_t mount;      /* of `parent`, or of `object` where there is none */
 	enum sp_last last;
+	/* The caller's descriptor that a link in last place leads to (/proc/self/fd/N, /dev/stdin),
+	 * else -1. Known also where the walk fails. */
+	int own;
 	char component[NAME_MAX + 3]; /* for a call relative to `parent`; keeps a trailing slash */
 	char text[48];       /* what /proc/self and /proc/thread-self say to the caller, else "" */
 	char name[PATH_MAX]; /* canonical */
@@ -64,13 +67,13 @@ struct sp_walk {
 
 #define SP_WALK_INIT                                                                               \
 	{                                                                                          \
-		.parent = -1, .object = -1                                                         \
+		.parent = -1, .object = -1, .own = -1                                              \
 	}
 
 /* The same for a variable with __attribute__((uninitialized)): a page less to clear. */
 static inline void sp_walk_init(struct sp_walk *walk)
 {
-	walk->parent = walk->object = -1;
+	walk->parent = walk->object = walk->own = -1;
 	walk->component[0] = walk->text[0] = walk->name[0] = '\0';
 	walk->length = 0;
 }
@@ -164,6 +167,15 @@ int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *re
 int sp_caller_open(const struct sp_request *request, int dirfd);
 void sp_base_close(struct sp_base *base);
 
+/*
+ * What the kernel lets any process do: to come by an object again that it holds a descriptor of, even
+ * where its name, if it has one, is not granted. `number` is walk->own. The first gives an O_PATH
+ * descriptor; the second opens with `flags`, with no more access than the descriptor has: -EACCES where
+ * it has less, a directory (those have names), or the caller isn't known by its outer number.
+ */
+int sp_own_hold(const struct sp_request *request, int number);
+int sp_own_open(const struct sp_request *request, int number, uint64_t flags);
+
 /* What a link below /proc, or a directory on the way, means. `name` is canonical and relative to
  * the /proc mount. */
 enum sp_proc_kind {
@@ -172,6 +184,9 @@ enum sp_proc_kind {
 	SP_PROC_REFUSED, /* leads past every name: ns, map_files */
 };
 enum sp_proc_kind sp_proc_classify(const char *name, bool is_link);
+
+/* The N of a caller's fd/N, or -1. */
+int sp_proc_descriptor(const char *name);
 
 /* Opens below `dirfd` without crossing any link. A descriptor or -errno. */
 int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);

@@ -2,6 +2,8 @@
 /* What the names below /proc/self mean: a link there leads to an object, not to the name it shows.
  */
 #include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "broker/walker.h"
@@ -41,6 +43,17 @@ static bool is_descriptor(const char *entry)
 	const char *rest = strncmp(entry, "fd/", 3) == 0 ? skip_number(entry + 3) : NULL;
 
 	return rest && *rest == '\0';
+}
+
+int sp_proc_descriptor(const char *name)
+{
+	const char *entry = entry_of(name);
+	long number;
+
+	if (!entry || !is_descriptor(entry))
+		return -1;
+	number = strtol(entry + 3, NULL, 10); /* LONG_MAX where it is too large */
+	return number <= INT_MAX ? (int)number : -1;
 }
 
 enum sp_proc_kind sp_proc_classify(const char *name, bool is_link)

@@ -120,11 +120,16 @@ static bool is_tame(unsigned major_number, unsigned minor_number)
 	return false;
 }
 
-static bool is_special(mode_t mode, unsigned major_number, unsigned minor_number)
+/* FIFOs are for who needs not wait for the other end: this process answers all callers. A writer learns
+ * from ENXIO that there is no reader. */
+static bool is_special(const struct opening *o, mode_t mode, unsigned major_number,
+		       unsigned minor_number)
 {
 	if (S_ISCHR(mode))
 		return !is_tame(major_number, minor_number);
-	return S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISBLK(mode);
+	if (S_ISFIFO(mode))
+		return !(o->flags & O_NONBLOCK) && (o->flags & O_ACCMODE) == O_RDONLY;
+	return S_ISSOCK(mode) || S_ISBLK(mode);
 }
 
 static int refuse_special(const struct opening *o, const struct sp_walk *walk, mode_t mode)
@@ -153,7 +158,7 @@ static int truncate_file(const struct opening *o, int fd)
 static int check_file(const struct opening *o, const struct sp_walk *walk, int fd,
 		      const struct stat *status)
 {
-	if (is_special(status->st_mode, major(status->st_rdev), minor(status->st_rdev)))
+	if (is_special(o, status->st_mode, major(status->st_rdev), minor(status->st_rdev)))
 		return refuse_special(o, walk, status->st_mode);
 	/* Only some of the names of a file with several links are known to the policy. */
 	if (S_ISREG(status->st_mode) && status->st_nlink > 1 && writes(o->flags)) {
@@ -162,8 +167,8 @@ static int check_file(const struct opening *o, const struct sp_walk *walk, int f
 		if (r < 0)
 			return r;
 	}
-	/* Of a device the kernel truncates nothing. */
-	if (!(o->flags & O_TRUNC) || S_ISCHR(status->st_mode))
+	/* Of a device or a FIFO the kernel truncates nothing. */
+	if (!(o->flags & O_TRUNC) || S_ISCHR(status->st_mode) || S_ISFIFO(status->st_mode))
 		return 0;
 	return S_ISDIR(status->st_mode) ? -EISDIR : truncate_file(o, fd);
 }
@@ -207,6 +212,9 @@ static int open_fast(const struct opening *o)
 	if ((o->flags & (CREATING | O_TRUNC)) || o->resolve)
 		return AGAIN;
 	r = sp_walk_fast(o->request, call->dirfd, call->path, quiet(o->flags), o->needed, &walk);
+	/* The slow way tells a FIFO without a reader from other troubles. */
+	if (r == -ENXIO)
+		return AGAIN;
 	return r == 0 ? examine(o, &walk, &walk.object, true) : r;
 }
 
@@ -255,7 +263,7 @@ static int check_existing(const struct opening *o, const struct sp_walk *walk)
 	r = sp_require(o->request, walk, o->needed);
 	if (r < 0 || (o->flags & O_PATH))
 		return r;
-	return is_special(mode, walk->status.stx_rdev_major, walk->status.stx_rdev_minor)
+	return is_special(o, mode, walk->status.stx_rdev_major, walk->status.stx_rdev_minor)
 		   ? refuse_special(o, walk, mode)
 		   : 0;
 }
@@ -277,7 +285,26 @@ static int open_existing(const struct opening *o, const struct sp_walk *walk)
 		return AGAIN;
 	if (fd == -ENOENT && (o->flags & O_CREAT))
 		return AGAIN;
+	if (fd == -ENXIO && S_ISFIFO(walk->status.stx_mode) && !(o->flags & O_NONBLOCK))
+		return refuse_special(o, walk, walk->status.stx_mode);
 	return fd < 0 ? fd : examine(o, walk, &fd, false);
+}
+
+/* By its name it can't be had, but the caller has a descriptor of it. */
+static int open_own(const struct opening *o, int error, int number)
+{
+	int fd;
+
+	if (o->flags & (O_PATH | O_DIRECTORY | TMPFILE_BIT))
+		return error;
+	fd = sp_own_open(o->request, number, o->flags & ~(uint64_t)(O_CREAT | O_EXCL));
+	if (fd == -EACCES)
+		return error;
+	o->request->refusal->error = 0;
+	if (fd < 0)
+		return fd;
+	o->request->answer->descriptor = fd;
+	return 0;
 }
 
 static int open_slow(const struct opening *o)
@@ -293,9 +320,9 @@ static int open_slow(const struct opening *o)
 	if (o->flags & O_CREAT)
 		flags |= SP_WALK_CREATE;
 	r = sp_walk(o->request, call->dirfd, call->path, flags, o->resolve, &walk);
-	if (r < 0)
-		return r;
-	return walk.object < 0 ? open_new(o, &walk) : open_existing(o, &walk);
+	if (r == 0)
+		r = walk.object < 0 ? open_new(o, &walk) : open_existing(o, &walk);
+	return r < 0 && walk.own >= 0 ? open_own(o, r, walk.own) : r;
 }
 
 int64_t sp_call_open(struct sp_request *request)

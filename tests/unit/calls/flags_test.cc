@@ -134,14 +134,36 @@ TEST_F(Flags, SpecialFilesAreRefusedWithoutWaiting)
 			  sizeof(address)));
 	ASSERT_EQ(0, fchdir(here.get()));
 	for (const char *name : {"all/fifo", "all/socket"})
-		for (uint64_t flags :
-		     {O_RDONLY, O_WRONLY, O_RDWR, O_RDONLY | O_NONBLOCK, O_CREAT | O_WRONLY}) {
+		for (uint64_t flags : {O_RDONLY, O_WRONLY, O_WRONLY | O_NONBLOCK,
+				       O_CREAT | O_WRONLY, O_CREAT | O_WRONLY | O_TRUNC}) {
 			Outcome outcome = world_->open(t(name), flags, 0600);
 			EXPECT_EQ(-ENXIO, outcome.result) << name << flags;
 		}
-	EXPECT_EQ("is a FIFO", world_->open(t("all/fifo"), O_RDWR).detail);
+	EXPECT_EQ(-ENXIO, world_->open(t("all/socket"), O_RDWR).result);
+	EXPECT_EQ("is a FIFO", world_->open(t("all/fifo"), O_RDONLY).detail);
+	EXPECT_EQ("is a FIFO", world_->open(t("all/fifo"), O_WRONLY).detail);
+	EXPECT_EQ("", world_->open(t("all/fifo"), O_WRONLY | O_NONBLOCK).detail);
 	EXPECT_EQ(0, world_->open(t("all/fifo"), O_PATH).result);
 	EXPECT_EQ(0, world_->perform({SP_CALL_unlink, t("all/fifo")}).result);
+}
+
+TEST_F(Flags, FifosOpenWhereNobodyNeedsToWait)
+{
+	char text[8] = "";
+
+	ASSERT_EQ(0, mkfifo(t("all/fifo").c_str(), 0600));
+	Outcome reader = world_->open(t("all/fifo"), O_RDONLY | O_NONBLOCK);
+	ASSERT_EQ(0, reader.result);
+	for (uint64_t flags :
+	     {O_WRONLY, O_WRONLY | O_NONBLOCK, O_RDWR, O_CREAT | O_WRONLY | O_TRUNC}) {
+		Outcome writer = world_->open(t("all/fifo"), flags, 0600);
+		ASSERT_EQ(0, writer.result) << flags;
+		EXPECT_EQ(flags & O_NONBLOCK, fcntl(writer.descriptor.get(), F_GETFL) & O_NONBLOCK);
+		EXPECT_EQ(1, write(writer.descriptor.get(), "x", 1));
+		EXPECT_EQ(1, read(reader.descriptor.get(), text, sizeof(text)));
+	}
+	World other({{t("all/**"), SP_RIGHT_READ}});
+	EXPECT_TRUE(other.open(t("all/fifo"), O_WRONLY).refused_with(EACCES));
 }
 
 // Those that do nothing to anybody, by what they are and not by their name.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names below /proc: the caller's own entry under every spelling, nobody else's, and links there followed by name.
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <thread>
 
 #include "tests/unit/calls/calls_test.h"
@@ -175,6 +177,131 @@ TEST_F(Proc, NamelessObjectsAndOddLinksAreRefused)
 	     {"/proc/self/ns/net", "/proc/self/task/1/ns/mnt", "/proc/self/map_files/0-1"})
 		EXPECT_LT(open(name).result, 0) << name;
 	EXPECT_TRUE(open("/proc/self/ns/net").refused_with(EACCES));
+}
+
+// What the caller has a descriptor of it may have once more, with no more access.
+TEST_F(Proc, OwnDescriptorsAreOpenedByTheirNumber)
+{
+	int ends[2];
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	Fd in(ends[0]), out(ends[1]), memory(memfd_create("x", MFD_CLOEXEC));
+	Fd canary(::open((*scratch_ / "hidden/canary").c_str(), O_RDONLY | O_CLOEXEC));
+	Fd writable(::open((*scratch_ / "hidden/canary").c_str(), O_RDWR | O_CLOEXEC));
+	Fd read_only(::open(("/proc/self/fd/" + std::to_string(memory.get())).c_str(),
+			    O_RDONLY | O_CLOEXEC));
+
+	write_file(*scratch_ / "gone", "gone");
+	Fd gone(::open((*scratch_ / "gone").c_str(), O_RDONLY | O_CLOEXEC));
+	unlink((*scratch_ / "gone").c_str());
+	world_->caller()->outer = getpid();
+	const struct {
+		const Fd *descriptor;
+		bool reads, writes;
+	} rows[] = {{&in, true, false},       {&out, false, true},    {&memory, true, true},
+		    {&gone, true, false},     {&canary, true, false}, {&writable, true, true},
+		    {&read_only, true, false}};
+	for (const auto &row : rows) {
+		const std::string name = fd_name(row.descriptor->get());
+		const struct {
+			uint64_t flags;
+			bool allowed;
+		} ways[] = {{O_RDONLY, row.reads},
+			    {O_WRONLY, row.writes},
+			    {O_RDWR, row.reads && row.writes},
+			    {O_RDONLY | O_TRUNC, false}};
+		for (const auto &way : ways) {
+			if ((way.flags & O_TRUNC) && row.writes)
+				continue;
+			Outcome outcome = open(name, way.flags);
+			EXPECT_EQ(way.allowed, outcome.result == 0) << name << way.flags;
+			if (way.allowed) {
+				EXPECT_EQ(0, outcome.refusal);
+				EXPECT_EQ(inode(row.descriptor->get()),
+					  inode(outcome.descriptor.get()));
+			} else {
+				EXPECT_NE(0, outcome.refusal) << name << way.flags;
+			}
+		}
+	}
+	EXPECT_EQ("canary", read_file(*scratch_ / "hidden/canary"));
+	// A file of its own, with flags of its own.
+	EXPECT_EQ(O_NONBLOCK,
+		  fcntl(open(fd_name(in.get()), O_RDONLY | O_NONBLOCK).descriptor.get(), F_GETFL) &
+		      O_NONBLOCK);
+	EXPECT_EQ(0, fcntl(in.get(), F_GETFL) & O_NONBLOCK);
+	EXPECT_EQ(-ENOENT, open("/proc/self/fd/987").result);
+	EXPECT_EQ(-ENOENT, open("/proc/self/fd/99999999999999999999").result);
+}
+
+TEST_F(Proc, OwnDescriptorsGiveNothingThatTheyAreNot)
+{
+	Fd path(::open((*scratch_ / "hidden/canary").c_str(), O_PATH | O_CLOEXEC));
+	Fd directory(::open((*scratch_ / "hidden").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	Fd log(::open((*scratch_ / "hidden/log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+		      0600));
+	Fd talk(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	world_->caller()->outer = getpid();
+	EXPECT_TRUE(open(fd_name(path.get())).refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(directory.get())).refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(directory.get()), O_RDONLY | O_DIRECTORY).refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(directory.get()), O_RDWR | O_TMPFILE).refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(directory.get()) + "/canary").refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(log.get()) + "/").refused_with(EACCES));
+	EXPECT_TRUE(open(fd_name(log.get()), O_PATH).refused_with(EACCES));
+	EXPECT_EQ(-ENXIO, open(fd_name(talk.get()), O_RDWR).result);
+	Outcome again = open(fd_name(log.get()), O_WRONLY);
+	ASSERT_EQ(0, again.result);
+	EXPECT_TRUE(fcntl(again.descriptor.get(), F_GETFL) & O_APPEND);
+	EXPECT_TRUE(
+	    world_->perform({SP_CALL_chdir, fd_name(directory.get())}).refused_with(EACCES));
+}
+
+TEST_F(Proc, OwnDescriptorsAreLookedAtByNumber)
+{
+	int ends[2];
+	struct stat status;
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	Fd in(ends[0]), out(ends[1]);
+	Outcome outcome = world_->perform({SP_CALL_stat, fd_name(in.get())});
+	ASSERT_EQ(0, outcome.result);
+	EXPECT_EQ(0, outcome.refusal);
+	ASSERT_EQ(sizeof(status), outcome.out.size());
+	memcpy(&status, outcome.out.data(), sizeof(status));
+	EXPECT_EQ(inode(in.get()), status.st_ino);
+	EXPECT_EQ(0, world_->perform({SP_CALL_access, fd_name(in.get()), 0, R_OK}).result);
+	EXPECT_EQ(-EACCES, world_->perform({SP_CALL_access, fd_name(in.get()), 0, X_OK}).result);
+}
+
+// Whatever stands at the number meanwhile, nothing is opened for writing that was not.
+TEST_F(Proc, ADescriptorThatChangesGivesNoMoreAccess)
+{
+	Fd mine(memfd_create("x", MFD_CLOEXEC));
+	Fd canary(::open((*scratch_ / "hidden/canary").c_str(), O_RDONLY | O_CLOEXEC));
+	Fd place(fcntl(mine.get(), F_DUPFD_CLOEXEC, 0));
+	std::atomic<bool> done(false);
+	std::thread changer([&] {
+		while (!done) {
+			dup3(canary.get(), place.get(), O_CLOEXEC);
+			dup3(mine.get(), place.get(), O_CLOEXEC);
+		}
+	});
+	unsigned opened = 0;
+
+	world_->caller()->outer = getpid();
+	for (int i = 0; i < 20000; i++) {
+		Outcome outcome = open(fd_name(place.get()), O_RDWR | O_TRUNC);
+		if (outcome.result == 0) {
+			EXPECT_EQ(inode(mine.get()), inode(outcome.descriptor.get()));
+			opened++;
+		}
+	}
+	done = true;
+	changer.join();
+	EXPECT_GT(opened, 0u);
+	EXPECT_EQ("canary", read_file(*scratch_ / "hidden/canary"));
 }
 
 TEST_F(Proc, ADescriptorSweepFindsOnlyTheCallersOwn)

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects that the caller holds a descriptor of already, and asks for by that descriptor's number. */
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "broker/walker.h"
+#include "ipc/util.h"
+
+/* What fcntl(F_SETFL) may set without harm. */
+#define SETTABLE (O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK)
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
+#endif
+
+int sp_own_hold(const struct sp_request *request, int number)
+{
+	return sp_caller_open(request, number);
+}
+
+/* The thread's descriptors; before Linux 6.9 its process's, which hardly ever are others. */
+static int open_pidfd(const struct sp_request *request)
+{
+	struct sp_caller *caller = request->caller;
+	int fd = (int)syscall(SYS_pidfd_open, caller->outer, PIDFD_THREAD), r;
+
+	if (fd >= 0 || errno != EINVAL)
+		return fd < 0 ? -errno : fd;
+	r = sp_caller_identify(request->view, caller);
+	if (r < 0)
+		return r;
+	fd = (int)syscall(SYS_pidfd_open, caller->outer_pid, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Sockets are not opened, as everywhere; taking one could cost a wait when it is closed. */
+static int check_type(const struct sp_request *request, int number)
+{
+	_cleanup_close_ int object = sp_caller_open(request, number);
+	struct stat status;
+
+	if (object < 0 || fstat(object, &status) < 0)
+		return -EACCES;
+	if (S_ISSOCK(status.st_mode))
+		return -ENXIO;
+	return S_ISDIR(status.st_mode) ? -EACCES : 0;
+}
+
+/* The open file itself, so that its flags are those of what is opened whatever the caller's other
+ * threads put in its place meanwhile. */
+static int take(const struct sp_request *request, int number)
+{
+	_cleanup_close_ int pidfd = -1;
+	int fd, r = check_type(request, number);
+
+	if (r < 0)
+		return r;
+	pidfd = open_pidfd(request);
+	if (pidfd < 0)
+		return -EACCES;
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	return fd < 0 ? -EACCES : fd;
+}
+
+static bool covers(int have, uint64_t flags)
+{
+	int wanted = (int)(flags & O_ACCMODE);
+	bool reads = wanted != O_WRONLY, writes = wanted != O_RDONLY || (flags & O_TRUNC);
+
+	have &= O_ACCMODE | O_PATH;
+	return !(have & O_PATH) && have != O_ACCMODE && (!reads || have != O_WRONLY) &&
+	       (!writes || have != O_RDONLY);
+}
+
+/* Where another open file of the same object differs in nothing from the first: not in a file system
+ * that looks at who opens, nor with a device, which may make a new instance. */
+static bool is_plain(int file, const struct stat *status)
+{
+	struct statfs system;
+
+	if (fstatfs(file, &system) < 0)
+		return false;
+	if (S_ISFIFO(status->st_mode))
+		return system.f_type == PIPEFS_MAGIC;
+	return S_ISREG(status->st_mode) &&
+	       (major(status->st_dev) != 0 || system.f_type == TMPFS_MAGIC);
+}
+
+/* Fails where the porter's own walls, or the object's mode, don't let it. */
+static int open_again(const struct sp_request *request, int file, int have, uint64_t flags)
+{
+	_cleanup_close_ int fd = -1;
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%d", file);
+	fd = openat(request->view->own_fd, number,
+		    (int)(flags & O_ACCMODE) | (have & O_APPEND) | O_NOCTTY | O_NONBLOCK |
+			O_CLOEXEC);
+	if (fd < 0 || fcntl(fd, F_SETFL, (int)(flags & SETTABLE) | (have & O_APPEND)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
+{
+	_cleanup_close_ int file = -1;
+	struct stat status;
+	int have, fd = -1;
+
+	if (!request->caller->outer)
+		return -EACCES;
+	file = take(request, number);
+	if (file < 0)
+		return file;
+	have = fcntl(file, F_GETFL);
+	if (have < 0 || !covers(have, flags) || fstat(file, &status) < 0 ||
+	    S_ISDIR(status.st_mode) || S_ISSOCK(status.st_mode))
+		return -EACCES;
+	if ((flags & O_TRUNC) && S_ISREG(status.st_mode) && ftruncate(file, 0) < 0)
+		return -errno;
+	if (is_plain(file, &status))
+		fd = open_again(request, file, have, flags);
+	return fd >= 0 ? fd : TAKE_FD(file);
+}
