@@ -321,6 +321,8 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .directory = plan->has_directory ? copy_text(&plan->directory) : "/",
 	    .keep_session = plan->keep_session,
 	    .floor = has_runtime(launch) ? NULL : &launch->floor,
+	    .rules = launch->setup.rules,
+	    .loader = launch->setup.view.loader,
 	    .landlock = has_runtime(launch) ? -1 : launch->setup.landlock,
 	    .result = launch->result,
 	    .group = launch->order->group,

@@ -6,11 +6,14 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "broker/floor.h"
+#include "broker/image.h"
 #include "broker/isolate.h"
 #include "broker/landlock.h"
 #include "ipc/channel.h"
@@ -68,6 +71,44 @@ static int step_program(struct steps *steps)
 	if (!S_ISREG(status.st_mode))
 		return -EACCES;
 	return status.st_mode & (S_ISUID | S_ISGID) ? -EPERM : 0;
+}
+
+/* Of what is loaded beside the program, which only the program names: the system's loader, or what the
+ * policy lets it read, and so run in other ways. */
+static int allow_helper(const struct start *start, const char *path, bool loader)
+{
+	_cleanup_free_ char *name = realpath(path, NULL);
+	struct sp_path_decision decision;
+
+	if (!name)
+		return -errno;
+	if (loader && strcmp(name, start->loader) == 0)
+		return 0;
+	sp_rules_decide(start->rules, name, strlen(name), &decision);
+	return decision.rights & (SP_RIGHT_READ | SP_RIGHT_EXECUTE) ? 0 : -EACCES;
+}
+
+/* What can't be read the kernel will not run either, or it names no loader that Landlock knows. */
+static int step_image(struct steps *steps)
+{
+	struct sp_image image = {.kind = SP_IMAGE_SCRIPT};
+	char path[PATH_MAX];
+	int r = snprintf(path, sizeof(path), "%s", steps->start->program) < PATH_MAX
+		    ? 0
+		    : -ENAMETOOLONG;
+
+	if (!steps->start->floor)
+		return 0;
+	for (int i = 0; r == 0 && i <= SP_IMAGE_DEPTH && image.kind == SP_IMAGE_SCRIPT; i++) {
+		_cleanup_close_ int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+		if (file < 0 || sp_image_read(file, &image) < 0)
+			return 0;
+		memcpy(path, image.interpreter, sizeof(path));
+		if (image.kind != SP_IMAGE_OTHER && path[0])
+			r = allow_helper(steps->start, path, image.kind == SP_IMAGE_NATIVE);
+	}
+	return r;
 }
 
 /* Moves a descriptor of ours out of the way of `number`. */
@@ -172,6 +213,7 @@ static const struct {
     {LAYER_NETWORK, step_network},
     {LAYER_DIRECTORY, step_directory},
     {LAYER_PROGRAM, step_program},
+    {LAYER_EXEC, step_image},
     {LAYER_DESCRIPTORS, step_descriptors},
     {LAYER_CAPABILITIES, step_capabilities},
     {LAYER_PROCESSES, step_processes},

@@ -43,8 +43,11 @@ struct start {
 	bool network;        /* a network namespace of its own … */
 	bool network_optional;
 	bool own_user_namespace;
-	const struct sock_fprog *floor; /* NULL: the program locks itself */
-	int landlock;                   /* of a program with a floor; -1: none */
+	const struct sock_fprog
+	    *floor; /* NULL: the program locks itself; else, for what it loads: */
+	const struct sp_rules *rules;
+	const char *loader; /* canonical name of the system's */
+	int landlock;       /* of a program with a floor; -1: none */
 	struct start_result *result;
 };
 
