@@ -259,6 +259,21 @@ Outcome ScratchTest::Run(const std::string &command)
 	return outcome;
 }
 
+std::string ScratchTest::Binary(const std::string &name)
+{
+	return std::string(sp_test_binary_dir()) + "/bin/" + name;
+}
+
+void ScratchTest::Write(const std::string &name, const std::string &text)
+{
+	WriteFile(tree_ + "/" + name, text);
+}
+
+std::map<std::string, std::string> ScratchTest::TreeOf(const std::string &folder)
+{
+	return Snapshot(folder);
+}
+
 Outcome ScratchTest::RunNative(const std::string &command)
 {
 	return Run("exec " + command);
@@ -266,8 +281,8 @@ Outcome ScratchTest::RunNative(const std::string &command)
 
 Outcome ScratchTest::RunSandboxed(const std::string &options, const std::string &command)
 {
-	return Run("exec '" + std::string(sp_test_binary_dir()) +
-		   "/bin/sallyport' run --interception notify " + options + " -- " + command);
+	return Run("exec '" + Binary("sallyport") + "' run --interception notify " + options +
+		   " -- " + command);
 }
 
 } // namespace sallyport

@@ -34,6 +34,11 @@ class ScratchTest : public testing::Test
 	Outcome RunNative(const std::string &command);
 	Outcome RunSandboxed(const std::string &options, const std::string &command);
 
+	/* A program of the build; a file of the tree; what lies below a folder. */
+	static std::string Binary(const std::string &name);
+	void Write(const std::string &name, const std::string &text);
+	static std::map<std::string, std::string> TreeOf(const std::string &folder);
+
 	std::string folder_, tree_;
 
       private:
