@@ -420,7 +420,10 @@ static int find_directory(struct run *run)
 static int prepare(struct run *run)
 {
 	const struct options *options = &run->options;
-	const struct sp_policy_options parameters = {options->parameters, options->parameter_count};
+	const struct sp_policy_options parameters = {
+	    .parameters = options->parameters,
+	    .parameter_count = options->parameter_count,
+	};
 	const char *policy = options->policy ? options->policy : "program";
 	int status;
 
