@@ -505,6 +505,9 @@ static int step_exec(struct launch *launch)
 {
 	enum happening happening = HAPPENED_NOTE;
 
+	/* It waits for that where processes are counted; if it has ended, its note says why. */
+	if (sp_rules_limits(launch->setup.rules)->processes > 1)
+		(void)sp_channel_send(launch->status, "", 1, -1);
 	while (happening != HAPPENED_END) {
 		struct start_note note;
 		int r = await(launch, &note, &happening);

@@ -162,8 +162,21 @@ static int step_capabilities(struct steps *steps)
 	return capabilities_drop();
 }
 
+/* Who is counted with us must be gone first: the helper that cloned us is, when the launch says so. */
+static int await_launch(const struct steps *steps)
+{
+	char byte;
+	ssize_t n = sp_channel_receive(steps->status, &byte, sizeof(byte), 0, NULL);
+
+	return n < 0 ? (int)n : n == sizeof(byte) ? 0 : -EPIPE;
+}
+
 static int step_processes(struct steps *steps)
 {
+	int r = steps->start->limits->processes > 1 ? await_launch(steps) : 0;
+
+	if (r < 0)
+		return r;
 	return processes_limit_apply(steps->start->limits, steps->start->own_user_namespace);
 }
 

@@ -15,7 +15,7 @@ extern "C" {
 /*
  * Compiles filter, path rules and limits into an encoded CompiledPolicy. Rules whose literal prefix
  * leads through a symbolic link gain a twin for what it points to now. The caller frees *ret_bytes
- * with free(3). Returns 0, -ENOMEM, or what libseccomp returned.
+ * with free(3). Returns 0, -ENOMEM, or -E2BIG where the filter would be too long.
  */
 int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
 

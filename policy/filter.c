@@ -552,7 +552,8 @@ static const struct {
     {__NR_unlinkat, SP_RIGHT_DELETE, false},
     {__NR_renameat, SP_RIGHT_DELETE, false},
     {__NR_renameat2, SP_RIGHT_DELETE, false},
-    {__NR_ftruncate, 0, false},
+    {__NR_ftruncate, SP_RIGHT_WRITE, false},
+    {__NR_ftruncate, 0, true}, /* of a descriptor that the caller has */
     {__NR_fchmodat, SP_RIGHT_WRITE, false},
     {__NR_utimensat, SP_RIGHT_WRITE, false},
     {__NR_fchownat, SP_RIGHT_WRITE, false},

@@ -114,12 +114,14 @@ const Row kRows[] = {
     {"make_objects", WRITES " " RUNS, "make -C project main.o add.o twice.o", "", EXACT},
     {"gcc_assembler", WRITES " " RUNS, "gcc -O2 -pipe -S -o out.s project/add.c", "", EXACT},
     {"git_log", WRITES " " RUNS, "git -c core.pager=cat -C project log --format=%s%an",
-     "cd project && git -c init.defaultBranch=main init -q && git add . && git -c user.name=n -c "
-     "user.email=e commit -qm first",
+     "cd project && git -c init.defaultBranch=main init -q && git add . && "
+     "GIT_COMMITTER_DATE=@1+0 GIT_AUTHOR_DATE=@1+0 git -c user.name=n -c user.email=e commit -qm "
+     "first",
      ANY_CONTENT},
     {"git_status", READS " " RUNS, "git --no-optional-locks -C project status --short",
-     "cd project && git -c init.defaultBranch=main init -q && git add . && git -c user.name=n -c "
-     "user.email=e commit -qm first && echo >> add.c && touch new",
+     "cd project && git -c init.defaultBranch=main init -q && git add . && "
+     "GIT_COMMITTER_DATE=@1+0 GIT_AUTHOR_DATE=@1+0 git -c user.name=n -c user.email=e commit -qm "
+     "first && echo >> add.c && touch new",
      ANY_CONTENT},
     {"rsync_list", READS " " RUNS, "rsync -rn --itemize-changes sub/ copy", "", EXACT},
     {"fifo", WRITES " " RUNS,
