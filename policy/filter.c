@@ -942,8 +942,8 @@ static struct decision judge_layer(const struct decisions *decisions, size_t lay
 	return won;
 }
 
-static int judge(struct compilation *c, const struct sp_policy *policy, const uint64_t *argument,
-		 struct sp_verdict *verdict)
+static int judge(const struct compilation *c, const struct sp_policy *policy,
+		 const uint64_t *argument, struct sp_verdict *verdict)
 {
 	const struct sp_policy *layers[SP_LAYERS_MAX];
 	size_t count = sp_model_layers(policy, layers);
@@ -951,13 +951,14 @@ static int judge(struct compilation *c, const struct sp_policy *policy, const ui
 
 	for (size_t layer = 0; layer < count && !final; layer++) {
 		struct decisions decisions = {0};
+		struct compilation own = *c;
 		struct decision won;
 		int r;
 
-		c->policy = layers[layer];
-		c->bounds = layer > 0;
-		c->decisions = &decisions;
-		r = decide_any(c);
+		own.policy = layers[layer];
+		own.bounds = layer > 0;
+		own.decisions = &decisions;
+		r = decide_any(&own);
 		won = judge_layer(&decisions, layer, argument, verdict);
 		clear_decisions(&decisions);
 		if (r < 0)
