@@ -24,6 +24,9 @@
 
 struct sp_notify {
 	struct seccomp_notif request;
+	struct seccomp_notif
+	    deferred[SP_TRACEES_MAX]; /* to be looked at anew; in the order they came */
+	size_t deferred_count;
 	struct sp_marshal_buffers buffers;
 	struct sp_tracees tracees;
 };
@@ -138,14 +141,32 @@ static int write_memory(const struct seccomp_notif *request, uint64_t to, void *
 
 /* ---- answers ---- */
 
-/* Holds the calling thread, which still waits. 0 or -errno. */
-static int hold(struct sp_porter *porter, struct sp_tracee **ret_tracee)
+/*
+ * Holds the calling thread, which still waits. 0 or -errno; -EBUSY: not now, since an execve ends the
+ * other threads of its process, and takes the number of the first one: what we do to a thread that is
+ * held must not hit the new program.
+ */
+static int hold(struct sp_porter *porter, bool executes, struct sp_tracee **ret_tracee)
 {
+	struct sp_tracees *tracees = &porter->notify->tracees;
 	int r = sp_caller_identify(&porter->view, &porter->caller);
 
-	return r < 0 ? r
-		     : sp_tracee_hold(&porter->notify->tracees, porter->caller.outer,
-				      porter->caller.outer_pid, ret_tracee);
+	if (r < 0)
+		return r;
+	if (sp_tracees_conflict(tracees, porter->caller.outer_pid, executes))
+		return -EBUSY;
+	return sp_tracee_hold(tracees, porter->caller.outer, porter->caller.outer_pid, ret_tracee);
+}
+
+/* The call waits until another thread of its process has been let go. */
+static void defer(struct sp_porter *porter)
+{
+	struct sp_notify *notify = porter->notify;
+
+	if (notify->deferred_count < SP_ELEMENTS(notify->deferred))
+		notify->deferred[notify->deferred_count++] = notify->request;
+	else
+		send(porter->listener, notify->request.id, -EAGAIN, 0);
 }
 
 /* Puts a descriptor into a socket, whose other end becomes the caller's: its number there. */
@@ -167,7 +188,7 @@ static int install_parcel(struct sp_porter *porter, int descriptor)
 static int64_t give_path(struct sp_porter *porter, const struct sp_call *call, int descriptor)
 {
 	struct sp_tracee *tracee;
-	int r = hold(porter, &tracee), socket;
+	int r = hold(porter, false, &tracee), socket;
 
 	if (r < 0)
 		return r;
@@ -187,7 +208,11 @@ static void answer_descriptor(struct sp_porter *porter, const struct sp_call *ca
 	int64_t r;
 
 	if (call->info->returns == SP_RETURNS_DIRECTORY || (call->flags & O_PATH)) {
-		send(porter->listener, request->id, give_path(porter, call, descriptor), 0);
+		r = give_path(porter, call, descriptor);
+		if (r == -EBUSY)
+			defer(porter);
+		else
+			send(porter->listener, request->id, r, 0);
 		return;
 	}
 	r = install(porter->listener, request->id, descriptor, SECCOMP_ADDFD_FLAG_SEND,
@@ -201,8 +226,12 @@ static void answer_execution(struct sp_porter *porter)
 {
 	const struct seccomp_notif *request = &porter->notify->request;
 	struct sp_tracee *tracee;
-	int r = hold(porter, &tracee);
+	int r = hold(porter, true, &tracee);
 
+	if (r == -EBUSY) {
+		defer(porter);
+		return;
+	}
 	if (r < 0) {
 		send(porter->listener, request->id, r, 0);
 		return;
@@ -283,13 +312,11 @@ static void serve_call(struct sp_porter *porter, const struct sp_call_info *info
 	answer_call(porter, &call);
 }
 
-static void serve_one(struct sp_porter *porter)
+static void serve_request(struct sp_porter *porter)
 {
 	struct seccomp_notif *request = &porter->notify->request;
 	const struct sp_call_info *info;
 
-	if (receive(porter->listener, request) < 0)
-		return; /* withdrawn */
 	porter->caller = (struct sp_caller){.outer = (pid_t)request->pid};
 	info = sp_call_find(request->data.nr);
 	if (info) {
@@ -298,6 +325,27 @@ static void serve_one(struct sp_porter *porter)
 	}
 	sp_porter_refuse(porter, request->data.nr, request->data.instruction_pointer);
 	send(porter->listener, request->id, porter->answer.result, 0);
+}
+
+static void serve_one(struct sp_porter *porter)
+{
+	if (receive(porter->listener, &porter->notify->request) == 0) /* else it was withdrawn */
+		serve_request(porter);
+}
+
+/* From the start: what the caller's memory holds may have changed. */
+static void serve_deferred(struct sp_porter *porter)
+{
+	struct sp_notify *notify = porter->notify;
+	size_t count = notify->deferred_count;
+	struct seccomp_notif deferred[SP_TRACEES_MAX];
+
+	memcpy(deferred, notify->deferred, count * sizeof(deferred[0]));
+	notify->deferred_count = 0;
+	for (size_t i = 0; i < count && !porter->ended; i++) {
+		notify->request = deferred[i];
+		serve_request(porter);
+	}
 }
 
 /* A reading of the listener would wait. */
@@ -337,6 +385,7 @@ static bool may_run(void *data, pid_t pid)
 void sp_notify_stops(struct sp_porter *porter)
 {
 	sp_tracees_reap(&porter->notify->tracees);
+	serve_deferred(porter);
 }
 
 bool sp_notify_holds(const struct sp_porter *porter, pid_t tid)

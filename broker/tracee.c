@@ -306,6 +306,18 @@ bool sp_tracees_hold(const struct sp_tracees *tracees, pid_t tid)
 	return false;
 }
 
+bool sp_tracees_conflict(const struct sp_tracees *tracees, pid_t pid, bool executes)
+{
+	for (size_t i = 0; i < SP_TRACEES_MAX; i++) {
+		const struct sp_tracee *tracee = &tracees->tracee[i];
+
+		if (tracee->tid != 0 && tracee->pid == pid &&
+		    (executes || tracee->step == stopped_to_execute))
+			return true;
+	}
+	return false;
+}
+
 static bool has_news(pid_t number, siginfo_t *ret_info)
 {
 	ret_info->si_pid = 0;

@@ -63,6 +63,10 @@ void sp_tracee_check_execution(struct sp_tracee *tracee);
  */
 void sp_tracee_receive(struct sp_tracee *tracee, int socket, bool directory, bool close_on_exec);
 
+/* Whether holding another thread of the process has to wait: one is held that executes, or, where the
+ * other is to execute, any. */
+bool sp_tracees_conflict(const struct sp_tracees *tracees, pid_t pid, bool executes);
+
 bool sp_tracees_hold(const struct sp_tracees *tracees, pid_t tid);
 
 /* Looks at all that are held. */
