@@ -109,8 +109,8 @@ static int receive_part(uint32_t id, Sallyport__Wire__SpawnerRequest__Kind kind,
 			int *ret_descriptor)
 {
 	_cleanup_close_ int descriptor = -1;
-	Sallyport__Wire__SpawnerRequest__Kind its_kind;
-	uint32_t its_id;
+	Sallyport__Wire__SpawnerRequest__Kind its_kind = kind;
+	uint32_t its_id = 0;
 	int r = receive_request(&its_id, &its_kind, &descriptor);
 
 	if (r < 0)
