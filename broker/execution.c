@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/execution.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,95 +125,85 @@ static bool may_execute(const struct sp_rules *rules, const char *name, struct s
 
 	(void)snprintf(refusal->name, sizeof(refusal->name), "%s", name);
 	refusal->detail = no_right;
-	if (name[0] != '/')
-		return false;
 	sp_rules_decide(rules, name, strlen(name), &decision);
 	refusal->error = decision.error;
 	refusal->rule = decision.rule;
 	return decision.rights & SP_RIGHT_EXECUTE;
 }
 
+/* A name says something only of an object that still bears it, in this view. */
 static bool check_program(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
-			  struct sp_refusal *refusal)
+			  char ret_name[static PATH_MAX], struct sp_refusal *refusal)
 {
-	char path[64], name[PATH_MAX];
-	ssize_t n;
+	_cleanup_close_ int program = -1;
+	char path[64];
 
 	(void)snprintf(path, sizeof(path), "%d/exe", pid);
-	n = readlinkat(view->outer_proc, path, name, sizeof(name) - 1);
-	name[n < 0 ? 0 : n] = '\0';
-	return may_execute(rules, name, refusal);
+	program = openat(view->outer_proc, path, O_PATH | O_CLOEXEC);
+	return program >= 0 && sp_view_name(view, program, ret_name) == 0 &&
+	       may_execute(rules, ret_name, refusal);
 }
 
-/* Where its loader lies; 0: it has none. False: can't be told. */
-static bool read_loader_base(const struct sp_view *view, pid_t pid, uint64_t *ret_base)
+/* "start-end perms offset dev inode      name\n": the name, in place; NULL: no file. The kernel
+ * writes a newline in it as \012, and nothing else so. */
+static const char *name_of_mapping(char *line)
 {
-	_cleanup_close_ int file = open_entry(view, pid, "auxv");
-	Elf64_auxv_t vector[64];
-	ssize_t n = file < 0 ? -1 : read(file, vector, sizeof(vector));
+	char *name = strchr(line, '/'), *to = name;
 
-	if (n < 0)
-		return false;
-	for (size_t i = 0; i < (size_t)n / sizeof(vector[0]); i++) {
-		if (vector[i].a_type == AT_BASE) {
-			*ret_base = vector[i].a_un.a_val;
-			return true;
-		}
+	if (!name)
+		return NULL;
+	for (const char *from = name; *from && *from != '\n'; to++) {
+		bool newline = strncmp(from, "\\012", 4) == 0;
+
+		*to = newline ? '\n' : *from;
+		from += newline ? 4 : 1;
 	}
-	return false;
+	*to = '\0';
+	return name;
 }
 
-/* "start-end perms offset dev inode      name": the name of the mapping that starts at `base`. */
-static bool find_mapping(FILE *maps, uint64_t base, char ret_name[static PATH_MAX])
+/* Behind an execve a process has mapped its program and the loader, which need not be where the
+ * kernel says that it is. */
+static bool check_mappings(const struct sp_view *view, const struct sp_rules *rules, FILE *maps,
+			   const char *program, struct sp_refusal *refusal)
 {
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
-	unsigned long long start;
-	ssize_t n;
 
-	while ((n = getline(&line, &room, maps)) > 0) {
-		const char *slash = strchr(line, '/');
+	while (getline(&line, &room, maps) > 0) {
+		const char *name = name_of_mapping(line);
 
-		if (sscanf(line, "%llx-", &start) != 1 || start != base)
+		if (!name || strcmp(name, program) == 0 || strcmp(name, view->loader) == 0)
 			continue;
-		if (!slash)
+		if (strlen(name) >= PATH_MAX || !may_execute(rules, name, refusal))
 			return false;
-		if (line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		return snprintf(ret_name, PATH_MAX, "%s", slash) < PATH_MAX;
 	}
-	return false;
+	return ferror(maps) == 0;
 }
 
-static bool check_loader(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
-			 struct sp_refusal *refusal)
+static bool check_mapped(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
+			 const char *program, struct sp_refusal *refusal)
 {
-	char name[PATH_MAX] = "";
-	uint64_t base;
-	FILE *maps;
-	int fd;
-	bool found;
+	int fd = open_entry(view, pid, "maps");
+	FILE *maps = fd < 0 ? NULL : fdopen(fd, "re");
+	bool good;
 
-	if (!read_loader_base(view, pid, &base))
-		return false;
-	if (base == 0)
-		return true;
-	fd = open_entry(view, pid, "maps");
-	maps = fd < 0 ? NULL : fdopen(fd, "re");
 	if (!maps) {
 		if (fd >= 0)
 			(void)close(fd);
 		return false;
 	}
-	found = find_mapping(maps, base, name);
+	good = check_mappings(view, rules, maps, program, refusal);
 	(void)fclose(maps);
-	return found && (strcmp(name, view->loader) == 0 || may_execute(rules, name, refusal));
+	return good;
 }
 
 bool sp_execution_check(const struct sp_view *view, const struct sp_rules *rules, pid_t outer_pid,
 			struct sp_refusal *ret_refusal)
 {
+	char program[PATH_MAX];
+
 	*ret_refusal = (struct sp_refusal){.error = EACCES, .detail = no_right};
-	return check_program(view, rules, outer_pid, ret_refusal) &&
-	       check_loader(view, rules, outer_pid, ret_refusal);
+	return check_program(view, rules, outer_pid, program, ret_refusal) &&
+	       check_mapped(view, rules, outer_pid, program, ret_refusal);
 }

@@ -534,6 +534,8 @@ static int step_porter(struct launch *launch)
 	struct sp_porter *porter;
 	int r;
 
+	/* What is written beyond our own limit on sizes fails; it must not kill. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	/* The porter takes its own: the failures of this step are still ours to report. */
 	launch->setup.control = fcntl(launch->order->control, F_DUPFD_CLOEXEC, 0);
 	if (launch->setup.control < 0)

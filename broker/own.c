@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -107,6 +108,7 @@ static int open_again(const struct sp_request *request, int file, int have, uint
 
 int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 {
+	static const struct linger no_linger = {0};
 	_cleanup_close_ int file = -1;
 	struct stat status;
 	int have, fd = -1;
@@ -117,8 +119,12 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 	if (file < 0)
 		return file;
 	have = fcntl(file, F_GETFL);
-	if (have < 0 || !covers(have, flags) || fstat(file, &status) < 0 ||
-	    S_ISDIR(status.st_mode) || S_ISSOCK(status.st_mode))
+	if (have < 0 || fstat(file, &status) < 0)
+		return -EACCES;
+	/* It was none when it was looked at: somebody is at work, and may want us to linger. */
+	if (S_ISSOCK(status.st_mode))
+		(void)setsockopt(file, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+	if (!covers(have, flags) || S_ISDIR(status.st_mode) || S_ISSOCK(status.st_mode))
 		return -EACCES;
 	if ((flags & O_TRUNC) && S_ISREG(status.st_mode) && ftruncate(file, 0) < 0)
 		return -errno;

@@ -301,7 +301,9 @@ int sp_tracee_hold(struct sp_tracees *tracees, pid_t tid, pid_t pid, struct sp_t
 bool sp_tracees_hold(const struct sp_tracees *tracees, pid_t tid)
 {
 	for (size_t i = 0; i < SP_TRACEES_MAX; i++)
-		if (tracees->tracee[i].tid == tid)
+		/* Behind an execve the thread has its process's number. */
+		if (tracees->tracee[i].tid != 0 &&
+		    (tracees->tracee[i].tid == tid || tracees->tracee[i].pid == tid))
 			return true;
 	return false;
 }

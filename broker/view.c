@@ -241,7 +241,7 @@ static int read_status(const struct sp_view *view, pid_t tid, char *text, size_t
 
 int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 {
-	char text[4096];
+	char text[32768]; /* a line of it lists the groups, which may be many */
 	long outer, pid, thread, tid, mask;
 	int r;
 
@@ -326,6 +326,24 @@ static bool has_suffix(const char *text, size_t length, const char *suffix)
 	return length >= n && memcmp(text + length - n, suffix, n) == 0;
 }
 
+int sp_view_name(const struct sp_view *view, int fd, char ret_name[PATH_MAX])
+{
+	struct statx status;
+	size_t length;
+	int r;
+
+	if (statx(fd, "", AT_EMPTY_PATH, BASE_MASK, &status) < 0)
+		return -errno;
+	if (!view_has_mount(view, status.stx_mnt_id))
+		return -EACCES;
+	r = name_of(view, fd, ret_name, &length);
+	if (r < 0)
+		return r;
+	if (status.stx_nlink == 0)
+		return -ENOENT;
+	return ret_name[0] == '/' ? 0 : -EACCES;
+}
+
 static int fill_base(const struct sp_request *request, struct sp_base *base)
 {
 	int r;
@@ -395,8 +413,12 @@ static bool is_nameless(const struct sp_walk *walk)
 static int decide_descriptor(struct sp_request *request, struct sp_walk *walk)
 {
 	if (is_nameless(walk)) {
-		walk->decision = (struct sp_path_decision){.standing = SP_STANDING_INSIDE,
-							   .rights = SP_RIGHT_ALL};
+		/* Where nothing may be written the porter has no call to change anything by. */
+		walk->decision = (struct sp_path_decision){
+		    .standing = SP_STANDING_INSIDE,
+		    .rights = SP_RIGHT_READ | (sp_rules_granted(request->rules) & SP_RIGHT_WRITE),
+		    .error = EPERM,
+		};
 		return 0;
 	}
 	if (!view_has_mount(request->view, walk->status.stx_mnt_id) || walk->name[0] != '/')

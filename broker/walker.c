@@ -822,7 +822,8 @@ static int hold_own(struct sp_request *request, int error, struct sp_walk *walk)
 	return statx(object, "", AT_EMPTY_PATH, WALK_MASK, &walk->status) < 0 ? -errno : 0;
 }
 
-int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk)
+/* Without what hold_own() adds: where the name leads nowhere, walk->own may say why. */
+static int walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk)
 {
 	const struct sp_call *call = request->call;
 	unsigned flags = open_flags & O_NOFOLLOW ? SP_WALK_NOFOLLOW : 0;
@@ -834,21 +835,45 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 		return r;
 	sp_walk_close(ret_walk);
 	r = sp_walk(request, call->dirfd, call->path, flags, 0, ret_walk);
-	if (open_flags & O_DIRECTORY)
-		return r == 0 && !S_ISDIR(ret_walk->status.stx_mode) ? -ENOTDIR : r;
-	return r < 0 && ret_walk->own >= 0 ? hold_own(request, r, ret_walk) : r;
+	if (r == 0 && (open_flags & O_DIRECTORY) && !S_ISDIR(ret_walk->status.stx_mode))
+		return -ENOTDIR;
+	return r;
+}
+
+int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_walk *ret_walk)
+{
+	int r = walk_object(request, open_flags, ret_walk);
+
+	if (r < 0 && ret_walk->own >= 0 && !(open_flags & O_DIRECTORY))
+		return hold_own(request, r, ret_walk);
+	return r;
+}
+
+/* To change an object by the name of one's own descriptor is to change it by the descriptor. */
+static int change_own(struct sp_request *request, int error, struct sp_walk *walk)
+{
+	int own = walk->own, r;
+
+	sp_walk_close(walk);
+	request->refusal->error = 0;
+	r = sp_walk_descriptor(request, own, false, walk);
+	if (r != -EBADF)
+		return r;
+	return sp_refuse(request, request->call->path, NULL, -error, "no name leads to it");
 }
 
 static int walk_changed(struct sp_request *request, struct sp_walk *walk)
 {
 	const struct sp_call *call = request->call;
+	int r;
 
 	if (!call->path)
 		return call->dirfd < 0 ? -EBADF
 				       : sp_walk_descriptor(request, call->dirfd, false, walk);
 	if (!call->path[0] && (call->flags & AT_EMPTY_PATH))
 		return sp_walk_descriptor(request, call->dirfd, true, walk);
-	return sp_walk_object(request, call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0, walk);
+	r = walk_object(request, call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0, walk);
+	return r < 0 && walk->own >= 0 ? change_own(request, r, walk) : r;
 }
 
 int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk)

@@ -144,6 +144,10 @@ bool sp_view_is_stray_proc(const struct sp_view *view, int fd, dev_t device);
 /* Whether a canonical name is that of /proc, or of something below it. It may end with a blank. */
 bool sp_is_below_proc(const char *name);
 
+/* The canonical name of a held object that lies in the view and still has it. 0, -EACCES (of another
+ * view, or without a name), -ENOENT (deleted), -ENAMETOOLONG. */
+int sp_view_name(const struct sp_view *view, int fd, char ret_name[PATH_MAX]);
+
 /* Where a relative path starts. */
 struct sp_base {
 	int fd;              /* O_PATH of a directory of the view, owned */

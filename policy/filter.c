@@ -122,9 +122,12 @@ static const struct row runtime_guards[] = {
     {__NR_epoll_pwait2, {USED(LONG_IS(4, 0))}},
 };
 
-/* And these everywhere. A child that CLONE_PARENT makes is the porter's, which must reap its own. */
+/* And these everywhere. A child of the sandboxee's must not become the porter's: as a child, which it
+ * must reap, or as a thread to trace, which it does not know. */
+#define KINSHIP (CLONE_PARENT | CLONE_PTRACE | CLONE_UNTRACED)
+
 static const struct row guards[] = {
-    {__NR_clone, {USED(LONG_MASKED(0, NAMESPACES | CLONE_PARENT, 0))}},
+    {__NR_clone, {USED(LONG_MASKED(0, NAMESPACES | KINSHIP, 0))}},
 /* Any other option could loosen what holds the process, or hide it from its porter. */
 #define OPTION(value)                                                                              \
 	{                                                                                          \

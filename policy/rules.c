@@ -52,6 +52,7 @@ struct rule_set {
 	struct node *nodes;
 	uint32_t *buckets;
 	size_t rule_count, node_count, bucket_count;
+	uint32_t granted; /* by any of its rules */
 };
 
 struct sp_rules {
@@ -189,8 +190,10 @@ static int build_index(struct rule_set *rules)
 	if (!rules->nodes || !rules->buckets)
 		return -ENOMEM;
 	rules->bucket_count = buckets;
-	for (size_t i = 0; i < rules->rule_count; i++)
+	for (size_t i = 0; i < rules->rule_count; i++) {
 		insert_rule(rules, i);
+		rules->granted |= rules->rules[i].rights;
+	}
 	return 0;
 }
 
@@ -681,6 +684,11 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 	if (!sp_rules_find_refusal(rules, nr, ret_refusal))
 		*ret_refusal =
 		    (struct sp_call_refusal){rules->default_error, rules->default_source};
+}
+
+uint32_t sp_rules_granted(const struct sp_rules *rules)
+{
+	return rules->sets[0].granted;
 }
 
 int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data)

@@ -92,6 +92,9 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 			   struct sp_call_refusal *ret_refusal);
 
+/* All rights that the policy itself grants on any name, whatever bounds it. */
+uint32_t sp_rules_granted(const struct sp_rules *rules);
+
 /* Every grant of the policy itself, of which those that bound it may take some away, for the Landlock
  * ruleset: literal directory or file prefix (no wildcard) and rights.
  */

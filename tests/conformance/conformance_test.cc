@@ -105,6 +105,12 @@ TEST_F(Conformance, ADeniedNameAndCallAreReportedWithTheirRule)
 	EXPECT_TRUE(socket);
 }
 
+TEST_F(Conformance, WhatHasNoNameCannotHarmThePorterOfAReadOnlyPolicy)
+{
+	expect_success(
+	    run("nameless", "policy reads\ninclude parser\nfiles { read " + directory + "/** }\n"));
+}
+
 TEST_F(Conformance, SigsysByDefaultKillsAsItDoesNatively)
 {
 	Heard heard = run("default-sigsys", policy());

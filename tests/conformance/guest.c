@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define FILES 5
@@ -529,6 +530,22 @@ static void denied(void)
 	open_right(0);
 }
 
+/* Changes to what no name leads to, under a policy that grants no writing: refused, not fatal. */
+static void nameless(void)
+{
+	int ends[2], memory = memfd_create("x", MFD_CLOEXEC);
+	struct timespec now[2] = {{0}};
+
+	CHECK(memory >= 0 && pipe(ends) == 0);
+	CHECK(fchmod(memory, 0600) == -1 && errno == EPERM);
+	CHECK(fchmod(ends[0], 0600) == -1 && errno == EPERM);
+	CHECK(fchown(memory, getuid(), getgid()) == -1 && errno == EPERM);
+	CHECK(futimens(memory, now) == -1 && errno == EPERM);
+	CHECK(fsetxattr(memory, "user.x", "y", 1, 0) == -1);
+	CHECK(ftruncate(memory, 4096) == 0);
+	open_right(0);
+}
+
 /* ---- libraries
  * ---------------------------------------------------------------------------------------------- */
 
@@ -640,6 +657,7 @@ static const struct {
     {"modes", modes},
     {"self", self},
     {"denied", denied},
+    {"nameless", nameless},
     {"libraries", libraries},
     {"twice", twice},
     {"forked", forked},

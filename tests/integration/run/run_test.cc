@@ -48,6 +48,24 @@ TEST_F(RunTest, ASignalMakesItsNumberAnd128)
 	}
 }
 
+/* The limit is the caller's own; the porter, which writes for the program, has it as well. */
+TEST_F(RunTest, ALimitOnFileSizesIsAnErrorAndNotTheEnd)
+{
+	write_file(directory + "/f", "");
+	Result result =
+	    command({"run", "--write", directory + "/f", "--", "perl", "-e",
+		     "print truncate($ARGV[0], 1 << 24) ? 'done' : $!{EFBIG} ? 'too large' : $!",
+		     directory + "/f"},
+		    "", [] {
+			    const struct rlimit limit = {65536, 65536};
+
+			    setrlimit(RLIMIT_FSIZE, &limit);
+		    });
+
+	EXPECT_EQ(result.output, "too large");
+	EXPECT_EQ(result.status, 0) << result.errors;
+}
+
 TEST_F(RunTest, AKillRuleMakesTheNumberOfSigsys)
 {
 	write_file(directory + "/p.policy",

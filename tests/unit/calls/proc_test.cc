@@ -179,6 +179,47 @@ TEST_F(Proc, NamelessObjectsAndOddLinksAreRefused)
 	EXPECT_TRUE(open("/proc/self/ns/net").refused_with(EACCES));
 }
 
+// /proc/self/fd/N is no way around what fchmod(N) is refused, nor less than what it is granted.
+TEST_F(Proc, ChangingByADescriptorsNameIsChangingTheDescriptor)
+{
+	const std::string canary = *scratch_ / "hidden/canary";
+	Fd reading(::open(canary.c_str(), O_RDONLY | O_CLOEXEC)),
+	    writing(::open(canary.c_str(), O_RDWR | O_CLOEXEC)),
+	    path(::open(canary.c_str(), O_PATH | O_CLOEXEC)),
+	    memory(memfd_create("x", MFD_CLOEXEC));
+	struct stat before, after;
+
+	ASSERT_EQ(0, stat(canary.c_str(), &before));
+	for (pid_t outer : {0, getpid()}) {
+		world_->caller()->outer = outer;
+		for (const Fd *fd : {&reading, &writing, &path}) {
+			const std::string name = fd_name(fd->get());
+
+			EXPECT_LT(world_->perform({.id = SP_CALL_chmod, .path = name, .mode = 0646})
+				      .result,
+				  0);
+			EXPECT_LT(world_->perform({.id = SP_CALL_truncate, .path = name}).result,
+				  0);
+			EXPECT_LT(world_->perform({.id = SP_CALL_chown, .path = name}).result, 0);
+			EXPECT_LT(
+			    world_
+				->perform({.id = SP_CALL_fchmod, .mode = 0646, .dirfd = fd->get()})
+				.result,
+			    0);
+		}
+		EXPECT_EQ(
+		    world_->perform({.id = SP_CALL_fchmod, .mode = 0640, .dirfd = memory.get()})
+			.result,
+		    world_
+			->perform(
+			    {.id = SP_CALL_chmod, .path = fd_name(memory.get()), .mode = 0640})
+			.result);
+	}
+	ASSERT_EQ(0, stat(canary.c_str(), &after));
+	EXPECT_EQ(before.st_mode, after.st_mode);
+	EXPECT_EQ(before.st_size, after.st_size);
+}
+
 // What the caller has a descriptor of it may have once more, with no more access.
 TEST_F(Proc, OwnDescriptorsAreOpenedByTheirNumber)
 {

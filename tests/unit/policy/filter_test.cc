@@ -363,8 +363,9 @@ TEST_F(FilterTest, ProcessesAndNamespaces)
 	for (Filter *filter : {&many, &one, &kill}) {
 		EXPECT_EQ(kAllow, (*filter)(__NR_clone, {thread}));
 		EXPECT_EQ(kAllow, (*filter)(__NR_clone, {kJunk | thread}));
-		for (uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-				      CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_PARENT})
+		for (uint64_t flag : {CLONE_PARENT, CLONE_PTRACE, CLONE_UNTRACED, CLONE_NEWNS,
+				      CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
+				      CLONE_NEWPID, CLONE_NEWNET, CLONE_PARENT})
 			EXPECT_EQ(kTrap, (*filter)(__NR_clone, {thread | flag})) << flag;
 	}
 }
