@@ -38,6 +38,29 @@ class CallsTest : public ::testing::Test
 	int before_ = 0;
 };
 
+// A tree of its own, and a world whose rules speak of it, which each test makes.
+class TreeTest : public CallsTest
+{
+      protected:
+	void SetUp() override
+	{
+		CallsTest::SetUp();
+		scratch_ = std::make_unique<Scratch>();
+	}
+	void TearDown() override
+	{
+		world_.reset();
+		scratch_.reset();
+		CallsTest::TearDown();
+	}
+	std::string t(const std::string &name) const
+	{
+		return *scratch_ / name;
+	}
+	std::unique_ptr<Scratch> scratch_;
+	std::unique_ptr<World> world_;
+};
+
 } // namespace calls
 
 #endif

@@ -13,13 +13,12 @@ constexpr int kSentinel = EBADSLT;
 constexpr uint32_t kAll = SP_RIGHT_ALL;
 
 // T/data granted, T/database and T/secret denied, both full of canaries.
-class Denial : public CallsTest
+class Denial : public TreeTest
 {
       protected:
 	void SetUp() override
 	{
-		CallsTest::SetUp();
-		scratch_ = std::make_unique<Scratch>();
+		TreeTest::SetUp();
 		for (const char *name :
 		     {"data", "data/sub", "database", "secret", "read", "make", "erase", "run"})
 			ASSERT_EQ(0, mkdir((*scratch_ / name).c_str(), 0755));
@@ -40,20 +39,10 @@ class Denial : public CallsTest
 		add(rows, tree(t("run"), SP_RIGHT_EXECUTE));
 		world_ = std::make_unique<World>(rows);
 	}
-	void TearDown() override
-	{
-		world_.reset();
-		scratch_.reset();
-		CallsTest::TearDown();
-	}
 
 	static void add(std::vector<Rule> &rows, const std::vector<Rule> &more)
 	{
 		rows.insert(rows.end(), more.begin(), more.end());
-	}
-	std::string t(const std::string &name) const
-	{
-		return *scratch_ / name;
 	}
 	Outcome open(const std::string &path, uint64_t flags, uint64_t mode = 0)
 	{
@@ -63,9 +52,6 @@ class Denial : public CallsTest
 	{
 		return faccessat(AT_FDCWD, t(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	}
-
-	std::unique_ptr<Scratch> scratch_;
-	std::unique_ptr<World> world_;
 };
 
 struct Attempt {

@@ -16,13 +16,12 @@ namespace
 
 constexpr int kSentinel = EBADSLT;
 
-class Descriptor : public CallsTest
+class Descriptor : public TreeTest
 {
       protected:
 	void SetUp() override
 	{
-		CallsTest::SetUp();
-		scratch_ = std::make_unique<Scratch>();
+		TreeTest::SetUp();
 		for (const char *name : {"all", "all/dir", "read", "secret"})
 			ASSERT_EQ(0, mkdir(t(name).c_str(), 0755));
 		for (const char *name : {"all/file", "all/other", "read/file", "secret/file"})
@@ -33,16 +32,6 @@ class Descriptor : public CallsTest
 		for (const Rule &rule : tree(t("read"), SP_RIGHT_READ))
 			rows.push_back(rule);
 		world_ = std::make_unique<World>(rows);
-	}
-	void TearDown() override
-	{
-		world_.reset();
-		scratch_.reset();
-		CallsTest::TearDown();
-	}
-	std::string t(const std::string &name) const
-	{
-		return *scratch_ / name;
 	}
 	Fd open_at(const char *name, int flags = O_RDONLY) const
 	{
@@ -57,9 +46,6 @@ class Descriptor : public CallsTest
 		struct stat s;
 		return stat(t(name).c_str(), &s) == 0 ? s.st_mode & 07777 : 0;
 	}
-
-	std::unique_ptr<Scratch> scratch_;
-	std::unique_ptr<World> world_;
 };
 
 // The calls, natively.

@@ -14,13 +14,12 @@ namespace calls
 namespace
 {
 
-class Flags : public CallsTest
+class Flags : public TreeTest
 {
       protected:
 	void SetUp() override
 	{
-		CallsTest::SetUp();
-		scratch_ = std::make_unique<Scratch>();
+		TreeTest::SetUp();
 		for (const char *name : {"all", "read"})
 			ASSERT_EQ(0, mkdir(t(name).c_str(), 0755));
 		for (const char *name : {"all/file", "read/file"})
@@ -30,24 +29,11 @@ class Flags : public CallsTest
 			rows.push_back(rule);
 		world_ = std::make_unique<World>(rows);
 	}
-	void TearDown() override
-	{
-		world_.reset();
-		scratch_.reset();
-		CallsTest::TearDown();
-	}
-	std::string t(const std::string &name) const
-	{
-		return *scratch_ / name;
-	}
 	mode_t mode_of(const std::string &name) const
 	{
 		struct stat s;
 		return stat(t(name).c_str(), &s) == 0 ? s.st_mode & 07777 : 0;
 	}
-
-	std::unique_ptr<Scratch> scratch_;
-	std::unique_ptr<World> world_;
 };
 
 TEST_F(Flags, TwentyThousandSetsNeverExceedThePolicy)

@@ -7,13 +7,12 @@ namespace calls
 namespace
 {
 
-class Move : public CallsTest
+class Move : public TreeTest
 {
       protected:
 	void SetUp() override
 	{
-		CallsTest::SetUp();
-		scratch_ = std::make_unique<Scratch>();
+		TreeTest::SetUp();
 		for (const char *name :
 		     {"full", "full/dir", "full/twin", "plain", "mixed", "mixed/dir"})
 			ASSERT_EQ(0, mkdir(t(name).c_str(), 0755));
@@ -29,23 +28,10 @@ class Move : public CallsTest
 		rows.push_back({t("mixed/*/key"), 0, EBADSLT});
 		world_ = std::make_unique<World>(rows);
 	}
-	void TearDown() override
-	{
-		world_.reset();
-		scratch_.reset();
-		CallsTest::TearDown();
-	}
-	std::string t(const std::string &name) const
-	{
-		return *scratch_ / name;
-	}
 	Outcome move(const char *from, const char *to, uint64_t flags = 0)
 	{
 		return world_->perform({SP_CALL_renameat2, t(from), flags, 0, AT_FDCWD, t(to)});
 	}
-
-	std::unique_ptr<Scratch> scratch_;
-	std::unique_ptr<World> world_;
 };
 
 TEST_F(Move, NeverRaisesTheRightsOfAFile)

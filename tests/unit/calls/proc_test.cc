@@ -14,25 +14,18 @@ namespace calls
 namespace
 {
 
-class Proc : public CallsTest
+class Proc : public TreeTest
 {
       protected:
 	void SetUp() override
 	{
-		CallsTest::SetUp();
-		scratch_ = std::make_unique<Scratch>();
+		TreeTest::SetUp();
 		write_file(*scratch_ / "file");
 		mkdir((*scratch_ / "hidden").c_str(), 0755);
 		write_file(*scratch_ / "hidden/canary", "canary");
 		world_ = std::make_unique<World>(
 		    std::vector<Rule>{{"/proc/**", SP_RIGHT_READ | SP_RIGHT_WRITE},
 				      {scratch_->path() + "/file", SP_RIGHT_READ}});
-	}
-	void TearDown() override
-	{
-		world_.reset();
-		scratch_.reset();
-		CallsTest::TearDown();
 	}
 	Outcome open(const std::string &path, uint64_t flags = O_RDONLY)
 	{
@@ -50,9 +43,6 @@ class Proc : public CallsTest
 	{
 		return "/proc/self/fd/" + std::to_string(fd);
 	}
-
-	std::unique_ptr<Scratch> scratch_;
-	std::unique_ptr<World> world_;
 };
 
 ino_t inode(int fd)

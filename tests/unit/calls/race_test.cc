@@ -14,13 +14,12 @@ namespace
 
 constexpr int kOpens = 34000; // in each of three races
 
-class Race : public CallsTest
+class Race : public TreeTest
 {
       protected:
 	void SetUp() override
 	{
-		CallsTest::SetUp();
-		scratch_ = std::make_unique<Scratch>();
+		TreeTest::SetUp();
 		for (const char *name :
 		     {"open", "open/dir", "open/dir/in", "open/other", "secret", "secret/in"})
 			ASSERT_EQ(0, mkdir((*scratch_ / name).c_str(), 0755));
@@ -34,12 +33,6 @@ class Race : public CallsTest
 		world_ = std::make_unique<World>(tree(*scratch_ / "open", SP_RIGHT_ALL));
 		for (const char *name : {"secret", "secret/in", "secret/file", "secret/in/file"})
 			forbidden_.push_back(identity(*scratch_ / name));
-	}
-	void TearDown() override
-	{
-		world_.reset();
-		scratch_.reset();
-		CallsTest::TearDown();
 	}
 	static std::pair<dev_t, ino_t> identity(const std::string &path)
 	{
@@ -88,8 +81,6 @@ class Race : public CallsTest
 			  (*scratch_ / other).c_str(), RENAME_EXCHANGE);
 	}
 
-	std::unique_ptr<Scratch> scratch_;
-	std::unique_ptr<World> world_;
 	std::vector<std::pair<dev_t, ino_t>> forbidden_;
 };
 
