@@ -12,17 +12,6 @@ static const char no_right[] = "no right to execute";
 
 /* ---- before ---- */
 
-/* Opens a held object once more, to read it. What may be run need not be readable: -EACCES. */
-static int open_to_read(const struct sp_view *view, int object)
-{
-	char number[16];
-	int fd;
-
-	(void)snprintf(number, sizeof(number), "%d", object);
-	fd = openat(view->own_fd, number, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 static int check_object(struct sp_request *request, const struct sp_walk *walk, bool loader)
 {
 	if (!S_ISREG(walk->status.stx_mode))
@@ -33,10 +22,11 @@ static int check_object(struct sp_request *request, const struct sp_walk *walk, 
 	return sp_require(request, walk, SP_RIGHT_EXECUTE);
 }
 
+/* What may be run need not be readable. */
 static int read_image(struct sp_request *request, const struct sp_walk *walk,
 		      struct sp_image *ret_image)
 {
-	_cleanup_close_ int file = open_to_read(request->view, walk->object);
+	_cleanup_close_ int file = sp_view_reopen(request->view, walk->object, O_RDONLY);
 
 	if (file >= 0)
 		return sp_image_read(file, ret_image);
@@ -78,20 +68,16 @@ static int allow_chain(struct sp_request *request, int dirfd, const char *path, 
 static int allow_descriptor(struct sp_request *request)
 {
 	_cleanup_close_ int object = sp_caller_open(request, request->call->dirfd);
-	char number[16], name[PATH_MAX];
-	ssize_t n;
+	char name[PATH_MAX];
+	int r;
 
 	if (object < 0)
 		return object;
-	(void)snprintf(number, sizeof(number), "%d", object);
-	n = readlinkat(request->view->own_fd, number, name, sizeof(name) - 1);
-	if (n < 0)
-		return -errno;
-	name[n] = '\0';
+	r = sp_view_name(request->view, object, name);
 	/* memfds and the like have none: nobody could say afterwards what they were. */
-	if (name[0] != '/')
+	if (r == -EACCES)
 		return sp_refuse(request, "", NULL, EACCES, no_right);
-	return allow_chain(request, AT_FDCWD, name, 0);
+	return r < 0 ? r : allow_chain(request, AT_FDCWD, name, 0);
 }
 
 int sp_execution_allow(struct sp_request *request)

@@ -12,7 +12,6 @@
 
 #include "ipc/arch.h"
 #include "ipc/channel.h"
-#include "ipc/kernel.h"
 
 #define COURIER_STACK 16384
 

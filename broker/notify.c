@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "broker/execution.h"
@@ -90,18 +89,10 @@ int sp_notify_launching(int listener)
 
 /* ---- the caller's memory ---- */
 
-static long transfer(long nr, pid_t pid, void *here, uint64_t there, size_t length)
-{
-	struct iovec local = {.iov_base = here, .iov_len = length};
-	struct iovec remote = {.iov_base = (void *)(uintptr_t)there, .iov_len = length};
-
-	return syscall(nr, pid, &local, 1, &remote, 1, 0);
-}
-
 static int read_memory(void *context, void *to, uint64_t from, size_t length)
 {
 	const struct seccomp_notif *request = context;
-	long n = transfer(SYS_process_vm_readv, (pid_t)request->pid, to, from, length);
+	long n = sp_process_transfer(SYS_process_vm_readv, (pid_t)request->pid, to, from, length);
 
 	return n == (long)length ? 0 : -EFAULT;
 }
@@ -120,8 +111,8 @@ static ssize_t read_string(void *context, char *to, uint64_t from, size_t size)
 
 		if (part > size - have)
 			part = size - have;
-		n = transfer(SYS_process_vm_readv, (pid_t)request->pid, to + have, from + have,
-			     part);
+		n = sp_process_transfer(SYS_process_vm_readv, (pid_t)request->pid, to + have,
+					from + have, part);
 		if (n <= 0)
 			return -EFAULT;
 		end = memchr(to + have, 0, (size_t)n);
@@ -134,7 +125,7 @@ static ssize_t read_string(void *context, char *to, uint64_t from, size_t size)
 
 static int write_memory(const struct seccomp_notif *request, uint64_t to, void *from, size_t length)
 {
-	long n = transfer(SYS_process_vm_writev, (pid_t)request->pid, from, to, length);
+	long n = sp_process_transfer(SYS_process_vm_writev, (pid_t)request->pid, from, to, length);
 
 	return n == (long)length ? 0 : -EFAULT;
 }
@@ -167,6 +158,15 @@ static void defer(struct sp_porter *porter)
 		notify->deferred[notify->deferred_count++] = notify->request;
 	else
 		send(porter->listener, notify->request.id, -EAGAIN, 0);
+}
+
+/* The answer of a call whose thread was to be held, which may have to wait for that. */
+static void answer_held(struct sp_porter *porter, int64_t r, uint32_t flags)
+{
+	if (r == -EBUSY)
+		defer(porter);
+	else
+		send(porter->listener, porter->notify->request.id, r, r < 0 ? 0 : flags);
 }
 
 /* Puts a descriptor into a socket, whose other end becomes the caller's: its number there. */
@@ -205,14 +205,10 @@ static void answer_descriptor(struct sp_porter *porter, const struct sp_call *ca
 {
 	const struct seccomp_notif *request = &porter->notify->request;
 	_cleanup_close_ int descriptor = TAKE_FD(porter->answer.descriptor);
-	int64_t r;
+	int r;
 
 	if (call->info->returns == SP_RETURNS_DIRECTORY || (call->flags & O_PATH)) {
-		r = give_path(porter, call, descriptor);
-		if (r == -EBUSY)
-			defer(porter);
-		else
-			send(porter->listener, request->id, r, 0);
+		answer_held(porter, give_path(porter, call, descriptor), 0);
 		return;
 	}
 	r = install(porter->listener, request->id, descriptor, SECCOMP_ADDFD_FLAG_SEND,
@@ -224,20 +220,12 @@ static void answer_descriptor(struct sp_porter *porter, const struct sp_call *ca
 /* The caller's thread is held, and looked at behind its execve. */
 static void answer_execution(struct sp_porter *porter)
 {
-	const struct seccomp_notif *request = &porter->notify->request;
 	struct sp_tracee *tracee;
 	int r = hold(porter, true, &tracee);
 
-	if (r == -EBUSY) {
-		defer(porter);
-		return;
-	}
-	if (r < 0) {
-		send(porter->listener, request->id, r, 0);
-		return;
-	}
-	sp_tracee_check_execution(tracee);
-	send(porter->listener, request->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+	if (r == 0)
+		sp_tracee_check_execution(tracee);
+	answer_held(porter, r, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
 static void answer_value(struct sp_porter *porter, const struct sp_call *call)
@@ -273,8 +261,15 @@ static bool needs_umask(const struct sp_call *call)
 {
 	const uint64_t creating = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
 
-	return call->info->operation == SP_OPERATION_OPEN ? (call->flags & creating)
-							  : call->info->mode >= 0;
+	switch (call->info->operation) {
+	case SP_OPERATION_OPEN:
+		return call->flags & creating;
+	case SP_OPERATION_MKDIR:
+	case SP_OPERATION_MKNOD:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int read_call(struct sp_porter *porter, const struct sp_call_info *info,

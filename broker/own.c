@@ -2,7 +2,6 @@
 /* Objects that the caller holds a descriptor of already, and asks for by that descriptor's number. */
 #include <errno.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -10,18 +9,11 @@
 #include <unistd.h>
 
 #include "broker/walker.h"
+#include "ipc/kernel.h"
 #include "ipc/util.h"
 
 /* What fcntl(F_SETFL) may set without harm. */
 #define SETTABLE (O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK)
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
-#endif
-
-int sp_own_hold(const struct sp_request *request, int number)
-{
-	return sp_caller_open(request, number);
-}
 
 /* The thread's descriptors; before Linux 6.9 its process's, which hardly ever are others. */
 static int open_pidfd(const struct sp_request *request)
@@ -94,14 +86,12 @@ static bool is_plain(int file, const struct stat *status)
 /* Fails where the porter's own walls, or the object's mode, don't let it. */
 static int open_again(const struct sp_request *request, int file, int have, uint64_t flags)
 {
-	_cleanup_close_ int fd = -1;
-	char number[16];
+	_cleanup_close_ int fd =
+	    sp_view_reopen(request->view, file, (int)(flags & O_ACCMODE) | (have & O_APPEND));
 
-	(void)snprintf(number, sizeof(number), "%d", file);
-	fd = openat(request->view->own_fd, number,
-		    (int)(flags & O_ACCMODE) | (have & O_APPEND) | O_NOCTTY | O_NONBLOCK |
-			O_CLOEXEC);
-	if (fd < 0 || fcntl(fd, F_SETFL, (int)(flags & SETTABLE) | (have & O_APPEND)) < 0)
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_SETFL, (int)(flags & SETTABLE) | (have & O_APPEND)) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }

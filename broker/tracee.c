@@ -152,13 +152,23 @@ static void socket_closed(struct sp_tracee *tracee, long unused)
 		change(tracee);
 }
 
+long sp_process_transfer(long nr, pid_t pid, void *here, uint64_t there, size_t length)
+{
+	struct iovec local = {.iov_base = here, .iov_len = length};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)there, .iov_len = length};
+
+	return syscall(nr, pid, &local, 1, &remote, 1, 0);
+}
+
+static uint64_t scratch_of(const struct sp_tracee *tracee)
+{
+	return (sp_registers_stack(&tracee->saved) - SCRATCH_BELOW) & ~UINT64_C(63);
+}
+
 static bool transfer(const struct sp_tracee *tracee, long nr, struct scratch *scratch)
 {
-	struct iovec local = {.iov_base = scratch, .iov_len = sizeof(*scratch)};
-	struct iovec remote = {.iov_base = (void *)(uintptr_t)tracee->scratch,
-			       .iov_len = sizeof(*scratch)};
-
-	return syscall(nr, tracee->tid, &local, 1, &remote, 1, 0) == (long)sizeof(*scratch);
+	return sp_process_transfer(nr, tracee->tid, scratch, scratch_of(tracee),
+				   sizeof(*scratch)) == (long)sizeof(*scratch);
 }
 
 static void received(struct sp_tracee *tracee, long result)
@@ -180,7 +190,7 @@ static void received(struct sp_tracee *tracee, long result)
 
 static void receive(struct sp_tracee *tracee)
 {
-	const uint64_t at = (sp_registers_stack(&tracee->saved) - SCRATCH_BELOW) & ~UINT64_C(63);
+	const uint64_t at = scratch_of(tracee);
 	const unsigned long flags = MSG_DONTWAIT | (tracee->close_on_exec ? MSG_CMSG_CLOEXEC : 0ul);
 	const unsigned long argument[6] = {
 	    (unsigned long)tracee->socket, at, flags, 0, 0, SP_RUNTIME_MARK};
@@ -196,7 +206,6 @@ static void receive(struct sp_tracee *tracee)
 		       .iov_len = 1},
 	};
 
-	tracee->scratch = at;
 	if (transfer(tracee, SYS_process_vm_writev, &scratch)) {
 		make_call(tracee, __NR_recvmsg, argument, received);
 		return;

@@ -11,6 +11,7 @@
 #define SALLYPORT_BROKER_TRACEE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
@@ -30,11 +31,10 @@ struct sp_tracee {
 	sp_tracee_step *step; /* what the next stop means */
 	void (*next)(struct sp_tracee *tracee, long result); /* behind an injected call */
 	struct user_regs_struct saved;
-	uint64_t mask;    /* its signal mask, meanwhile all are blocked */
-	uint64_t scratch; /* an address below its stack, of a struct scratch */
-	int socket;       /* its own; the descriptor waits there */
-	int descriptor;   /* its own; -1: not received yet */
-	bool directory;   /* change to it and close it, else leave it open */
+	uint64_t mask;  /* its signal mask, meanwhile all are blocked */
+	int socket;     /* its own; the descriptor waits there */
+	int descriptor; /* its own; -1: not received yet */
+	bool directory; /* change to it and close it, else leave it open */
 	bool close_on_exec;
 	long result; /* what the program gets */
 };
@@ -46,6 +46,9 @@ struct sp_tracees {
 	void *data;
 	pid_t child; /* of ours among the threads, whose end is not taken here */
 };
+
+/* process_vm_readv(2) or process_vm_writev(2) of one piece: bytes moved, or -1. */
+long sp_process_transfer(long nr, pid_t pid, void *here, uint64_t there, size_t length);
 
 /*
  * Holds a thread, which sits in a call that waits for our answer: it will stop when that has been

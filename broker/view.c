@@ -326,6 +326,16 @@ static bool has_suffix(const char *text, size_t length, const char *suffix)
 	return length >= n && memcmp(text + length - n, suffix, n) == 0;
 }
 
+int sp_view_reopen(const struct sp_view *view, int fd, int flags)
+{
+	char name[SP_OWN_NAME];
+	int opened;
+
+	sp_own_name(fd, name);
+	opened = openat(view->own_fd, name, flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	return opened < 0 ? -errno : opened;
+}
+
 int sp_view_name(const struct sp_view *view, int fd, char ret_name[PATH_MAX])
 {
 	struct statx status;

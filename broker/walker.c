@@ -811,7 +811,7 @@ static int object_status(const struct sp_request *request, struct sp_walk *walk)
 /* The name leads nowhere, but the caller has a descriptor of what it is about. */
 static int hold_own(struct sp_request *request, int error, struct sp_walk *walk)
 {
-	int object = sp_own_hold(request, walk->own);
+	int object = sp_caller_open(request, walk->own);
 
 	if (object < 0)
 		return error;

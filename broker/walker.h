@@ -135,6 +135,9 @@ static inline void sp_own_name(int fd, char ret_name[SP_OWN_NAME])
 	(void)snprintf(ret_name, SP_OWN_NAME, "%d", fd);
 }
 
+/* A held object once more, with `flags` and never waiting: a descriptor, or -errno. */
+int sp_view_reopen(const struct sp_view *view, int fd, int flags);
+
 /* Whether an object on device `device` belongs to a procfs, the sandbox's own or a stray one. */
 bool sp_view_is_proc(const struct sp_view *view, int fd, dev_t device);
 
@@ -173,11 +176,10 @@ void sp_base_close(struct sp_base *base);
 
 /*
  * What the kernel lets any process do: to come by an object again that it holds a descriptor of, even
- * where its name, if it has one, is not granted. `number` is walk->own. The first gives an O_PATH
- * descriptor; the second opens with `flags`, with no more access than the descriptor has: -EACCES where
- * it has less, a directory (those have names), or the caller isn't known by its outer number.
+ * where its name, if it has one, is not granted. `number` is walk->own. Opened with `flags`, and no
+ * more access than the descriptor has: -EACCES where it has less, a directory (those have names), or
+ * the caller isn't known by its outer number. sp_caller_open() holds it without access.
  */
-int sp_own_hold(const struct sp_request *request, int number);
 int sp_own_open(const struct sp_request *request, int number, uint64_t flags);
 
 /* What a link below /proc, or a directory on the way, means. `name` is canonical and relative to

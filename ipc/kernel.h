@@ -4,8 +4,8 @@
 #ifndef SALLYPORT_IPC_KERNEL_H
 #define SALLYPORT_IPC_KERNEL_H
 
+#include <fcntl.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -13,9 +13,8 @@
 #define SO_PASSRIGHTS 83 /* 6.16 */
 #endif
 
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64) /* 6.6 */
-#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* 6.9 */
 #endif
 
 #ifndef __NR_fchmodat2

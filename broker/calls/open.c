@@ -144,15 +144,14 @@ static int refuse_special(const struct opening *o, const struct sp_walk *walk, m
 static int truncate_file(const struct opening *o, int fd)
 {
 	_cleanup_close_ int writable = -1;
-	char name[SP_OWN_NAME];
 
 	if ((o->flags & O_ACCMODE) == O_WRONLY || (o->flags & O_ACCMODE) == O_RDWR)
 		return ftruncate(fd, 0) < 0 ? -errno : 0;
 	/* Opened for reading, or for neither: the same object once more, by its descriptor. */
-	sp_own_name(fd, name);
-	writable =
-	    openat(o->request->view->own_fd, name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	return writable < 0 || ftruncate(writable, 0) < 0 ? -errno : 0;
+	writable = sp_view_reopen(o->request->view, fd, O_WRONLY);
+	if (writable < 0)
+		return writable;
+	return ftruncate(writable, 0) < 0 ? -errno : 0;
 }
 
 static int check_file(const struct opening *o, const struct sp_walk *walk, int fd,

@@ -27,7 +27,6 @@ int64_t sp_call_truncate(struct sp_request *request)
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
 	_cleanup_close_ int writable = -1;
 	off_t length = (off_t)request->call->size;
-	char name[SP_OWN_NAME];
 	int r;
 
 	if (length < 0)
@@ -37,7 +36,8 @@ int64_t sp_call_truncate(struct sp_request *request)
 		r = check_file(request, &walk);
 	if (r < 0)
 		return r;
-	sp_own_name(walk.object, name);
-	writable = openat(request->view->own_fd, name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return writable < 0 || ftruncate(writable, length) < 0 ? -errno : 0;
+	writable = sp_view_reopen(request->view, walk.object, O_WRONLY);
+	if (writable < 0)
+		return writable;
+	return ftruncate(writable, length) < 0 ? -errno : 0;
 }
