@@ -741,14 +741,21 @@ const std::vector<Difference> &differences()
 		     return at_root && (kernel.result == 0 || kernel.result == -EISDIR ||
 					kernel.result == -EACCES || kernel.result == -EOPNOTSUPP);
 	     }},
-	    {"links-counted-twice",
-	     "a kernel that starts over in mid-walk counts the links before it again", 0,
-	     [](const Case &c, const Observed &kernel) {
-		     bool forty = c.path == "chain40" || c.path.rfind("dlink/../dlink/../", 0) == 0;
-		     return forty && kernel.result == -ELOOP;
-	     }},
 	};
 	return table;
+}
+
+// A kernel that starts over in mid-walk, as it does under load, counts the links before it again
+// (fs/namei.c: a walk under RCU that fails begins anew with total_link_count kept), and may find too many in
+// names of up to 40 links. Such a call has changed nothing: it is asked again.
+int64_t call_kernel_anew(const Call &call, const std::string &path, char *out)
+{
+	bool up_to_forty = path == "chain40" || path == repeat("dlink/../", 40) + "file";
+	int64_t r = call_kernel(call, out);
+
+	for (int i = 0; i < 1000 && up_to_forty && r == -ELOOP; i++)
+		r = call_kernel(call, out);
+	return r;
 }
 
 bool changes_metadata(const CallRow &row)
@@ -833,8 +840,8 @@ class Pair
 	{
 		bool changes = is_changing(c.row);
 		Observed kernel =
-		    observe(c, kernel_, changes, [](const Call &call, char *out, int *descriptor) {
-			    int64_t r = call_kernel(call, out);
+		    observe(c, kernel_, changes, [&c](const Call &call, char *out, int *descriptor) {
+			    int64_t r = call_kernel_anew(call, c.path, out);
 			    if (r >= 0 && sp_call_table[call.id].returns == SP_RETURNS_DESCRIPTOR)
 				    *descriptor = static_cast<int>(r);
 			    return r;
