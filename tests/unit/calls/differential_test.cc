@@ -839,8 +839,8 @@ class Pair
 	std::string compare(const Case &c, Observed *ret_kernel)
 	{
 		bool changes = is_changing(c.row);
-		Observed kernel =
-		    observe(c, kernel_, changes, [&c](const Call &call, char *out, int *descriptor) {
+		Observed kernel = observe(
+		    c, kernel_, changes, [&c](const Call &call, char *out, int *descriptor) {
 			    int64_t r = call_kernel_anew(call, c.path, out);
 			    if (r >= 0 && sp_call_table[call.id].returns == SP_RETURNS_DESCRIPTOR)
 				    *descriptor = static_cast<int>(r);
