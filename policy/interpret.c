@@ -14,8 +14,6 @@
 
 /* A name travels in reports and file names. */
 #define NAME_MAX_LENGTH 64
-/* The highest that the kernel can return. */
-#define ERRNO_MAX 4095
 
 void sp_note_error(struct sp_reading *reading, int r)
 {
@@ -89,12 +87,12 @@ bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *
 	if (isdigit((unsigned char)name[0])) {
 		unsigned long number = strtoul(name, &end, 10);
 
-		if (*end == '\0' && number > 0 && number <= ERRNO_MAX) {
+		if (*end == '\0' && number > 0 && number <= SP_ERRNO_MAX) {
 			*ret_error = (int)number;
 			return true;
 		}
-		SP_MISTAKE(reading, word->place, NULL, "\"%s\" is no errno: 1 to %d", name,
-			   ERRNO_MAX);
+		SP_MISTAKE(reading, word->place, NULL, "\"%s\" is no errno: 1 to %u", name,
+			   SP_ERRNO_MAX);
 		return false;
 	}
 	if (sp_errno_find(name, ret_error))
@@ -284,6 +282,11 @@ static const struct {
     [SP_LIMIT_FILE_SIZE] = {"file-size", bytes, INT64_MAX, "bytes with B, K, M, G or T, like 1G"},
 };
 
+bool sp_valid_limit(enum sp_limit limit, uint64_t value)
+{
+	return value > 0 && value <= limits[limit].most;
+}
+
 static const char *candidate_limit(size_t index, const void *unused)
 {
 	(void)unused;
@@ -315,7 +318,7 @@ static int parse_limit(const char *text, int limit, uint64_t *ret_value)
 		if (strcmp(unit->suffix, at) != 0)
 			continue;
 		overflow |= __builtin_mul_overflow(value, unit->scale, &value);
-		if (overflow || value == 0 || value > limits[limit].most)
+		if (overflow || !sp_valid_limit((enum sp_limit)limit, value))
 			return -ERANGE;
 		*ret_value = value;
 		return 0;

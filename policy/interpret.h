@@ -136,6 +136,9 @@ static inline struct sp_place sp_own_place(const struct sp_reading *reading, str
 	return reading->depth == 0 ? place : (struct sp_place){0};
 }
 
+/* A value that `limits { … }` may set. */
+bool sp_valid_limit(enum sp_limit limit, uint64_t value);
+
 /* Whether a policy may be called so. */
 bool sp_valid_name(const char *name);
 
@@ -145,6 +148,9 @@ bool sp_is_group(const struct sp_statement *statement);
 /* What "@name" means, or false after a mistake, which is told. */
 bool sp_read_group(struct sp_reading *reading, const struct sp_word *word,
 		   struct sp_call_set *ret_set);
+
+/* Adds what a group of ours, "@name", means to *ret_set; false: there is none. */
+bool sp_builtin_group(const char *name, struct sp_call_set *ret_set);
 
 static inline void sp_call_set_add(struct sp_call_set *set, int nr)
 {

@@ -325,60 +325,18 @@ static struct sp_condition *read_condition(struct sp_reading *reading, const str
 /* ---- rules --------------------------------------------------------------------------------------
  */
 
-/* Why a call can't have a verdict, or NULL. */
-static const char *class_mistake(enum sp_call_class class, enum sp_action action)
+static void place_rule(struct sp_reading *reading, struct sp_place place,
+		       const struct sp_call_rule *rule, const char *call)
 {
-	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG ||
-		      (action == SP_ACTION_ASK && class != SP_CLASS_BROKERED);
+	const struct sp_call_rule *other;
+	int r = sp_model_place_call(reading->policy, rule, &other);
 
-	if (action == SP_ACTION_BROKER)
-		return class == SP_CLASS_BROKERED ? NULL : "this call is not brokered";
-	switch (class) {
-	case SP_CLASS_BROKERED:
-		return grants ? "no policy may allow this call natively; it is brokered" : NULL;
-	case SP_CLASS_NAMING:
-		return grants
-			   ? "no policy may allow a name-taking call natively; it is not brokered, "
-			     "so it is refused"
-			   : NULL;
-	case SP_CLASS_FORBIDDEN:
-		return grants ? "no policy may allow this call: it could undo the sandbox" : NULL;
-	case SP_CLASS_CLONE3:
-		return grants ? "clone3 is always answered with ENOSYS; allow clone" : NULL;
-	case SP_CLASS_ALWAYS:
-		return grants ? NULL : "this call is always allowed: no process can do without it";
-	case SP_CLASS_ORDINARY:
-		break;
-	}
-	return NULL;
-}
-
-/* Makes place for a rule without conditions, or reports the conflict. */
-static bool settle(struct sp_reading *reading, struct sp_place place,
-		   const struct sp_call_rule *rule, const char *call)
-{
-	struct sp_call_rule *other = sp_model_find_call(reading->policy, rule->nr);
-
-	if (!other)
-		return true;
-	if (other->rank < rule->rank)
-		return false;
-	if (other->rank == rule->rank) {
-		if (other->action != rule->action || other->error != rule->error)
-			SP_MISTAKE(reading, place, NULL,
-				   "conflicting rules: \"%s\" is %s here and %s at %s", call,
-				   done(rule->action), done(other->action), other->source);
-		return false;
-	}
-	free(other->source);
-	other->source = strdup(rule->source);
-	other->action = rule->action;
-	other->error = rule->error;
-	other->rank = rule->rank;
-	other->place = rule->place;
-	if (!other->source)
-		sp_note_error(reading, -ENOMEM);
-	return false;
+	if (r == -EEXIST)
+		SP_MISTAKE(reading, place, NULL,
+			   "conflicting rules: \"%s\" is %s here and %s at %s", call,
+			   done(rule->action), done(other->action), other->source);
+	else
+		sp_note_error(reading, r);
 }
 
 struct verdict {
@@ -408,8 +366,7 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 		if (!condition)
 			return;
 	}
-	if (condition || settle(reading, term->word->place, &rule, call))
-		sp_note_error(reading, sp_model_add_call(reading->policy, &rule));
+	place_rule(reading, term->word->place, &rule, call);
 }
 
 int sp_read_call(struct sp_reading *reading, const struct sp_word *word)
@@ -434,7 +391,7 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 
 	if (nr < 0)
 		return;
-	mistake = class_mistake(sp_call_class(nr), verdict.action);
+	mistake = sp_model_verdict_mistake(nr, verdict.action);
 	if (mistake)
 		SP_MISTAKE(reading, word->place, NULL, "%s", mistake);
 	else
@@ -455,8 +412,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 		return;
 	}
 	for (int nr = 0; nr < SP_NUMBERS; nr++)
-		if (sp_call_set_has(&calls, nr) &&
-		    !class_mistake(sp_call_class(nr), verdict.action))
+		if (sp_call_set_has(&calls, nr) && !sp_model_verdict_mistake(nr, verdict.action))
 			add_rule(reading, term, nr, verdict, true, sp_call_name(nr, buffer));
 }
 
@@ -476,7 +432,7 @@ static bool read_trap(struct sp_reading *reading, const struct sp_word *word, in
 
 	if (!text)
 		return false;
-	if (parse_number(text, &number) && number > 0 && number <= SECCOMP_RET_DATA) {
+	if (parse_number(text, &number) && number > 0 && number <= SP_TRAP_MAX) {
 		*ret_number = (int)number;
 		return true;
 	}

@@ -63,12 +63,20 @@ static void add_members(const char *members, struct sp_call_set *set)
 
 static void evaluate(struct sp_reading *reading, struct sp_group *group);
 
+bool sp_builtin_group(const char *name, struct sp_call_set *ret_set)
+{
+	const char *members = sp_group_members(name);
+
+	if (members)
+		add_members(members, ret_set);
+	return members;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): at most as deep as there are groups */
 bool sp_read_group(struct sp_reading *reading, const struct sp_word *word,
 		   struct sp_call_set *ret_set)
 {
 	struct sp_group *group = find_group(reading->document, word->text + 1);
-	const char *members = sp_group_members(word->text);
 
 	*ret_set = (struct sp_call_set){0};
 	if (group && group->state == SP_GROUP_OPEN) {
@@ -81,10 +89,8 @@ bool sp_read_group(struct sp_reading *reading, const struct sp_word *word,
 		*ret_set = group->calls;
 		return true;
 	}
-	if (members) {
-		add_members(members, ret_set);
+	if (sp_builtin_group(word->text, ret_set))
 		return true;
-	}
 	SP_MISTAKE(reading, word->place, sp_nearest(word->text, candidate_group, reading->document),
 		   "unknown group \"%s\"", word->text);
 	return false;

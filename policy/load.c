@@ -12,6 +12,7 @@
 #include "policy/export.h"
 #include "policy/interpret.h"
 #include "policy/presets.h"
+#include "policy/save.h"
 
 #define TEXT_MAX (1024 * 1024)
 #define INCLUDE_DEPTH_MAX 8
@@ -42,18 +43,23 @@ static struct sp_source preset_source(const struct sp_preset *preset)
 	};
 }
 
+static bool is_too_long(const char *text, size_t length)
+{
+	return length > (sp_saved_is(text, length) ? SP_SAVED_MAX : TEXT_MAX);
+}
+
 static int read_all(int fd, char *text, size_t *length)
 {
 	size_t have = 0;
 
-	while (have <= TEXT_MAX) {
-		ssize_t n = read(fd, text + have, TEXT_MAX + 1 - have);
+	while (have <= SP_SAVED_MAX) {
+		ssize_t n = read(fd, text + have, SP_SAVED_MAX + 1 - have);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n == 0) {
 			*length = have;
-			return 0;
+			return is_too_long(text, have) ? -E2BIG : 0;
 		}
 		have += n > 0 ? (size_t)n : 0;
 	}
@@ -73,7 +79,7 @@ static int read_file(const char *path, struct sp_source *source, char **ret_text
 		return -errno;
 	if (!S_ISREG(stat.st_mode))
 		return S_ISDIR(stat.st_mode) ? -EISDIR : -EACCES;
-	text = malloc(TEXT_MAX + 1);
+	text = malloc(SP_SAVED_MAX + 1);
 	if (!text)
 		return -ENOMEM;
 	r = read_all(fd, text, &source->length);
@@ -158,6 +164,9 @@ static void include_file(struct sp_reading *reading, const struct sp_word *word,
 	else if (r < 0)
 		SP_MISTAKE(reading, word->place, NULL, "can't read \"%s\": %s", name,
 			   strerrordesc_np(-r));
+	else if (sp_saved_is(text, source.length))
+		SP_MISTAKE(reading, word->place, NULL,
+			   "\"%s\" is a compiled policy, which has no text to include", name);
 	else
 		include_text(reading, &source, wanted);
 }
@@ -238,9 +247,36 @@ static int give(const struct sp_policy_options *options, struct sp_wanted *wante
 	return 0;
 }
 
-static int build_policy(const struct sp_source *source, const char *name,
-			const struct sp_policy_options *options, struct sp_reporter *reporter,
-			struct sp_policy **ret_policy)
+/* A policy that was saved is all of its file, and has no parameters any more. */
+static int restore_policy(const struct sp_source *source, const char *name,
+			  const struct sp_policy_options *options, struct sp_reporter *reporter,
+			  struct sp_policy **ret_policy)
+{
+	const struct sp_source nameless = {.file = source->file, .text = ""};
+	const struct sp_place start = {1, 1, 1};
+	struct sp_policy *policy;
+	int r = sp_policy_restore((const uint8_t *)source->text, source->length, &policy);
+
+	if (r < 0) {
+		sp_report_error(reporter, &nameless, start, NULL, "%s", sp_saved_mistake(r));
+		return r == -ENOMEM ? r : -EINVAL;
+	}
+	if (name && strcmp(policy->name, name) != 0)
+		sp_report_error(reporter, &nameless, start, NULL,
+				"the compiled policy is \"%s\", not \"%s\"", policy->name, name);
+	if (options && options->parameter_count > 0)
+		sp_report_error(reporter, &nameless, start, NULL,
+				"a compiled policy has no parameter \"%s\": give it when compiling",
+				options->parameters[0].name);
+	if (reporter->errors > 0)
+		policy = sp_policy_unref(policy);
+	*ret_policy = policy;
+	return policy ? 0 : -EINVAL;
+}
+
+static int interpret_policy(const struct sp_source *source, const char *name,
+			    const struct sp_policy_options *options, struct sp_reporter *reporter,
+			    struct sp_policy **ret_policy)
 {
 	_cleanup_(unref_policy) struct sp_policy *policy = sp_model_new();
 	_cleanup_(sp_clear_given) struct sp_wanted wanted = {
@@ -256,6 +292,15 @@ static int build_policy(const struct sp_source *source, const char *name,
 		return -EINVAL;
 	*ret_policy = TAKE_POINTER(policy);
 	return 0;
+}
+
+static int build_policy(const struct sp_source *source, const char *name,
+			const struct sp_policy_options *options, struct sp_reporter *reporter,
+			struct sp_policy **ret_policy)
+{
+	return sp_saved_is(source->text, source->length)
+		   ? restore_policy(source, name, options, reporter, ret_policy)
+		   : interpret_policy(source, name, options, reporter, ret_policy);
 }
 
 static int report_unreadable(struct sp_reporter *reporter, const char *name, int r)
@@ -277,7 +322,7 @@ SP_EXPORT int sp_policy_parse_with(const char *file, const char *text, size_t le
 	struct sp_source source = {.file = file, .text = text, .length = length};
 	struct sp_reporter reporter = {.fn = on_diagnostic, .data = data};
 
-	if (length > TEXT_MAX)
+	if (is_too_long(text, length))
 		return report_unreadable(&reporter, file, -E2BIG);
 	return build_policy(&source, NULL, options, &reporter, ret_policy);
 }

@@ -9,6 +9,7 @@
 #include "policy/export.h"
 #include "policy/glob.h"
 #include "policy/hash.h"
+#include "policy/names.h"
 
 static const struct {
 	const char *name;
@@ -196,6 +197,70 @@ int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, con
 	free(setting->source);
 	*setting = (struct sp_setting){true, depth, value, copy};
 	return 0;
+}
+
+const char *sp_model_verdict_mistake(int nr, enum sp_action action)
+{
+	enum sp_call_class class = sp_call_class(nr);
+	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG ||
+		      (action == SP_ACTION_ASK && class != SP_CLASS_BROKERED);
+
+	if (action == SP_ACTION_BROKER)
+		return class == SP_CLASS_BROKERED ? NULL : "this call is not brokered";
+	switch (class) {
+	case SP_CLASS_BROKERED:
+		return grants ? "no policy may allow this call natively; it is brokered" : NULL;
+	case SP_CLASS_NAMING:
+		return grants
+			   ? "no policy may allow a name-taking call natively; it is not brokered, "
+			     "so it is refused"
+			   : NULL;
+	case SP_CLASS_FORBIDDEN:
+		return grants ? "no policy may allow this call: it could undo the sandbox" : NULL;
+	case SP_CLASS_CLONE3:
+		return grants ? "clone3 is always answered with ENOSYS; allow clone" : NULL;
+	case SP_CLASS_ALWAYS:
+		return grants ? NULL : "this call is always allowed: no process can do without it";
+	case SP_CLASS_ORDINARY:
+		break;
+	}
+	return NULL;
+}
+
+static int replace_call(struct sp_call_rule *other, const struct sp_call_rule *rule)
+{
+	char *source = strdup(rule->source);
+
+	if (!source)
+		return -ENOMEM;
+	free(other->source);
+	other->source = source;
+	other->action = rule->action;
+	other->error = rule->error;
+	other->rank = rule->rank;
+	other->place = rule->place;
+	return 0;
+}
+
+int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rule,
+			const struct sp_call_rule **ret_other)
+{
+	struct sp_call_rule *other = rule->condition ? NULL : sp_model_find_call(policy, rule->nr);
+
+	if (!other)
+		return sp_model_add_call(policy, rule);
+	*ret_other = other;
+	if (other->rank == rule->rank)
+		return other->action == rule->action && other->error == rule->error ? 0 : -EEXIST;
+	return other->rank < rule->rank ? 0 : replace_call(other, rule);
+}
+
+bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers)
+{
+	const uint64_t needed = SP_ISOLATE_PID | SP_ISOLATE_USER;
+
+	return layers <= SP_ISOLATE_ALL && (layers & needed) == needed &&
+	       (optional_layers & ~layers) == 0 && (optional_layers & needed) == 0;
 }
 
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr)

@@ -17,6 +17,10 @@
 extern "C" {
 #endif
 
+/* The highest errno that the kernel can return, and the highest number of a trap. */
+#define SP_ERRNO_MAX 4095u
+#define SP_TRAP_MAX 65535u
+
 /* From lax to strict. */
 enum sp_action {
 	SP_ACTION_NONE,
@@ -136,6 +140,10 @@ void sp_model_forget_compiled(struct sp_policy *policy);
 
 /* All return 0 or -ENOMEM. They copy strings and take nothing. */
 int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule);
+/* The same for a policy in which other rules may speak of the call: the one that outranks the other stands.
+ * -EEXIST: *ret_other, of the same rank, says something else. */
+int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rule,
+			const struct sp_call_rule **ret_other);
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);
 /* Where a setting stands, or what to say where it was not set. */
 static inline const char *sp_setting_source(const struct sp_setting *setting, const char *otherwise)
@@ -153,6 +161,12 @@ const struct sp_path_rule *sp_model_find_path(const struct sp_policy *policy, co
  * beside `other`, which has the same pattern or is NULL.
  */
 bool sp_model_contradicts(const struct sp_path_rule *other, uint32_t rights);
+
+/* Why no policy may say that of a call, or NULL. */
+const char *sp_model_verdict_mistake(int nr, enum sp_action action);
+
+/* What `isolate { … }` may say: sets of enum sp_isolate. */
+bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers);
 
 /* The unconditional rule for a call, or NULL. */
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr);

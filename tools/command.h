@@ -23,11 +23,24 @@ __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 /* An sp_diagnostic_fn. */
 void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data);
 
+/* The words "-D NAME=VALUE" and "-DNAME=VALUE" at the front: how many words they are. Writes to the words. */
+#define PARAMETERS_MAX 64
+int take_parameters(int count, char **words, struct sp_parameter parameters[PARAMETERS_MAX],
+		    size_t *ret_count);
+
+/* Loads a policy by what a person calls it: "-" for standard input, a file, a preset. The exit status, 0 or
+ * one after which all has been said; then *ret_policy stays as it is. */
+int read_policy(const char *name, const struct sp_policy_options *options,
+		struct sp_policy **ret_policy);
+
 /* run.c: `sallyport run`. argv[0] is the word `run`. Returns the exit status. */
 int run_command(int argc, char **argv);
 
 /* groups.c: `sallyport policy groups`. words[0] is the word `groups`. */
 int policy_groups(int count, char **words);
+
+/* compile.c: `sallyport policy compile`. words[0] is the word `compile`. */
+int policy_compile(int count, char **words);
 
 /* convert.c: `sallyport policy import`. words[0] is the word `import`. */
 int policy_import(int count, char **words);

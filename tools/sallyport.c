@@ -13,8 +13,8 @@
 
 #include "command.h"
 
-#define TEXT_MAX (1 << 20)
-#define PARAMETERS_MAX 64
+/* The longest policy that the library takes, a compiled one. */
+#define POLICY_MAX ((size_t)16 << 20)
 
 /* argp(3) looks for it from inside libc: it must not be hidden. */
 __attribute__((visibility("default"))) const char *argp_program_version =
@@ -48,16 +48,16 @@ void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data)
 }
 
 /* A policy longer than the library takes is read one byte too far, so that the library says so. */
-static int check_stream(const char *name, FILE *stream, const struct sp_policy_options *options,
-			struct sp_policy **ret_policy)
+static int load_stream(const char *name, FILE *stream, const struct sp_policy_options *options,
+		       struct sp_policy **ret_policy)
 {
-	char *text = malloc(TEXT_MAX + 1);
+	char *text = malloc(POLICY_MAX + 1);
 	size_t length;
 	int r;
 
 	if (!text)
 		return -ENOMEM;
-	length = fread(text, 1, TEXT_MAX + 1, stream);
+	length = fread(text, 1, POLICY_MAX + 1, stream);
 	if (ferror(stream))
 		r = errno > 0 ? -errno : -EIO;
 	else
@@ -68,8 +68,8 @@ static int check_stream(const char *name, FILE *stream, const struct sp_policy_o
 }
 
 /* "FILE#NAME" in the working directory, which sp_policy_load() would take for a preset. */
-static int check_named(const char *name, const struct sp_policy_options *options,
-		       struct sp_policy **ret_policy)
+static int load_named(const char *name, const struct sp_policy_options *options,
+		      struct sp_policy **ret_policy)
 {
 	char *path;
 	int r;
@@ -84,27 +84,25 @@ static int check_named(const char *name, const struct sp_policy_options *options
 }
 
 /* A file of the working directory may have any name, also that of a preset. */
-static int check_file(const char *name, const struct sp_policy_options *options,
-		      struct sp_policy **ret_policy)
+static int load_file(const char *name, const struct sp_policy_options *options,
+		     struct sp_policy **ret_policy)
 {
 	FILE *stream = fopen(name, "re");
 	int r;
 
 	if (!stream)
-		return check_named(name, options, ret_policy);
-	r = check_stream(name, stream, options, ret_policy);
+		return load_named(name, options, ret_policy);
+	r = load_stream(name, stream, options, ret_policy);
 	(void)fclose(stream);
 	return r;
 }
 
-/* The exit status that a policy makes. */
-static int check_one(const char *name, const struct sp_policy_options *options)
+int read_policy(const char *name, const struct sp_policy_options *options,
+		struct sp_policy **ret_policy)
 {
-	struct sp_policy *policy = NULL;
-	int r = strcmp(name, "-") == 0 ? check_stream("standard input", stdin, options, &policy)
-				       : check_file(name, options, &policy);
+	int r = strcmp(name, "-") == 0 ? load_stream("standard input", stdin, options, ret_policy)
+				       : load_file(name, options, ret_policy);
 
-	sp_policy_unref(policy);
 	if (r == 0)
 		return 0;
 	if (r == -EINVAL)
@@ -130,20 +128,42 @@ static int take_parameter(int count, char **words, struct sp_parameter *ret_para
 	return apart ? 2 : 1;
 }
 
+int take_parameters(int count, char **words, struct sp_parameter parameters[PARAMETERS_MAX],
+		    size_t *ret_count)
+{
+	int all = 0, taken;
+
+	*ret_count = 0;
+	do {
+		taken = *ret_count < PARAMETERS_MAX
+			    ? take_parameter(count - all, words + all, &parameters[*ret_count])
+			    : 0;
+		all += taken;
+		*ret_count += taken > 0;
+	} while (taken > 0);
+	return all;
+}
+
+/* The exit status that a policy makes. */
+static int check_one(const char *name, const struct sp_policy_options *options)
+{
+	struct sp_policy *policy = NULL;
+	int status = read_policy(name, options, &policy);
+
+	sp_policy_unref(policy);
+	return status;
+}
+
 static int policy_check(int count, char **words)
 {
 	struct sp_parameter parameters[PARAMETERS_MAX];
 	struct sp_policy_options options = {.parameters = parameters, .lint = true};
-	int worst = 0, taken = 1; /* the word that chose this command */
+	/* The first word chose this command. */
+	int taken = 1 + take_parameters(count - 1, words + 1, parameters, &options.parameter_count);
+	int worst = 0;
 
-	do {
-		words += taken;
-		count -= taken;
-		taken = options.parameter_count < PARAMETERS_MAX
-			    ? take_parameter(count, words, &parameters[options.parameter_count])
-			    : 0;
-		options.parameter_count += taken > 0;
-	} while (taken > 0);
+	words += taken;
+	count -= taken;
 	if (count == 0 || strncmp(words[0], "-D", 2) == 0) {
 		(void)fputs("usage: sallyport policy check [-D NAME=VALUE]... FILE...\n", stderr);
 		return EXIT_FAILED;
@@ -163,6 +183,7 @@ static const struct command {
 } commands[] = {
     {"run", NULL, run_command},
     {"policy", "check", policy_check},
+    {"policy", "compile", policy_compile},
     {"policy", "groups", policy_groups},
     {"policy", "import", policy_import},
 };
@@ -193,14 +214,17 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = {
 	    .parser = parse,
-	    .args_doc = "run [OPTION...] -- PROGRAM [ARGUMENT]...\n"
-			"policy check [-D NAME=VALUE]... FILE...\npolicy groups [NAME...]\n"
-			"policy import --from FORMAT FILE",
+	    .args_doc =
+		"run [OPTION...] -- PROGRAM [ARGUMENT]...\n"
+		"policy check [-D NAME=VALUE]... FILE...\n"
+		"policy compile [-D NAME=VALUE]... -o OUTPUT FILE\npolicy groups [NAME...]\n"
+		"policy import --from FORMAT FILE",
 	    .doc =
 		"Runs untrusted programs in sandboxes, and checks policies.\v"
 		"run            runs a program; see `sallyport run --help'\n"
 		"policy check   reports every mistake of the policies; `-' is standard input;\n"
 		"               -D gives a parameter its value\n"
+		"policy compile writes a policy in a form that needs no text any more\n"
 		"policy groups  lists the groups of system calls, or the calls of a group\n"
 		"policy import  prints a policy of minijail, kafel, systemd, oci or firejail in\n"
 		"               our language",

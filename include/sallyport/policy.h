@@ -93,11 +93,113 @@ int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pa
  */
 int sp_policy_limit(struct sp_policy *policy, const char *name, const char *value);
 
+/*
+ * A policy without its text: what a program ships that needs no source beside it, and loads without the
+ * parser. Values of parameters, of the environment and of included files are those of the moment of saving;
+ * symbolic links are still followed at launch. The bytes carry a version, the architecture and a checksum;
+ * sp_policy_load() and `sallyport run --policy` know a file that holds them from a text. A policy that was
+ * restored does what the saved one does, under the same places in reports.
+ * The caller frees *ret_bytes with free(3). Saving returns 0, -ENOMEM or -E2BIG (over 16 MiB); restoring 0,
+ * -EBADMSG (damaged, or none), -EPROTO (of another release), -ENOEXEC (of another architecture), -ENOMEM.
+ */
+int sp_policy_save(const struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
+int sp_policy_restore(const uint8_t *bytes, size_t length, struct sp_policy **ret_policy);
+
 /* The name after the word `policy`. Borrowed. */
 const char *sp_policy_name(const struct sp_policy *policy);
 
 struct sp_policy *sp_policy_ref(struct sp_policy *policy);
 struct sp_policy *sp_policy_unref(struct sp_policy *policy); /* accepts NULL, returns NULL */
+
+/* ---- policies without a text ----
+ *
+ * What the sections of a text say, rule by rule, for programs that make policies up:
+ *
+ *     static const struct sp_policy_test tests[] = {{"request", SP_POLICY_EQUAL, 0, TCGETS}};
+ *
+ *     r = sp_policy_new("decoder", &policy);
+ *     r = sp_policy_include(policy, parser);
+ *     r = sp_policy_rule(policy, SP_POLICY_ALLOW, 0, "ioctl", tests, 1, "decoder.c: terminal size");
+ *     r = sp_policy_grant(policy, "read", "/usr/share/color/" "**", "decoder.c: profiles");
+ *
+ * The order of rules among each other means nothing, as in a text. Every one affects launches made after it.
+ * `source` is what reports and diagnostics name as the rule's place; strings are copied. Each function returns
+ * 0 or a negative errno and then has changed nothing, unless it says otherwise; -ENOMEM always may be.
+ */
+enum sp_policy_verdict {
+	SP_POLICY_ALLOW,
+	SP_POLICY_LOG,
+	SP_POLICY_ASK,
+	SP_POLICY_BROKER,
+	SP_POLICY_DENY,  /* with an errno, 1 to 4095 */
+	SP_POLICY_ERRNO, /* with an errno */
+	SP_POLICY_TRAP,  /* with a number, 1 to 65535 */
+	SP_POLICY_KILL_THREAD,
+	SP_POLICY_KILL,
+};
+
+enum sp_policy_relation {
+	SP_POLICY_EQUAL,
+	SP_POLICY_UNEQUAL,
+	SP_POLICY_BELOW,
+	SP_POLICY_AT_MOST,
+	SP_POLICY_ABOVE,
+	SP_POLICY_AT_LEAST,
+};
+
+/* (argument & mask) relation value, unsigned; mask 0: all bits, other masks with the first two relations
+ * alone. Of a 32-bit argument the upper half is ignored. */
+struct sp_policy_test {
+	const char *argument; /* by its name, such as "request" */
+	enum sp_policy_relation relation;
+	uint64_t mask, value;
+};
+
+/* An empty policy, which refuses what no policy can forbid. -EINVAL: no name for one. */
+int sp_policy_new(const char *name, struct sp_policy **ret_policy);
+
+/*
+ * A rule of `syscalls`: `call` is a call or, without tests, a group of ours ("@basic-io"). `error` is what the
+ * verdict needs, else 0. All of the tests must hold (an "or" is a second rule).
+ * -ENOENT: no such call or group; -ENOSYS: of another architecture; -EPERM: no policy may say that of this call;
+ * -EEXIST: another rule without tests says something else (of a group, what came before is added);
+ * -EINVAL: no such verdict, error, argument, relation or value; -E2BIG: over 64 tests.
+ */
+int sp_policy_rule(struct sp_policy *policy, enum sp_policy_verdict verdict, unsigned error,
+		   const char *call, const struct sp_policy_test *tests, size_t test_count,
+		   const char *source);
+
+/* What happens to calls that no rule names, from SP_POLICY_DENY on. -EINVAL as above. */
+int sp_policy_default(struct sp_policy *policy, enum sp_policy_verdict verdict, unsigned error,
+		      const char *source);
+
+/* A rule of `files` that takes every right; sp_policy_grant() gives them. -EINVAL: no pattern or errno;
+ * -EEXIST: that very pattern is granted. */
+int sp_policy_deny(struct sp_policy *policy, const char *pattern, unsigned error,
+		   const char *source);
+
+/* `memory { wx … }` */
+int sp_policy_wx(struct sp_policy *policy, bool allowed, const char *source);
+
+/* `isolate { … }`: sets of these; -EINVAL: user or pid is missing or optional, or an optional one is missing. */
+enum sp_policy_layer {
+	SP_POLICY_LAYER_USER = 1 << 0,
+	SP_POLICY_LAYER_PID = 1 << 1,
+	SP_POLICY_LAYER_MOUNT = 1 << 2,
+	SP_POLICY_LAYER_NETWORK = 1 << 3,
+	SP_POLICY_LAYER_IPC = 1 << 4,
+	SP_POLICY_LAYER_UTS = 1 << 5,
+	SP_POLICY_LAYER_LANDLOCK = 1 << 6,
+};
+int sp_policy_isolate(struct sp_policy *policy, uint32_t layers, uint32_t optional,
+		      const char *source);
+
+/* `include`: the rules of `other` as they are now, below one's own. -EINVAL: itself; -EEXIST: they contradict
+ * each other, and what came before is added; -E2BIG: over 16 policies bound each other. */
+int sp_policy_include(struct sp_policy *policy, const struct sp_policy *other);
+
+/* `within`: nothing that `bound`, as it is now, does not allow too. -E2BIG: over 16 policies bound each other. */
+int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound);
 
 /* ---- what policies can speak of ----
  *
