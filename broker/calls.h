@@ -70,13 +70,15 @@ void sp_view_close(struct sp_view *view);
 /*
  * Who asks. Where the kernel named the thread (a user notification), it did so by the number of the
  * outer pid namespace: cwd and descriptors are looked up in the outer procfs, and the inner numbers
- * when they are first needed. Where the thread named itself, they are looked up in view->proc.
+ * when they are first needed. Where the thread named itself, they are looked up in view->proc, among
+ * those of its process, whose number is its own only as long as it lives.
  */
 struct sp_caller {
-	pid_t outer;     /* the thread, by the outer pid namespace; 0: not known */
-	pid_t pid, tid;  /* process and thread, by the sandbox's; 0: not known yet */
-	pid_t outer_pid; /* its process, by the outer; 0: not known yet */
-	mode_t umask;    /* known with `pid` where `outer` is */
+	pid_t outer;        /* the thread, by the outer pid namespace; 0: not known */
+	pid_t pid, tid;     /* process and thread, by the sandbox's; 0: not known yet */
+	pid_t outer_pid;    /* its process, by the outer; 0: not known yet */
+	const int *process; /* pidfd of it, borrowed; NULL: `outer`, or a child that we reap */
+	mode_t umask;       /* known with `pid` where `outer` is */
 };
 
 /* Finds out what is not known yet. 0, or -ESRCH: it has ended. */

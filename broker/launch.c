@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -28,10 +27,10 @@
 #include "broker/layers.h"
 #include "broker/notify.h"
 #include "broker/porter.h"
+#include "broker/ring.h"
 #include "broker/start.h"
 #include "ipc/channel.h"
 #include "ipc/runtime.h"
-#include "ipc/slots.h"
 #include "ipc/util.h"
 #include "policy/rules.h"
 
@@ -47,9 +46,9 @@ struct launch {
 	uint32_t optional;
 	struct init_process init;
 	struct sp_porter_setup setup;
-	int outer_proc;        /* O_PATH of the procfs that shows us */
-	int channel, doorbell; /* the sandboxee's ends; -1 where it has no runtime */
-	int status;            /* tells how the sandboxee's start went */
+	int outer_proc;           /* O_PATH of the procfs that shows us */
+	struct sp_ring_ends ring; /* the sandboxee's; none where it has no runtime */
+	int status;               /* tells how the sandboxee's start went */
 	struct start_result *result;
 	struct sock_fprog floor;
 	enum layer failed; /* of the step that failed, where the step knows better */
@@ -154,18 +153,6 @@ static int step_uts(struct launch *launch)
 	return isolate_uts();
 }
 
-static int make_slots(int *ret_slots)
-{
-	_cleanup_close_ int slots =
-	    memfd_create("sallyport-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (slots < 0 || ftruncate(slots, sizeof(struct sp_slots)) < 0 ||
-	    fcntl(slots, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
-	*ret_slots = TAKE_FD(slots);
-	return 0;
-}
-
 /* Later the name /proc leads to the sandbox's procfs, where we are not. */
 static int open_outer_proc(struct launch *launch)
 {
@@ -178,33 +165,12 @@ static bool has_runtime(const struct launch *launch)
 	return launch->order->plan->interception == SP_INTERCEPTION_COOPERATIVE;
 }
 
-static int make_channel(struct launch *launch)
-{
-	int sockets[2], r;
-
-	r = make_slots(&launch->setup.slots);
-	if (r < 0)
-		return r;
-	launch->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (launch->doorbell < 0)
-		return -errno;
-	launch->setup.doorbell = fcntl(launch->doorbell, F_DUPFD_CLOEXEC, 0);
-	if (launch->setup.doorbell < 0)
-		return -errno;
-	r = sp_channel_pair(0, sockets);
-	if (r < 0)
-		return r;
-	launch->setup.channel = sockets[0];
-	launch->channel = sockets[1];
-	return 0;
-}
-
 static int step_memory(struct launch *launch)
 {
 	int r = open_outer_proc(launch);
 
 	if (r == 0 && has_runtime(launch))
-		r = make_channel(launch);
+		r = sp_ring_ends_make(&launch->setup.ring, &launch->ring);
 	if (r < 0)
 		return r;
 	launch->result = mmap(NULL, sizeof(*launch->result), PROT_READ | PROT_WRITE,
@@ -301,8 +267,8 @@ static int make_places(struct launch *launch, size_t *ret_count)
 		places[count++] = (struct place){null, (int)number};
 	}
 	if (has_runtime(launch)) {
-		places[count++] = (struct place){launch->doorbell, SP_DOORBELL_FD};
-		places[count++] = (struct place){launch->channel, SP_CHANNEL_FD};
+		places[count++] = (struct place){launch->ring.doorbell, SP_DOORBELL_FD};
+		places[count++] = (struct place){launch->ring.channel, SP_CHANNEL_FD};
 	}
 	*ret_count = count;
 	return 0;
@@ -602,9 +568,7 @@ _Noreturn void launch_run(struct launch_order *order)
 	    .setup =
 		{
 		    .control = -1,
-		    .channel = -1,
-		    .doorbell = -1,
-		    .slots = -1,
+		    .ring = SP_RING_ENDS_NONE,
 		    .landlock = -1,
 		    .listener = -1,
 		    .init = -1,
@@ -613,8 +577,7 @@ _Noreturn void launch_run(struct launch_order *order)
 		    .spin_us = order->plan->has_spin ? order->plan->spin : SPIN_DEFAULT_US,
 		},
 	    .outer_proc = -1,
-	    .channel = -1,
-	    .doorbell = -1,
+	    .ring = SP_RING_ENDS_NONE,
 	    .status = -1,
 	};
 

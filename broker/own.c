@@ -15,12 +15,18 @@
 /* What fcntl(F_SETFL) may set without harm. */
 #define SETTABLE (O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK)
 
-/* The thread's descriptors; before Linux 6.9 its process's, which hardly ever are others. */
+/* The thread's descriptors; before Linux 6.9, and where only its process is known for sure, its
+ * process's, which hardly ever are others. */
 static int open_pidfd(const struct sp_request *request)
 {
 	struct sp_caller *caller = request->caller;
-	int fd = (int)syscall(SYS_pidfd_open, caller->outer, PIDFD_THREAD), r;
+	int fd, r;
 
+	if (caller->process) {
+		fd = fcntl(*caller->process, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	fd = (int)syscall(SYS_pidfd_open, caller->outer, PIDFD_THREAD);
 	if (fd >= 0 || errno != EINVAL)
 		return fd < 0 ? -errno : fd;
 	r = sp_caller_identify(request->view, caller);
@@ -103,7 +109,7 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 	struct stat status;
 	int have, fd = -1;
 
-	if (!request->caller->outer)
+	if (!request->caller->outer && !request->caller->process)
 		return -EACCES;
 	file = take(request, number);
 	if (file < 0)

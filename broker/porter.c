@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -20,15 +19,11 @@
 #include "broker/notify.h"
 #include "broker/porter_events.h"
 #include "broker/porter_serve.h"
+#include "broker/ring.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
-#include "ipc/runtime.h"
 #include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
-
-/* Events are dispatched by priority: the end of the sandbox is never behind a flood of its calls.
- */
-enum { PRIORITY_END, PRIORITY_CALLS, PRIORITY_COUNT };
 
 static void end(struct sp_porter *porter, enum sp_exit_cause cause, int status)
 {
@@ -48,113 +43,7 @@ void sp_porter_violation(struct sp_porter *porter, const char *detail)
 	end(porter, SP_EXIT_VIOLATION, 0);
 }
 
-/* ---- the handshake -------------------------------------------------------------------------- */
-
-static int send_parcel(struct sp_porter *porter, Sallyport__Wire__Parcel__Purpose purpose,
-		       int *descriptor_take)
-{
-	Sallyport__Wire__Parcel parcel = SALLYPORT__WIRE__PARCEL__INIT;
-	_cleanup_close_ int descriptor = TAKE_FD(*descriptor_take);
-
-	parcel.purpose = purpose;
-	return sp_channel_send_message(porter->channel, &parcel.base, descriptor);
-}
-
-static int send_welcome(struct sp_porter *porter, uint32_t error)
-{
-	struct sock_fprog filter = sp_rules_filter(porter->rules);
-	Sallyport__Wire__Welcome welcome = SALLYPORT__WIRE__WELCOME__INIT;
-
-	welcome.error = error;
-	if (error == 0) {
-		welcome.has_filter = 1;
-		welcome.filter.data = (uint8_t *)filter.filter;
-		welcome.filter.len = filter.len * sizeof(struct sock_filter);
-		welcome.has_descriptors = 1;
-		welcome.descriptors = porter->landlock >= 0 ? 2 : 1;
-	}
-	return sp_channel_send_message(porter->channel, &welcome.base, -1);
-}
-
-static int send_parcels(struct sp_porter *porter)
-{
-	int r =
-	    send_parcel(porter, SALLYPORT__WIRE__PARCEL__PURPOSE__SLOTS, &porter->slots_descriptor);
-
-	if (r == 0 && porter->landlock >= 0)
-		r = send_parcel(porter, SALLYPORT__WIRE__PARCEL__PURPOSE__LANDLOCK,
-				&porter->landlock);
-	return r;
-}
-
-static int welcome(struct sp_porter *porter, const uint8_t *bytes, size_t length)
-{
-	uint8_t memory[512] __attribute__((aligned(16)));
-	struct sp_arena arena;
-	ProtobufCMessage *message;
-	int r;
-
-	sp_arena_init(&arena, memory, sizeof(memory));
-	r = sp_message_decode(&sallyport__wire__hello__descriptor, bytes, length, &arena, &message);
-	if (r < 0)
-		return r;
-	if (((const Sallyport__Wire__Hello *)message)->version != SP_PROTOCOL_VERSION)
-		return send_welcome(porter, EPROTO);
-	porter->greeted = true;
-	r = send_welcome(porter, 0);
-	if (r == 0)
-		r = send_parcels(porter);
-	if (r == 0)
-		sp_porter_report_locked(porter);
-	return r;
-}
-
-/* An empty datagram is received as end of file is: only the socket itself tells them apart. */
-static bool has_hung_up(int socket)
-{
-	struct pollfd poll_fd = {.fd = socket, .events = POLLRDHUP};
-
-	return poll(&poll_fd, 1, 0) > 0;
-}
-
-static void channel_ready(evutil_socket_t socket, short what, void *data)
-{
-	struct sp_porter *porter = data;
-	uint8_t bytes[256];
-	ssize_t length;
-
-	(void)what;
-	length = sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, NULL);
-	if (length == -EAGAIN)
-		return;
-	if (length == -ECONNRESET ||
-	    (length == 0 &&
-	     has_hung_up(socket))) /* every holder has closed it: only exit is left */
-		(void)event_del(porter->channel_event);
-	else if (length == 0)
-		sp_porter_violation(porter, "an empty datagram");
-	else if (length < 0)
-		sp_porter_violation(porter, "a datagram that is too long or carries descriptors");
-	else if (porter->greeted)
-		sp_porter_violation(porter, "a message on the channel after the handshake");
-	else if (welcome(porter, bytes, (size_t)length) < 0)
-		sp_porter_violation(porter, "a malformed greeting");
-}
-
-/* ---- calls ------------------------------------------------------------------------------------
- */
-
-/* Each ring is an edge, whatever the count: it is never read. Who fills the counter up silences his
- * own bell. */
-static void doorbell_ready(evutil_socket_t descriptor, short what, void *data)
-{
-	struct sp_porter *porter = data;
-
-	(void)descriptor;
-	(void)what;
-	if (sp_porter_serve(porter) == SP_SERVE_AGAIN && !porter->ended)
-		event_active(porter->doorbell_event, EV_READ, 0);
-}
+/* ---- calls ---- */
 
 static void listener_ready(evutil_socket_t listener, short what, void *data)
 {
@@ -169,7 +58,7 @@ static void listener_ready(evutil_socket_t listener, short what, void *data)
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
-static bool has_ended(int pidfd)
+bool sp_process_has_ended(int pidfd)
 {
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
 
@@ -191,7 +80,7 @@ static bool is_ending(const struct sp_porter *porter)
 	ssize_t length;
 
 	if (file < 0)
-		return has_ended(porter->init);
+		return sp_process_has_ended(porter->init);
 	length = read(file, text, sizeof(text) - 1);
 	if (length <= 0) /* ESRCH */
 		return true;
@@ -306,22 +195,14 @@ static void kill_and_wait(struct sp_porter *porter)
 /* ---- making and running ------------------------------------------------------------------------
  */
 
-struct source {
-	int descriptor;
-	short edge; /* EV_ET or 0 */
-	event_callback_fn callback;
-	int priority;
-	struct event **ret_event;
-};
-
-static int add_source(struct sp_porter *porter, const struct source *source)
+int sp_source_add(struct event_base *base, const struct sp_source *source, void *data)
 {
 	struct event *event;
 
 	if (source->descriptor < 0)
 		return 0;
-	event = event_new(porter->base, source->descriptor,
-			  (short)(EV_READ | EV_PERSIST | source->edge), source->callback, porter);
+	event = event_new(base, source->descriptor, (short)(EV_READ | EV_PERSIST | source->edge),
+			  source->callback, data);
 	if (!event)
 		return -ENOMEM;
 	*source->ret_event = event;
@@ -332,18 +213,16 @@ static int add_source(struct sp_porter *porter, const struct source *source)
 
 static int add_sources(struct sp_porter *porter)
 {
-	const struct source sources[] = {
-	    {porter->control, 0, control_ready, PRIORITY_END, &porter->control_event},
-	    {porter->sandboxee, 0, sandboxee_ended, PRIORITY_END, &porter->sandboxee_event},
-	    {porter->children, 0, child_changed, PRIORITY_END, &porter->children_event},
-	    {porter->init, 0, init_ended, PRIORITY_END, &porter->init_event},
-	    {porter->channel, 0, channel_ready, PRIORITY_CALLS, &porter->channel_event},
-	    {porter->doorbell, EV_ET, doorbell_ready, PRIORITY_CALLS, &porter->doorbell_event},
-	    {porter->listener, 0, listener_ready, PRIORITY_CALLS, &porter->listener_event},
+	const struct sp_source sources[] = {
+	    {porter->control, 0, control_ready, SP_PRIORITY_END, &porter->control_event},
+	    {porter->sandboxee, 0, sandboxee_ended, SP_PRIORITY_END, &porter->sandboxee_event},
+	    {porter->children, 0, child_changed, SP_PRIORITY_END, &porter->children_event},
+	    {porter->init, 0, init_ended, SP_PRIORITY_END, &porter->init_event},
+	    {porter->listener, 0, listener_ready, SP_PRIORITY_CALLS, &porter->listener_event},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
-		int r = add_source(porter, &sources[i]);
+		int r = sp_source_add(porter->base, &sources[i], porter);
 
 		if (r < 0)
 			return r;
@@ -364,7 +243,7 @@ static int add_wall_clock(struct sp_porter *porter)
 	porter->wall_event = evtimer_new(porter->base, wall_elapsed, porter);
 	if (!porter->wall_event)
 		return -ENOMEM;
-	if (event_priority_set(porter->wall_event, PRIORITY_END) < 0 ||
+	if (event_priority_set(porter->wall_event, SP_PRIORITY_END) < 0 ||
 	    evtimer_add(porter->wall_event, &after) < 0)
 		return -ENOMEM;
 	return 0;
@@ -380,10 +259,10 @@ static int make_base(struct sp_porter *porter)
 	if (!config)
 		return -ENOMEM;
 	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
-	(void)event_config_set_max_dispatch_interval(config, &slice, 8, PRIORITY_CALLS);
+	(void)event_config_set_max_dispatch_interval(config, &slice, 8, SP_PRIORITY_CALLS);
 	porter->base = event_base_new_with_config(config);
 	event_config_free(config);
-	if (!porter->base || event_base_priority_init(porter->base, PRIORITY_COUNT) < 0)
+	if (!porter->base || event_base_priority_init(porter->base, SP_PRIORITY_COUNT) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -396,18 +275,6 @@ static unsigned usable_spin(unsigned wanted)
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < 2)
 		return 0;
 	return wanted;
-}
-
-static int map_slots(struct sp_porter *porter)
-{
-	void *memory = mmap(NULL, sizeof(struct sp_slots), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    porter->slots_descriptor, 0);
-
-	if (memory == MAP_FAILED)
-		return -errno;
-	porter->slots = memory;
-	porter->slots->spin_rounds = sp_porter_spin_rounds(porter->spin_us);
-	return 0;
 }
 
 /* That the sandboxee stops, its pidfd does not show. */
@@ -423,30 +290,22 @@ static int watch_children(struct sp_porter *porter)
 	return porter->children < 0 ? -errno : 0;
 }
 
-/* A sandboxee that does not take its descriptors must not hold us up in sendmsg. */
-static int make_channel_nonblocking(struct sp_porter *porter)
+/* A sandboxee with a runtime has a ring; the others have a listener. */
+static int add_front(struct sp_porter *porter, struct sp_ring_ends *ring)
 {
-	return fcntl(porter->channel, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (porter->listener >= 0)
+		return sp_notify_new(porter);
+	return sp_ring_new_take(porter, ring, porter->sandboxee_pid, porter->inner_pid);
 }
 
-/* A sandboxee with a runtime has a channel; the others have a listener. */
-static int prepare_channel(struct sp_porter *porter)
+static int prepare(struct sp_porter *porter, struct sp_ring_ends *ring)
 {
-	int r = map_slots(porter);
+	int r = watch_children(porter);
 
-	/* Where the kernel can, no descriptor from the sandboxee even reaches our queue. */
-	(void)sp_channel_refuse_descriptors(porter->channel);
-	return r < 0 ? r : make_channel_nonblocking(porter);
-}
-
-static int prepare(struct sp_porter *porter)
-{
-	int r = porter->listener >= 0 ? sp_notify_new(porter) : prepare_channel(porter);
-
-	if (r == 0)
-		r = watch_children(porter);
 	if (r == 0)
 		r = make_base(porter);
+	if (r == 0)
+		r = add_front(porter, ring);
 	if (r == 0)
 		r = add_sources(porter);
 	if (r == 0)
@@ -462,9 +321,6 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	if (!porter)
 		return -ENOMEM;
 	porter->control = TAKE_FD(setup->control);
-	porter->channel = TAKE_FD(setup->channel);
-	porter->doorbell = TAKE_FD(setup->doorbell);
-	porter->slots_descriptor = TAKE_FD(setup->slots);
 	porter->landlock = TAKE_FD(setup->landlock);
 	porter->listener = TAKE_FD(setup->listener);
 	porter->init = TAKE_FD(setup->init);
@@ -473,11 +329,12 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->view = setup->view;
 	porter->rules = TAKE_POINTER(setup->rules);
 	porter->sandboxee_pid = setup->sandboxee_pid;
-	porter->caller.pid = setup->inner_pid;
+	porter->inner_pid = setup->inner_pid;
 	porter->spin_us = usable_spin(setup->spin_us);
-	porter->spin_credit = SP_SPIN_CREDIT_MAX;
+	porter->spin_rounds = sp_porter_spin_rounds(porter->spin_us);
 	setup->view = (struct sp_view)SP_VIEW_NONE;
-	r = prepare(porter);
+	r = prepare(porter, &setup->ring);
+	sp_ring_ends_close(&setup->ring);
 	if (r < 0) {
 		sp_porter_free(porter);
 		return r;
@@ -515,18 +372,12 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	free_event(porter->sandboxee_event);
 	free_event(porter->children_event);
 	free_event(porter->init_event);
-	free_event(porter->channel_event);
-	free_event(porter->doorbell_event);
+	sp_rings_clear(porter);
 	free_event(porter->listener_event);
 	free_event(porter->wall_event);
 	if (porter->base)
 		event_base_free(porter->base);
-	if (porter->slots)
-		(void)munmap(porter->slots, sizeof(*porter->slots));
 	close_descriptor(&porter->control);
-	close_descriptor(&porter->channel);
-	close_descriptor(&porter->doorbell);
-	close_descriptor(&porter->slots_descriptor);
 	close_descriptor(&porter->landlock);
 	close_descriptor(&porter->listener);
 	sp_notify_free(porter->notify);

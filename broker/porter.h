@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "broker/calls.h"
+#include "broker/ring.h"
 #include "policy/rules.h"
 
 #ifdef __cplusplus
@@ -20,11 +21,9 @@ extern "C" {
 struct sp_porter_setup {
 	int control; /* SOCK_SEQPACKET to the broker: PorterEvent messages out; its end of file ends
 			the sandbox */
-	/* Of a sandboxee with a runtime, else -1: */
-	int channel;  /* SOCK_SEQPACKET to the sandboxee */
-	int doorbell; /* eventfd, EFD_NONBLOCK; its twin is in the sandboxee at SP_DOORBELL_FD */
-	int slots;    /* memfd of sizeof(struct sp_slots), sealed against resizing */
-	int landlock; /* ruleset that the sandboxee restricts itself with; -1: none */
+	/* Of a sandboxee that locks itself, else none: */
+	struct sp_ring_ends ring; /* its ends are in the sandboxee */
+	int landlock;             /* ruleset that the sandboxee restricts itself with; -1: none */
 	/* Of one with a floor, else -1: */
 	int listener;        /* user notifications of every process of the sandbox */
 	int init;            /* pidfd of the sandbox's init */

@@ -70,15 +70,12 @@ static void send_report(struct sp_porter *porter, Sallyport__Wire__Report *repor
 		porter->report_suppressed = 0;
 }
 
-/* Who it was: as the kernel numbers it where the kernel said so, else as it says itself. */
+/* Who it was: as the kernel numbers it where the kernel said so; a thread of a ring says so itself. */
 static void set_caller(struct sp_porter *porter, Sallyport__Wire__Report *report)
 {
 	struct sp_caller *caller = &porter->caller;
 
-	report->tid = caller->tid;
-	if (!caller->outer)
-		return;
-	report->tid = caller->outer;
+	report->tid = caller->outer ? caller->outer : caller->tid;
 	if (sp_caller_identify(&porter->view, caller) == 0)
 		report->pid = caller->outer_pid;
 }
@@ -147,6 +144,9 @@ void sp_porter_report_locked(struct sp_porter *porter)
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
 	Sallyport__Wire__PorterEvent__Locked locked = SALLYPORT__WIRE__PORTER_EVENT__LOCKED__INIT;
 
+	if (porter->locked)
+		return;
+	porter->locked = true;
 	locked.pid = porter->sandboxee_pid;
 	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_LOCKED;
 	event.locked = &locked;

@@ -42,28 +42,29 @@ static void publish(struct sp_slot *slot, uint32_t length)
 }
 
 /* The descriptor goes first: a thread that sees its reply finds it in the queue. */
-static int send_descriptor(struct sp_porter *porter, uint32_t index, uint32_t generation)
+static int send_descriptor(struct sp_ring *ring, uint32_t index, uint32_t generation)
 {
 	Sallyport__Wire__Parcel parcel = SALLYPORT__WIRE__PARCEL__INIT;
-	_cleanup_close_ int descriptor = TAKE_FD(porter->answer.descriptor);
+	_cleanup_close_ int descriptor = TAKE_FD(ring->porter->answer.descriptor);
 
 	parcel.purpose = SALLYPORT__WIRE__PARCEL__PURPOSE__ANSWER;
 	parcel.has_slot = 1;
 	parcel.slot = index;
 	parcel.has_generation = 1;
 	parcel.generation = generation;
-	return sp_channel_send_message(porter->channel, &parcel.base, descriptor);
+	return sp_channel_send_message(ring->ends.channel, &parcel.base, descriptor);
 }
 
-static void reply(struct sp_porter *porter, uint32_t index, uint32_t generation)
+static void reply(struct sp_ring *ring, uint32_t index, uint32_t generation)
 {
-	struct sp_slot *slot = &porter->slots->slot[index];
+	struct sp_porter *porter = ring->porter;
+	struct sp_slot *slot = &ring->slots->slot[index];
 	Sallyport__Wire__Reply message = SALLYPORT__WIRE__REPLY__INIT;
 	struct sp_answer *answer = &porter->answer;
 
 	message.generation = generation;
 	if (answer->descriptor >= 0) {
-		int r = send_descriptor(porter, index, generation);
+		int r = send_descriptor(ring, index, generation);
 
 		if (r == -EAGAIN) {
 			/* At most one descriptor a slot is under way; a correct runtime takes them.
@@ -134,9 +135,9 @@ void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction)
  * -------------------------------------------------------------------------------------- */
 
 /* Copies a slot's request once. -EBADMSG: the slot is not in order. */
-static ssize_t receive(struct sp_porter *porter, uint32_t index)
+static ssize_t receive(struct sp_ring *ring, uint32_t index)
 {
-	struct sp_slot *slot = &porter->slots->slot[index];
+	struct sp_slot *slot = &ring->slots->slot[index];
 	uint32_t expected = SP_SLOT_REQUEST;
 	uint32_t length;
 
@@ -145,15 +146,16 @@ static ssize_t receive(struct sp_porter *porter, uint32_t index)
 	length = atomic_load_explicit(&slot->length, memory_order_relaxed);
 	if (length > SP_SLOT_BYTES)
 		return -EBADMSG;
-	memcpy(porter->request, slot->bytes, length);
+	memcpy(ring->porter->request, slot->bytes, length);
 	return (ssize_t)length;
 }
 
-static void serve_slot(struct sp_porter *porter, uint32_t index)
+static void serve_slot(struct sp_ring *ring, uint32_t index)
 {
+	struct sp_porter *porter = ring->porter;
 	struct sp_arena arena;
 	struct sp_request request;
-	ssize_t length = receive(porter, index);
+	ssize_t length = receive(ring, index);
 
 	if (length < 0) {
 		sp_porter_violation(porter, "a slot that is not in order");
@@ -164,25 +166,32 @@ static void serve_slot(struct sp_porter *porter, uint32_t index)
 		sp_porter_violation(porter, "a malformed request");
 		return;
 	}
-	porter->caller.tid = request.tid;
+	porter->caller = (struct sp_caller){.pid = ring->pid,
+					    .tid = request.tid,
+					    .outer_pid = ring->outer_pid,
+					    .process = ring->group >= 0 ? &ring->group : NULL};
 	if (request.refused)
 		sp_porter_refuse(porter, request.refusal.nr, request.refusal.instruction);
 	else
 		sp_porter_perform(porter, &request.call);
-	reply(porter, index, request.generation);
+	/* What was looked up by the number of a group that has died meanwhile was somebody else's. */
+	if (sp_ring_has_ended(ring))
+		sp_close_pointer(&porter->answer.descriptor);
+	else
+		reply(ring, index, request.generation);
 }
 
-static unsigned serve_pending(struct sp_porter *porter)
+static unsigned serve_pending(struct sp_ring *ring)
 {
-	_Atomic uint32_t *word = &porter->slots->pending;
+	_Atomic uint32_t *word = &ring->slots->pending;
 	uint32_t pending;
 	unsigned served = 0;
 
 	if (atomic_load_explicit(word, memory_order_relaxed) == 0)
 		return 0;
 	pending = atomic_exchange(word, 0);
-	for (; pending && !porter->ended; pending &= pending - 1, served++)
-		serve_slot(porter, (uint32_t)__builtin_ctz(pending));
+	for (; pending && !ring->porter->ended; pending &= pending - 1, served++)
+		serve_slot(ring, (uint32_t)__builtin_ctz(pending));
 	return served;
 }
 
@@ -223,40 +232,39 @@ uint32_t sp_porter_spin_rounds(unsigned microseconds)
 	return rounds < UINT32_MAX ? (uint32_t)rounds : UINT32_MAX;
 }
 
-static bool worth_spinning(struct sp_porter *porter)
+static bool worth_spinning(struct sp_ring *ring)
 {
-	if (porter->spin_us == 0 || porter->ended)
+	if (ring->porter->spin_us == 0 || ring->porter->ended)
 		return false;
-	return porter->spin_credit > 0 ||
-	       (porter->missed && ++porter->spin_probe % SPIN_PROBE == 0);
+	return ring->spin_credit > 0 || (ring->missed && ++ring->spin_probe % SPIN_PROBE == 0);
 }
 
 /* Busy-waits for a request. Both sides do so for spin_us at most; whether it pays shows in how
  * often it succeeded. */
-static bool spin(struct sp_porter *porter)
+static bool spin(struct sp_ring *ring)
 {
-	uint64_t end = now_ns() + porter->spin_us * 1000u;
+	uint64_t end = now_ns() + ring->porter->spin_us * 1000u;
 
 	do {
 		for (int i = 0; i < 32; i++) {
-			if (atomic_load_explicit(&porter->slots->pending, memory_order_relaxed)) {
-				if (porter->spin_credit < SP_SPIN_CREDIT_MAX)
-					porter->spin_credit++;
+			if (atomic_load_explicit(&ring->slots->pending, memory_order_relaxed)) {
+				if (ring->spin_credit < SP_SPIN_CREDIT_MAX)
+					ring->spin_credit++;
 				return true;
 			}
 			sp_cpu_relax();
 		}
 	} while (now_ns() < end);
-	if (porter->spin_credit > 0)
-		porter->spin_credit--;
+	if (ring->spin_credit > 0)
+		ring->spin_credit--;
 	return false;
 }
 
 /* Having been woken takes time as well, about as long as one may wait. */
-static void look_back(struct sp_porter *porter, uint64_t now)
+static void look_back(struct sp_ring *ring, uint64_t now)
 {
-	if (!porter->resumed)
-		porter->missed = now - porter->slept_ns < 2000ull * porter->spin_us;
+	if (!ring->resumed)
+		ring->missed = now - ring->slept_ns < 2000ull * ring->porter->spin_us;
 }
 
 /* Whether the event loop is to have its turn: others than this sandboxee's calls wait there. */
@@ -267,37 +275,37 @@ static bool slice_is_over(unsigned served, uint64_t start)
 
 /* True where we may sleep. Whoever posts after the first store rings; who posted before is seen by
  * the load. */
-static bool lie_down(struct sp_porter *porter)
+static bool lie_down(struct sp_ring *ring)
 {
-	porter->slept_ns = now_ns();
-	atomic_store(&porter->slots->awake, 0);
-	if (atomic_load(&porter->slots->pending) == 0)
+	ring->slept_ns = now_ns();
+	atomic_store(&ring->slots->awake, 0);
+	if (atomic_load(&ring->slots->pending) == 0)
 		return true;
-	atomic_store(&porter->slots->awake, 1);
+	atomic_store(&ring->slots->awake, 1);
 	return false;
 }
 
-enum sp_serve_result sp_porter_serve(struct sp_porter *porter)
+enum sp_serve_result sp_porter_serve(struct sp_ring *ring)
 {
 	uint64_t start = now_ns();
 	unsigned served = 0;
 
-	atomic_store(&porter->slots->awake, 1);
-	look_back(porter, start);
+	atomic_store(&ring->slots->awake, 1);
+	look_back(ring, start);
 	for (;;) {
-		unsigned now = serve_pending(porter);
+		unsigned now = serve_pending(ring);
 
 		served += now;
-		if (porter->ended)
+		if (ring->porter->ended)
 			return SP_SERVE_IDLE;
 		if (now > 0 && slice_is_over(served, start)) {
-			porter->resumed = true; /* still awake: nobody rings */
+			ring->resumed = true; /* still awake: nobody rings */
 			return SP_SERVE_AGAIN;
 		}
-		if ((now > 0 || porter->resumed) && worth_spinning(porter) && spin(porter))
+		if ((now > 0 || ring->resumed) && worth_spinning(ring) && spin(ring))
 			continue;
-		porter->resumed = false;
-		if (lie_down(porter))
+		ring->resumed = false;
+		if (lie_down(ring))
 			return SP_SERVE_IDLE;
 	}
 }

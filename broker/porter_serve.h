@@ -9,39 +9,49 @@
 #include <sallyport/broker.h>
 
 #include "broker/calls.h"
+#include "broker/ring.h"
 #include "ipc/slots.h"
 #include "policy/rules.h"
 
 struct event;
+struct event_base;
 struct sp_notify;
 
-/* How many times in a row busy-waiting may be in vain before it is given up for a while. */
-#define SP_SPIN_CREDIT_MAX 8
+/* Events are dispatched by priority: the end of the sandbox is never behind a flood of its calls. */
+enum { SP_PRIORITY_END, SP_PRIORITY_CALLS, SP_PRIORITY_COUNT };
+
+/* What the event loop waits for. */
+struct sp_source {
+	int descriptor; /* -1: none */
+	short edge;     /* EV_ET or 0 */
+	void (*callback)(int descriptor, short what, void *data);
+	int priority;
+	struct event **ret_event;
+};
+
+/* 0 or -ENOMEM; the event is the caller's in either case. */
+int sp_source_add(struct event_base *base, const struct sp_source *source, void *data);
 
 struct sp_porter {
-	int control, channel, doorbell, slots_descriptor, landlock, listener, init, sandboxee,
+	int control, landlock, listener, init, sandboxee,
 	    children; /* owned; `children` is a signalfd of SIGCHLD */
-	pid_t sandboxee_pid;
+	pid_t sandboxee_pid, inner_pid;
 	struct sp_caller caller;
-	struct sp_view view;    /* owned */
-	struct sp_rules *rules; /* owned */
-	struct sp_slots *slots; /* shared with the sandboxee: hostile */
+	struct sp_view view;                 /* owned */
+	struct sp_rules *rules;              /* owned */
+	struct sp_ring *rings[SP_RINGS_MAX]; /* owned; NULL: a free place */
 
 	struct event_base *base;
-	struct event *control_event, *sandboxee_event, *children_event, *init_event, *channel_event,
-	    *doorbell_event, *listener_event, *wall_event;
+	struct event *control_event, *sandboxee_event, *children_event, *init_event,
+	    *listener_event, *wall_event;
 
-	bool greeted; /* the handshake is over */
+	bool locked; /* the broker knows */
 	bool ended;
 	enum sp_exit_cause cause;
 	int status;
 
 	unsigned spin_us;
-	int spin_credit;     /* falls when busy-waiting was in vain */
-	unsigned spin_probe; /* counts the requests that were missed since it was given up */
-	uint64_t slept_ns;   /* when we last went to sleep */
-	bool resumed;        /* we did not sleep: our slice was over */
-	bool missed;         /* the request that woke us might have been waited for */
+	uint32_t spin_rounds; /* how often a caller looks in that time */
 
 	uint64_t report_second;     /* the second that report_count belongs to */
 	unsigned report_count;      /* reports sent in it */
@@ -61,7 +71,7 @@ enum sp_serve_result {
 };
 
 /* Serves what is pending, then busy-waits a little for more while that pays. */
-enum sp_serve_result sp_porter_serve(struct sp_porter *porter);
+enum sp_serve_result sp_porter_serve(struct sp_ring *ring);
 
 /*
  * Decides on one call of porter->caller and acts: the answer is in porter->answer, its descriptor
@@ -71,6 +81,9 @@ void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
 
 /* The answer to a system call that is not brokered and that the policy refuses, reported. */
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);
+
+/* Whether the process of a pidfd has. */
+bool sp_process_has_ended(int pidfd);
 
 /* How often a caller looks in about that time. */
 uint32_t sp_porter_spin_rounds(unsigned microseconds);

@@ -2,6 +2,7 @@
 /* The view in which names mean something, and where in it a caller stands. */
 #include <errno.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -290,6 +291,17 @@ static int entry_of(const struct sp_request *request, int dirfd, struct entry *r
 	return 0;
 }
 
+/* What was found by the number of a process that has ended may be another's. */
+static bool is_gone(const struct sp_caller *caller)
+{
+	struct pollfd poll_fd = {.events = POLLIN};
+
+	if (!caller->process)
+		return false;
+	poll_fd.fd = *caller->process;
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
 int sp_caller_open(const struct sp_request *request, int dirfd)
 {
 	struct entry entry;
@@ -298,9 +310,13 @@ int sp_caller_open(const struct sp_request *request, int dirfd)
 	if (fd < 0)
 		return fd;
 	fd = openat(entry.proc, entry.name, O_PATH | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	return errno == ENOENT && dirfd != AT_FDCWD ? -EBADF : -errno;
+	if (fd < 0)
+		return errno == ENOENT && dirfd != AT_FDCWD ? -EBADF : -errno;
+	if (is_gone(request->caller)) {
+		(void)close(fd);
+		return -ESRCH;
+	}
+	return fd;
 }
 
 static int name_of(const struct sp_view *view, int fd, char *ret_name, size_t *ret_length)
@@ -406,7 +422,7 @@ static bool is_open(const struct sp_request *request, int descriptor)
 
 	return entry_of(request, descriptor, &entry) == 0 &&
 	       fstatat(entry.proc, entry.name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       (status.st_mode & S_IRWXU);
+	       !is_gone(request->caller) && (status.st_mode & S_IRWXU);
 }
 
 /* What no name leads to. A file of another mount namespace has one, elsewhere. */
