@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack [--unprotected] ID VARIANT DIRECTORY VICTIM MEMORY
+ * attack [--unprotected|--floor] ID VARIANT DIRECTORY VICTIM MEMORY
  *
- * Runs one attack of attacks.def, locked or (as its positive control) not. Beside the attacks it can be
+ * Runs one attack of attacks.def: locked, on a floor, where it never locks itself, or (as its positive control)
+ * neither. Beside the attacks it can be
  * what else the harness needs: a good neighbour, a source of traffic, a liar.
  */
 #include "tests/attacks/attack.h"
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <sallyport/sandboxee.h>
@@ -117,12 +119,25 @@ void try_read(const char *path)
 
 /* ---- what is done before the lock ---- */
 
+/* On a floor there is nothing before it: what an attack is to hold all the same, it was given. */
+static bool take_gift(void)
+{
+	if (context.stage != STAGE_FLOOR)
+		return false;
+	held_fd = 3;
+	if (fcntl(held_fd, F_GETFD) < 0)
+		broken("no descriptor 3");
+	return true;
+}
+
 void prepare_nothing(void)
 {
 }
 
 void prepare_directory(void)
 {
+	if (take_gift())
+		return;
 	held_fd = open(context.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (held_fd < 0)
 		broken("the tree: %s", strerror(errno));
@@ -133,6 +148,17 @@ void prepare_program(void)
 	held_fd = open(context.program, O_PATH | O_CLOEXEC);
 	if (held_fd < 0)
 		broken("%s: %s", context.program, strerror(errno));
+}
+
+void prepare_pidfd(void)
+{
+	if (take_gift())
+		return;
+	/* Of init where there is a sandbox: its number is the same before the lock. */
+	held_fd =
+	    (int)syscall(SYS_pidfd_open, context.stage == STAGE_PLAIN ? context.victim : 1, 0);
+	if (held_fd < 0)
+		broken("pidfd_open: %s", strerror(errno));
 }
 
 /* ---- other programs ---- */
@@ -227,9 +253,8 @@ static const struct program *find(const char *id)
 	return NULL;
 }
 
-static void run(const struct program *program, bool protect)
+static void run(const struct program *program)
 {
-	context.stage = protect ? program->stage : STAGE_PLAIN;
 	program->prepare();
 	if (context.stage == STAGE_LOCKED) {
 		int r = sp_sandboxee_enter();
@@ -240,25 +265,52 @@ static void run(const struct program *program, bool protect)
 	program->run();
 }
 
+/* Where the attack is to run, from an option that is taken off the arguments; STAGE_LOCKED: as its row says. */
+static enum stage take_stage(char ***argument)
+{
+	static const struct {
+		const char *option;
+		enum stage stage;
+	} options[] = {{"--unprotected", STAGE_PLAIN}, {"--floor", STAGE_FLOOR}};
+
+	for (size_t i = 0; **argument && i < SP_ELEMENTS(options); i++)
+		if (strcmp(**argument, options[i].option) == 0) {
+			(*argument)++;
+			return options[i].stage;
+		}
+	return STAGE_LOCKED;
+}
+
+static int count(char **words)
+{
+	int number = 0;
+
+	while (words[number])
+		number++;
+	return number;
+}
+
 int main(int argc, char **argv)
 {
-	bool protect = argc < 2 || strcmp(argv[1], "--unprotected") != 0;
-	char **argument = argv + (protect ? 1 : 2);
+	char **argument = argv + (argc > 0);
 	const struct program *program;
 
 	/* Run by an attack that reached execve. */
 	if (argc == 2 && strcmp(argv[1], "executed") == 0)
 		escape("a program was run");
-	if (argc != (protect ? 6 : 7))
-		broken("usage: attack [--unprotected] ID VARIANT DIRECTORY VICTIM MEMORY");
+	context.stage = take_stage(&argument);
+	if (count(argument) != 5)
+		broken("usage: attack [--unprotected|--floor] ID VARIANT DIRECTORY VICTIM MEMORY");
 	program = find(argument[0]);
 	if (!program)
 		broken("no attack %s", argument[0]);
+	if (context.stage == STAGE_LOCKED)
+		context.stage = program->stage;
 	context.program = argv[0];
 	context.variant = (unsigned)strtoul(argument[1], NULL, 10);
 	context.directory = argument[2];
 	context.victim = (pid_t)strtol(argument[3], NULL, 10);
 	context.victim_memory = (uintptr_t)strtoull(argument[4], NULL, 16);
-	run(program, protect);
+	run(program);
 	return STATUS_HELD;
 }

@@ -23,6 +23,7 @@ enum stage {
 	STAGE_PLAIN,    /* the positive control */
 	STAGE_UNLOCKED, /* launched by a broker; the attack greets the porter itself, if at all */
 	STAGE_LOCKED,   /* below the runtime's lock */
+	STAGE_FLOOR,    /* on a floor, from the first instruction on */
 };
 
 struct attack_context {

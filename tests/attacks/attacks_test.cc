@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every attack of attacks.def: first without protection, where it must succeed; then in a sandbox, where the verdict is
-// that of an observer outside.
+// Every attack of attacks.def: first without protection, where it must succeed; then in a sandbox, below the runtime's
+// lock and on a floor, where the verdict is that of an observer outside.
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -9,6 +9,7 @@
 #include <memory>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ namespace
 {
 enum Stage { UNLOCKED, LOCKED };
 enum Control { NATIVE, ROOT, REACHES, HARMLESS };
-enum End { EXIT = 1, POLICY = 2, VIOLATION = 4, SIGNAL = 8 };
+enum End { NONE = 0, EXIT = 1, POLICY = 2, VIOLATION = 4, SIGNAL = 8 };
 
 // tests/attacks/attack.h
 constexpr int kNoSuchVariant = 77;
@@ -29,12 +30,13 @@ struct Row {
 	const char *id;
 	Stage stage;
 	Control control;
-	int ends;
+	int ends[2]; // by way
 	const char *title;
 };
 
 const Row rows[] = {
-#define ATTACK(id, stage, prepare, control, ends, title) {#id, stage, control, ends, title},
+#define ATTACK(id, stage, prepare, control, ends, on_floor, title)                                 \
+	{#id, stage, control, {ends, on_floor}, title},
 #include "tests/attacks/attacks.def"
 #undef ATTACK
 };
@@ -78,6 +80,16 @@ std::unique_ptr<Swapper> MakeSwapper(const Row &row, unsigned variant, const Tre
 std::unique_ptr<Terminal> MakeTerminal(const Row &row)
 {
 	return strcmp(row.id, "A05") == 0 ? std::make_unique<Terminal>() : nullptr;
+}
+
+// What the program would take in hand while it is trusted, it is given on a floor, where it never is: owned, or -1.
+int MakeGift(const Row &row, Way way, const Tree &tree, const Victim &victim)
+{
+	if (way == FLOOR && strcmp(row.id, "B02") == 0)
+		return open(tree.Directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (way == FLOOR && strcmp(row.id, "A13") == 0)
+		return static_cast<int>(syscall(SYS_pidfd_open, victim.Pid(), 0));
+	return -1;
 }
 
 Tree::Depth DepthFor(const Row &row)
@@ -130,7 +142,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 	}
 
 	// False: there is no such variant.
-	bool TrySandboxed(const Row &row, unsigned variant)
+	bool TrySandboxed(const Row &row, unsigned variant, Way way)
 	{
 		Tree tree(DepthFor(row));
 		Victim victim;
@@ -140,10 +152,12 @@ class Attacks : public ::testing::TestWithParam<Row>
 		const std::string victim_before = victim.Look();
 		const std::set<pid_t> processes = Descendants();
 		const size_t descriptors = count_descriptors();
+		const int gift = MakeGift(row, way, tree, victim);
 		Outcome outcome;
 		struct sp_sandbox *sandbox =
-		    broker->Launch({row.id, variant, &tree, &victim},
-				   terminal ? terminal->Descriptor() : -1, &outcome);
+		    broker->Launch({row.id, variant, &tree, &victim, way},
+				   terminal ? terminal->Descriptor() : gift, &outcome);
+		close(gift);
 
 		EXPECT_TRUE(broker->Until([&] { return outcome.over; })) << "it does not end";
 		sp_sandbox_free(sandbox);
@@ -151,7 +165,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 			return false;
 		EXPECT_TRUE(!swapper || swapper->Swaps() > 1000) << "there was no race";
 		swapper.reset(); // the observer is not to race as well
-		Judge(row, outcome);
+		Judge(row, way, outcome);
 		EXPECT_TRUE(neighbour->Works()) << "O1";
 		EXPECT_EQ(count_descriptors(), descriptors) << "O2";
 		EXPECT_EQ(Strangers(processes), std::set<pid_t>()) << "O3";
@@ -163,12 +177,13 @@ class Attacks : public ::testing::TestWithParam<Row>
 		return true;
 	}
 
-	void Judge(const Row &row, const Outcome &outcome)
+	void Judge(const Row &row, Way way, const Outcome &outcome)
 	{
-		EXPECT_TRUE(EndsAs(outcome.exit, row.ends)) << Describe(outcome);
+		EXPECT_TRUE(EndsAs(outcome.exit, row.ends[way])) << Describe(outcome);
 		EXPECT_EQ(outcome.output.find("ESCAPE"), std::string::npos) << Describe(outcome);
 		EXPECT_EQ(outcome.output.find("CANARY-"), std::string::npos) << Describe(outcome);
-		EXPECT_TRUE(outcome.locked || row.stage != LOCKED) << Describe(outcome);
+		EXPECT_TRUE(outcome.locked || row.stage != LOCKED || way == FLOOR)
+		    << Describe(outcome);
 		EXPECT_TRUE(outcome.output.find("REACHED\n") == 0 || row.control != REACHES)
 		    << "it did not reach the porter\n"
 		    << Describe(outcome);
@@ -202,7 +217,11 @@ TEST_P(Attacks, IsHeld)
 	for (bool more = true; more && !HasFailure(); variants += more) {
 		SCOPED_TRACE("variant " + std::to_string(variants));
 		more = !Controlled(row) || TryPlain(row, variants);
-		more = more && !HasFailure() && TrySandboxed(row, variants);
+		for (Way way : {TRAP, FLOOR}) {
+			SCOPED_TRACE(way == TRAP ? "locked" : "on a floor");
+			more = more && !HasFailure() &&
+			       (row.ends[way] == NONE || TrySandboxed(row, variants, way));
+		}
 	}
 	EXPECT_GT(variants, 0u) << "nothing was tried";
 }

@@ -284,15 +284,6 @@ static pid_t target(unsigned which)
 
 #define TARGETS 3u
 
-void prepare_pidfd(void)
-{
-	/* Of init where there is a sandbox: its number is the same before the lock. */
-	held_fd =
-	    (int)syscall(SYS_pidfd_open, context.stage == STAGE_PLAIN ? context.victim : 1, 0);
-	if (held_fd < 0)
-		broken("pidfd_open: %s", strerror(errno));
-}
-
 static void read_memory(void)
 {
 	char bytes[64];

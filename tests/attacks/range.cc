@@ -373,6 +373,8 @@ std::vector<std::string> Words(const Attempt &attempt, bool protect)
 
 	if (!protect)
 		words.push_back("--unprotected");
+	else if (attempt.way == FLOOR)
+		words.push_back("--floor");
 	words.insert(words.end(),
 		     {attempt.id, std::to_string(attempt.variant), attempt.tree->Directory(),
 		      std::to_string(attempt.victim->Pid()), attempt.victim->Memory()});
@@ -480,7 +482,8 @@ void Explain(const struct sp_diagnostic *diagnostic, void *)
 struct sp_policy *LoadPolicy(const std::string &directory, const char *limits)
 {
 	const std::string allowed = directory + "/allowed", readonly = directory + "/readonly";
-	// All of /proc: what is refused there is refused whatever a policy says.
+	// All of /proc: what is refused there is refused whatever a policy says. The libraries: on a floor the loader
+	// asks for them.
 	const std::string text = "policy attacked\n"
 				 "include parser\n"
 				 "files {\n"
@@ -497,6 +500,10 @@ struct sp_policy *LoadPolicy(const std::string &directory, const char *limits)
 				 readonly +
 				 "/**\n"
 				 "\tread /proc/**\n"
+				 "\tread /etc/ld.so.cache, /lib/**, /usr/lib/**, /lib64/**, " +
+				 sp_test_binary_dir() + "/bin, " + Program() + ", " +
+				 sp_test_binary_dir() +
+				 "/lib/**\n"
 				 "}\n"
 				 "limits { " +
 				 limits + " }\n";
@@ -534,6 +541,8 @@ struct sp_sandbox *Broker::Launch(const Attempt &attempt, int descriptor, Outcom
 	struct sp_sandbox *sandbox = nullptr;
 
 	launch.policy = policy;
+	launch.interception =
+	    attempt.way == FLOOR ? SP_INTERCEPTION_NOTIFY : SP_INTERCEPTION_COOPERATIVE;
 	launch.argv = argv.data();
 	launch.environment = environment;
 	launch.directory = directory.c_str();
@@ -574,7 +583,8 @@ Neighbour::Neighbour(Broker &broker) : tree(Tree::SHALLOW)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		Fail("socketpair");
 	socket = ends[0];
-	sandbox = broker.Launch({"NEIGHBOUR", 0, &tree, &victim, "wall 10m"}, ends[1], &outcome);
+	sandbox =
+	    broker.Launch({"NEIGHBOUR", 0, &tree, &victim, TRAP, "wall 10m"}, ends[1], &outcome);
 	close(ends[1]);
 	if (!broker.Until([this] { return outcome.locked || outcome.over; }) || outcome.over)
 		throw std::runtime_error("the neighbour: " + Describe(outcome));

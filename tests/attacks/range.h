@@ -101,11 +101,15 @@ struct Outcome {
 	std::string reports; // one sentence a line
 };
 
+// How the attacker's calls come before the policy.
+enum Way { TRAP, FLOOR };
+
 struct Attempt {
 	std::string id;
 	unsigned variant;
 	const Tree *tree;
 	const Victim *victim;
+	Way way = TRAP;
 	const char *limits = "wall 20s";
 };
 
