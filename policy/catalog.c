@@ -53,12 +53,9 @@ static size_t sorted_names(const bool present[SP_NUMBERS], char names[][SP_CALL_
 {
 	size_t count = 0;
 
-	for (int nr = 0; nr < SP_NUMBERS; nr++) {
-		char buffer[SP_CALL_NAME_MAX];
-
+	for (int nr = 0; nr < SP_NUMBERS; nr++)
 		if (present[nr])
-			snprintf(names[count++], SP_CALL_NAME_MAX, "%s", sp_call_name(nr, buffer));
-	}
+			snprintf(names[count++], SP_CALL_NAME_MAX, "%s", sp_call_name(nr));
 	qsort(names, count, SP_CALL_NAME_MAX, compare_names);
 	return count;
 }
@@ -99,8 +96,7 @@ static const enum sp_policy_standing standings[] = {
 SP_EXPORT int sp_policy_call_at(int number, struct sp_policy_call *ret_call)
 {
 	struct sp_policy_call call = {.number = number};
-	char buffer[SP_CALL_NAME_MAX];
-	const char *name = number < 0 || number >= SP_NUMBERS ? NULL : sp_call_name(number, buffer);
+	const char *name = sp_call_name(number);
 	unsigned index;
 
 	if (!name)

@@ -256,10 +256,12 @@ static const char *partly_refused_by(const struct sp_policy *const *layers, size
 /* Where the refusal of a call stands that no `deny` speaks of, or NULL: the default. */
 static const char *fixed_source(const struct sp_policy *const *layers, size_t count, int nr)
 {
+	const char *name = sp_call_name(nr);
+
 	if (sp_call_class(nr) == SP_CLASS_FORBIDDEN)
 		return "built in: never allowed";
-	for (size_t i = 0; i < SP_ELEMENTS(partly_refused); i++)
-		if (sp_call_number(partly_refused[i].name) == nr && is_allowed(layers[0], nr))
+	for (size_t i = 0; name && i < SP_ELEMENTS(partly_refused); i++)
+		if (strcmp(partly_refused[i].name, name) == 0 && is_allowed(layers[0], nr))
 			return partly_refused_by(layers, count, partly_refused[i].part);
 	return NULL;
 }

@@ -393,20 +393,37 @@ static int compare_rules(const void *left, const void *right)
 	return (a->action < b->action) - (a->action > b->action);
 }
 
+/* The rules for the call in hand, as many as there are; into `ret_rules` where it is not NULL. */
+static size_t find_rules(const struct compilation *c, bool allowable,
+			 const struct sp_call_rule **ret_rules)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->policy->call_count; i++) {
+		const struct sp_call_rule *rule = &c->policy->calls[i];
+
+		if (rule->nr != c->nr || (!allowable && grants(rule)))
+			continue;
+		if (ret_rules)
+			ret_rules[count] = rule;
+		count++;
+	}
+	return count;
+}
+
 /* The rules in their order; where the call can't be allowed, those that would not. */
 static int add_rules(struct compilation *c, bool allowable)
 {
-	const struct sp_policy *policy = c->policy;
-	_cleanup_free_ const struct sp_call_rule **rules =
-	    calloc(policy->call_count + 1, sizeof(struct sp_call_rule *));
-	size_t count = 0;
+	_cleanup_free_ const struct sp_call_rule **rules = NULL;
+	size_t count = find_rules(c, allowable, NULL);
 	int r = 0;
 
+	if (count == 0)
+		return 0;
+	rules = calloc(count, sizeof(struct sp_call_rule *));
 	if (!rules)
 		return -ENOMEM;
-	for (size_t i = 0; i < policy->call_count; i++)
-		if (policy->calls[i].nr == c->nr && (allowable || !grants(&policy->calls[i])))
-			rules[count++] = &policy->calls[i];
+	(void)find_rules(c, allowable, rules);
 	qsort(rules, count, sizeof(struct sp_call_rule *), compare_rules);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add_rule(c, rules[i]);
@@ -661,12 +678,13 @@ struct layers {
 
 struct draft {
 	struct decisions *decisions; /* owned: of each layer, of each call */
+	size_t count;
 	struct layers call[CALLS];
 };
 
 static void clear_draft(struct draft *draft)
 {
-	for (size_t i = 0; draft->decisions && i < SP_LAYERS_MAX * CALLS; i++)
+	for (size_t i = 0; i < draft->count; i++)
 		clear_decisions(&draft->decisions[i]);
 	free(draft->decisions);
 }
@@ -715,13 +733,9 @@ static void cut_decisions(struct decisions *decisions)
 /* The call in hand, which may have no name. */
 static int decide_any(struct compilation *c)
 {
-	char buffer[SP_CALL_NAME_MAX];
-
 	if (is_porter(c))
 		return decide_porter_call(c);
-	return c->nr < SP_NUMBERS && sp_call_name(c->nr, buffer)
-		   ? decide_call(c)
-		   : decide_default(c, built_in_default);
+	return sp_call_name(c->nr) ? decide_call(c) : decide_default(c, built_in_default);
 }
 
 /* All calls, as the policy in hand sees them. */
@@ -744,9 +758,10 @@ static int make_draft(struct compilation *c, struct draft *draft)
 	const struct sp_policy *layers[SP_LAYERS_MAX] = {c->policy};
 	size_t count = is_porter(c) ? 1 : sp_model_layers(c->policy, layers);
 
-	draft->decisions = calloc(SP_LAYERS_MAX * CALLS, sizeof(*draft->decisions));
+	draft->decisions = calloc(count * CALLS, sizeof(*draft->decisions));
 	if (!draft->decisions)
 		return -ENOMEM;
+	draft->count = count * CALLS;
 	for (size_t layer = 0; layer < count; layer++) {
 		struct decisions *all = draft->decisions + layer * CALLS;
 		int r;

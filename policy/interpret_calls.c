@@ -402,7 +402,6 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 static void add_group(struct sp_reading *reading, const struct sp_term *term,
 		      struct verdict verdict)
 {
-	char buffer[SP_CALL_NAME_MAX];
 	struct sp_call_set calls;
 
 	if (!sp_read_group(reading, term->word, &calls))
@@ -413,7 +412,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 	}
 	for (int nr = 0; nr < SP_NUMBERS; nr++)
 		if (sp_call_set_has(&calls, nr) && !sp_model_verdict_mistake(nr, verdict.action))
-			add_rule(reading, term, nr, verdict, true, sp_call_name(nr, buffer));
+			add_rule(reading, term, nr, verdict, true, sp_call_name(nr));
 }
 
 static const struct verb *find_verb(const struct sp_word *word)

@@ -35,6 +35,7 @@
 #include <linux/vt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <scsi/sg.h>
 #include <seccomp.h>
@@ -97,20 +98,6 @@ int sp_call_number(const char *name)
 	return nr < 0 || nr >= SP_NUMBERS ? SP_CALL_FOREIGN : nr;
 }
 
-const char *sp_call_name(int nr, char buffer[SP_CALL_NAME_MAX])
-{
-	_cleanup_free_ char *name = NULL;
-
-	for (size_t i = 0; i < SP_ELEMENTS(new_calls); i++)
-		if (new_calls[i].nr == nr)
-			return new_calls[i].name;
-	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
-	if (!name)
-		return NULL;
-	snprintf(buffer, SP_CALL_NAME_MAX, "%s", name);
-	return buffer;
-}
-
 static const struct {
 	enum sp_call_class class;
 	const char *names;
@@ -120,27 +107,80 @@ static const struct {
 #undef SP_CLASS
 };
 
-static bool list_has(const char *list, const char *word)
-{
-	size_t length = strlen(word);
+/*
+ * What is known of each number. libseccomp allocates each name that it is asked for, and a launch asks for some
+ * thousands: once is enough. Written once, by whichever thread comes first; const from there on.
+ */
+static struct number {
+	char name[SP_CALL_NAME_MAX];
+	enum sp_call_class class;
+} numbers[SP_NUMBERS];
+static pthread_once_t numbers_once = PTHREAD_ONCE_INIT;
 
-	for (const char *at = list; (at = strstr(at, word)); at += length)
-		if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-			return true;
-	return false;
+static void name_number(int nr)
+{
+	_cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
+
+	if (name)
+		snprintf(numbers[nr].name, SP_CALL_NAME_MAX, "%s", name);
+}
+
+/* One of the words of classes.def. */
+static void class_number(const char *word, size_t length, enum sp_call_class class)
+{
+	char name[SP_CALL_NAME_MAX];
+	int nr;
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, word);
+	nr = sp_call_number(name);
+	if (nr >= 0)
+		numbers[nr].class = class;
+}
+
+static void class_numbers(void)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(classes); i++)
+		for (const char *word = classes[i].names; *word;) {
+			size_t length = strcspn(word, " ");
+
+			class_number(word, length, classes[i].class);
+			word += length + strspn(word + length, " ");
+		}
+	for (int nr = 0; nr < SP_NUMBERS; nr++)
+		if (sp_call_find(nr))
+			numbers[nr].class = SP_CLASS_BROKERED;
+}
+
+static void fill_numbers(void)
+{
+	for (int nr = 0; nr < SP_NUMBERS; nr++)
+		name_number(nr);
+	for (size_t i = 0; i < SP_ELEMENTS(new_calls); i++)
+		snprintf(numbers[new_calls[i].nr].name, SP_CALL_NAME_MAX, "%s", new_calls[i].name);
+	class_numbers();
+}
+
+/* NULL where the kernel has no such number, and where it has not yet. */
+static const struct number *find_number(int nr)
+{
+	if (nr < 0 || nr >= SP_NUMBERS)
+		return NULL;
+	(void)pthread_once(&numbers_once, fill_numbers);
+	return &numbers[nr];
+}
+
+const char *sp_call_name(int nr)
+{
+	const struct number *number = find_number(nr);
+
+	return number && number->name[0] ? number->name : NULL;
 }
 
 enum sp_call_class sp_call_class(int nr)
 {
-	char buffer[SP_CALL_NAME_MAX];
-	const char *name = sp_call_name(nr, buffer);
+	const struct number *number = find_number(nr);
 
-	if (sp_call_find(nr))
-		return SP_CLASS_BROKERED;
-	for (size_t i = 0; name && i < SP_ELEMENTS(classes); i++)
-		if (list_has(classes[i].names, name))
-			return classes[i].class;
-	return SP_CLASS_ORDINARY;
+	return number ? number->class : SP_CLASS_ORDINARY;
 }
 
 /* ---- arguments ----------------------------------------------------------------------------------
@@ -182,8 +222,7 @@ static const struct argument_row argument_rows[] = {
 
 static const struct argument_row *find_row(int nr)
 {
-	char buffer[SP_CALL_NAME_MAX];
-	const char *name = sp_call_name(nr, buffer);
+	const char *name = sp_call_name(nr);
 
 	for (size_t i = 0; name && i < SP_ELEMENTS(argument_rows); i++)
 		if (strcmp(argument_rows[i].call, name) == 0)
@@ -407,13 +446,12 @@ const char *sp_candidate_errno(size_t index, const void *unused)
 
 const char *sp_candidate_call(size_t index, const void *unused)
 {
-	static _Thread_local char buffer[SP_CALL_NAME_MAX];
 	const char *name;
 
 	(void)unused;
 	if (index >= SP_NUMBERS)
 		return NULL;
-	name = sp_call_name((int)index, buffer);
+	name = sp_call_name((int)index);
 	return name ? name : "";
 }
 

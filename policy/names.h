@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words of the language that the kernel gave: system calls and their arguments, groups of
- * calls, constants, errnos. Const tables; nothing here allocates. */
+ * calls, constants, errnos. Tables that stay as they are; from any thread. */
 #ifndef SALLYPORT_POLICY_NAMES_H
 #define SALLYPORT_POLICY_NAMES_H
 
@@ -23,10 +23,9 @@ extern "C" {
 /* The number of a call by name, or one of the two above. */
 int sp_call_number(const char *name);
 
-/* "openat", or NULL where the number has no name. The buffer is used where the name is not const.
- */
+/* "openat", or NULL where the number has no name. */
 #define SP_CALL_NAME_MAX 64
-const char *sp_call_name(int nr, char buffer[SP_CALL_NAME_MAX]);
+const char *sp_call_name(int nr);
 
 /* What no policy decides about a call. */
 enum sp_call_class {

@@ -158,7 +158,7 @@ int load_policy(const char *name, const struct sp_policy_options *options,
 {
 	char file[PATH_MAX];
 
-	if (!strchr(name, '/') && !is_preset(name) && is_there(name)) {
+	if (!strchr(name, '/') && is_there(name) && !is_preset(name)) {
 		(void)snprintf(file, sizeof(file), "./%s", name);
 		name = file;
 	}
