@@ -74,17 +74,29 @@ static void courier_send(struct courier *courier, uint32_t listener)
 		await_change(&courier->tid, tid);
 }
 
-static long install(const struct sock_fprog *floor)
+static long set_filter(unsigned flags, const struct sock_fprog *filter)
+{
+	return sp_raw_syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, (long)filter, 0, 0, 0);
+}
+
+int filters_install(const struct filters *filters)
+{
+	long r = 0;
+
+	for (size_t i = 0; i < filters->extra_count && r == 0; i++)
+		r = set_filter(0, &filters->extras[i]);
+	return (int)r;
+}
+
+static long install_floor(const struct sock_fprog *floor)
 {
 	/* Once the porter has taken a call, only death ends the wait for it: a signal that interrupts
 	 * and restarts it would have it performed twice. */
-	return sp_raw_syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
-			      SECCOMP_FILTER_FLAG_NEW_LISTENER |
-				  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-			      (long)floor, 0, 0, 0);
+	return set_filter(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+			  floor);
 }
 
-int floor_stand(const struct sock_fprog *floor, int socket, const void *note, size_t length)
+int floor_stand(const struct filters *filters, int socket, const void *note, size_t length)
 {
 	uint8_t stack[COURIER_STACK] __attribute__((aligned(16)));
 	struct courier courier = {
@@ -94,7 +106,10 @@ int floor_stand(const struct sock_fprog *floor, int socket, const void *note, si
 
 	if (r < 0)
 		return r;
-	listener = install(floor);
+	/* The courier is there already: no filter of others holds it. */
+	listener = filters_install(filters);
+	if (listener == 0)
+		listener = install_floor(filters->floor);
 	courier_send(&courier, listener < 0 ? NOTHING : (uint32_t)listener);
 	return listener < 0 ? (int)listener : courier.result;
 }

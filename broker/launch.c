@@ -286,7 +286,7 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .program = launch->program,
 	    .directory = plan->has_directory ? copy_text(&plan->directory) : "/",
 	    .keep_session = plan->keep_session,
-	    .floor = has_runtime(launch) ? NULL : &launch->floor,
+	    .filters = {.floor = has_runtime(launch) ? NULL : &launch->floor},
 	    .rules = launch->setup.rules,
 	    .loader = launch->setup.view.loader,
 	    .landlock = has_runtime(launch) ? -1 : launch->setup.landlock,
@@ -295,6 +295,8 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .ignored_signals = plan->has_ignored_signals ? plan->ignored_signals : 0,
 	};
 
+	start.filters.extras =
+	    sp_rules_extra_filters(launch->setup.rules, &start.filters.extra_count);
 	launch->argv = copy_vector(plan->argument, plan->n_argument);
 	launch->environment = copy_vector(plan->environment, plan->n_environment);
 	if (!start.directory || !launch->argv || !launch->environment)

@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "broker/floor.h"
 #include "broker/image.h"
 #include "broker/isolate.h"
 #include "broker/landlock.h"
@@ -97,7 +96,7 @@ static int step_image(struct steps *steps)
 		    ? 0
 		    : -ENAMETOOLONG;
 
-	if (!steps->start->floor)
+	if (!steps->start->filters.floor)
 		return 0;
 	for (int i = 0; r == 0 && i <= SP_IMAGE_DEPTH && image.kind == SP_IMAGE_SCRIPT; i++) {
 		_cleanup_close_ int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -192,14 +191,19 @@ static int step_landlock(struct steps *steps)
 	return steps->start->landlock < 0 ? 0 : landlock_restrict(steps->start->landlock);
 }
 
+static int step_filters(struct steps *steps)
+{
+	return steps->start->filters.floor ? 0 : filters_install(&steps->start->filters);
+}
+
 /* The last step that may fail aloud. */
 static int step_floor(struct steps *steps)
 {
 	const struct start_note note = {.pid = 0};
 
-	if (!steps->start->floor)
+	if (!steps->start->filters.floor)
 		return 0;
-	return floor_stand(steps->start->floor, steps->status, &note, sizeof(note));
+	return floor_stand(&steps->start->filters, steps->status, &note, sizeof(note));
 }
 
 static int step_exec(struct steps *steps)
@@ -232,6 +236,7 @@ static const struct {
     {LAYER_PROCESSES, step_processes},
     {LAYER_LIMITS, step_limits},
     {LAYER_LANDLOCK, step_landlock},
+    {LAYER_FILTERS, step_filters},
     {LAYER_FLOOR, step_floor},
     {LAYER_EXEC, step_exec},
 };

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "broker/floor.h"
 #include "broker/layers.h"
 #include "policy/rules.h"
 
@@ -43,8 +44,8 @@ struct start {
 	bool network;        /* a network namespace of its own … */
 	bool network_optional;
 	bool own_user_namespace;
-	const struct sock_fprog
-	    *floor; /* NULL: the program locks itself; else, for what it loads: */
+	struct filters filters;
+	/* Of a program with a floor, for what it loads: */
 	const struct sp_rules *rules;
 	const char *loader; /* canonical name of the system's */
 	int landlock;       /* of a program with a floor; -1: none */

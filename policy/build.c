@@ -263,6 +263,8 @@ SP_EXPORT int sp_policy_include(struct sp_policy *policy, const struct sp_policy
 		r = include_call(policy, &other->calls[i]);
 	for (size_t i = 0; i < other->path_count && r == 0; i++)
 		r = include_path(policy, &other->paths[i]);
+	for (size_t i = 0; i < other->extra_count && r == 0; i++)
+		r = sp_model_add_filter(policy, &other->extras[i]);
 	for (size_t i = 0; i < other->within_count && r == 0; i++)
 		r = sp_model_bound_take(policy, sp_policy_ref(other->within[i]));
 	return r;

@@ -450,6 +450,7 @@ static void clear(Message *message)
 	for (size_t i = 0; i < message->n_call; i++)
 		free(message->call[i]);
 	free(message->call);
+	free(message->extra_filter);
 }
 
 static int fill_filters(Message *message, struct sp_policy *policy)
@@ -472,6 +473,19 @@ static int fill_filters(Message *message, struct sp_policy *policy)
 			return r;
 		*filters[i].field = (ProtobufCBinaryData){program->length, program->bytes};
 	}
+	return 0;
+}
+
+/* Those of every layer: each of them only takes away. */
+static int add_extras(Message *message, const struct sp_policy *const *layers, size_t count)
+{
+	message->extra_filter = calloc(count * SP_EXTRAS_MAX, sizeof(*message->extra_filter));
+	if (!message->extra_filter)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < layers[i]->extra_count; j++)
+			message->extra_filter[message->n_extra_filter++] = (ProtobufCBinaryData){
+			    layers[i]->extras[j].length, layers[i]->extras[j].bytes};
 	return 0;
 }
 
@@ -502,6 +516,8 @@ int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret
 	r = add_all_paths(&message, layers, count);
 	if (r == 0)
 		r = add_calls(&message, policy);
+	if (r == 0)
+		r = add_extras(&message, layers, count);
 	if (r == 0)
 		r = fill_filters(&message, policy);
 	return r < 0 ? r : encode(&message, ret_bytes, ret_length);

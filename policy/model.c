@@ -185,6 +185,23 @@ int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule)
 	return 0;
 }
 
+int sp_model_add_filter(struct sp_policy *policy, const struct sp_program *program)
+{
+	struct sp_program copy = {.length = program->length};
+	int r = policy->extra_count == SP_EXTRAS_MAX
+		    ? -E2BIG
+		    : grow((void **)&policy->extras, policy->extra_count, sizeof(*policy->extras));
+
+	if (r < 0)
+		return r;
+	copy.bytes = malloc(program->length);
+	if (!copy.bytes)
+		return -ENOMEM;
+	memcpy(copy.bytes, program->bytes, program->length);
+	policy->extras[policy->extra_count++] = copy;
+	return 0;
+}
+
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source)
 {
 	char *copy;
@@ -319,6 +336,9 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->wx, 1);
 	clear_settings(&policy->isolate, 1);
 	clear_settings(&policy->optional_layers, 1);
+	for (size_t i = 0; i < policy->extra_count; i++)
+		free(policy->extras[i].bytes);
+	free(policy->extras);
 	for (size_t i = 0; i < policy->within_count; i++)
 		sp_policy_unref(policy->within[i]);
 	free(policy->within);

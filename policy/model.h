@@ -118,6 +118,8 @@ struct sp_policy {
 	struct sp_program programs[SP_PROGRAM_COUNT];
 	struct sp_call_refusal_row *refusals; /* owned; NULL: not made */
 	size_t refusal_count;
+	struct sp_program *extras; /* filters that others wrote, on top of ours */
+	size_t extra_count;
 	struct sp_policy **within; /* owned references: what bounds this one */
 	size_t within_count;
 };
@@ -153,6 +155,10 @@ static inline const char *sp_setting_source(const struct sp_setting *setting, co
 
 /* Sets unless a less deep policy has. */
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
+
+/* Programs that sp_extra_is_sound(). -E2BIG: over SP_EXTRAS_MAX. */
+#define SP_EXTRAS_MAX 8
+int sp_model_add_filter(struct sp_policy *policy, const struct sp_program *program);
 
 /* The first rule with that very pattern, or NULL. As fast with ten thousand rules as with ten. */
 const struct sp_path_rule *sp_model_find_path(const struct sp_policy *policy, const char *pattern);

@@ -66,6 +66,8 @@ struct sp_rules {
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
 	struct sock_fprog filter, porter_filter, floor, listener_filter;
+	struct sock_fprog *extras;
+	size_t extra_count;
 };
 
 static struct node *find_node(const struct rule_set *rules, struct sp_text key, uint32_t hash)
@@ -327,6 +329,21 @@ static int load_program(ProtobufCBinaryData bytes, struct sock_fprog *ret_progra
 	return 0;
 }
 
+static int load_extras(struct sp_rules *rules, const Message *message)
+{
+	rules->extras = calloc(message->n_extra_filter + 1, sizeof(*rules->extras));
+	if (!rules->extras)
+		return -ENOMEM;
+	for (size_t i = 0; i < message->n_extra_filter; i++) {
+		int r = load_program(message->extra_filter[i], &rules->extras[i]);
+
+		if (r < 0)
+			return r;
+		rules->extra_count++;
+	}
+	return 0;
+}
+
 static int load_scalars(struct sp_rules *rules, const Message *message)
 {
 	const Sallyport__Policy__Limits *limits = message->limits;
@@ -369,6 +386,8 @@ static int load_message(struct sp_rules *rules, const Message *message)
 		r = load_program(message->floor, &rules->floor);
 	if (r == 0)
 		r = load_program(message->listener_filter, &rules->listener_filter);
+	if (r == 0)
+		r = load_extras(rules, message);
 	return r;
 }
 
@@ -423,6 +442,9 @@ struct sp_rules *sp_rules_free(struct sp_rules *rules)
 	free(rules->porter_filter.filter);
 	free(rules->floor.filter);
 	free(rules->listener_filter.filter);
+	for (size_t i = 0; i < rules->extra_count; i++)
+		free(rules->extras[i].filter);
+	free(rules->extras);
 	free(rules);
 	return NULL;
 }
@@ -647,6 +669,12 @@ bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size
 		if (!uniform_below(&rules->sets[i], without_final_slash(name, length)))
 			return false;
 	return true;
+}
+
+const struct sock_fprog *sp_rules_extra_filters(const struct sp_rules *rules, size_t *ret_count)
+{
+	*ret_count = rules->extra_count;
+	return rules->extras;
 }
 
 struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules)

@@ -49,6 +49,9 @@ struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules);   /* bor
 struct sock_fprog sp_rules_floor(const struct sp_rules *rules);           /* borrowed */
 struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules); /* borrowed */
 
+/* Filters that others wrote, to be installed before ours. Borrowed. */
+const struct sock_fprog *sp_rules_extra_filters(const struct sp_rules *rules, size_t *ret_count);
+
 /* Whether some rule leaves the decision to the application. */
 bool sp_rules_ask(const struct sp_rules *rules);
 

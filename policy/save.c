@@ -193,6 +193,14 @@ static void write_settings(struct writer *writer, struct sp_policy *policy, Poli
 	}
 }
 
+static void write_filters(struct writer *writer, const struct sp_policy *policy, Policy *message)
+{
+	message->filter = take(writer, policy->extra_count, sizeof(*message->filter));
+	for (size_t i = 0; message->filter && i < policy->extra_count; i++)
+		message->filter[message->n_filter++] =
+		    (ProtobufCBinaryData){policy->extras[i].length, policy->extras[i].bytes};
+}
+
 static void write_policy(struct writer *writer, const struct sp_policy *policy, Policy *message)
 {
 	message->name = bytes_of(policy->name);
@@ -204,6 +212,7 @@ static void write_policy(struct writer *writer, const struct sp_policy *policy, 
 		write_call(writer, &policy->calls[i], message->call[i]);
 	for (size_t i = 0; message->path && i < message->n_path; i++)
 		write_path(&policy->paths[i], message->path[i]);
+	write_filters(writer, policy, message);
 	write_settings(writer, (struct sp_policy *)(uintptr_t)policy, message);
 }
 
@@ -428,6 +437,14 @@ static int read_setting(struct sp_policy *policy, const Setting *saved)
 	return sp_model_set(setting, 0, saved->value, source);
 }
 
+/* Through the same door as one that an application brings. */
+static int read_filter(struct sp_policy *policy, ProtobufCBinaryData filter)
+{
+	int r = sp_policy_add_filter(policy, filter.data, filter.len);
+
+	return r == 0 || r == -ENOMEM ? r : -EBADMSG;
+}
+
 static bool valid_default(const struct sp_policy *policy)
 {
 	switch (policy->default_action.value) {
@@ -467,6 +484,8 @@ static int read_policy(const Policy *message, struct sp_policy *policy)
 		r = read_path(policy, message->path[i]);
 	for (size_t i = 0; i < message->n_setting && r == 0; i++)
 		r = read_setting(policy, message->setting[i]);
+	for (size_t i = 0; i < message->n_filter && r == 0; i++)
+		r = read_filter(policy, message->filter[i]);
 	return r == 0 && !valid_settings(policy) ? -EBADMSG : r;
 }
 

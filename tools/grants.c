@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,38 @@ int set_limit(struct sp_policy *policy, const char *assignment)
 	else if (r < 0)
 		complain("--limit: %s", strerrordesc_np(-r));
 	return r;
+}
+
+static int filter_mistake(const char *path, int r)
+{
+	const char *what = strerrordesc_np(-r);
+
+	if (r == -EINVAL)
+		what = "it is no array of struct sock_filter that seccomp(2) takes";
+	else if (r == -EPERM)
+		what = "it refuses seccomp(2) or execveat(2), without which no program can be "
+		       "started below it";
+	else if (r == -E2BIG)
+		what = "there are more than 8 filters";
+	complain("--seccomp-filter %s: %s", path, what);
+	return r;
+}
+
+int add_filter(struct sp_policy *policy, const char *path)
+{
+	uint8_t program[BPF_MAXINSNS * sizeof(struct sock_filter) + 1];
+	FILE *stream = fopen(path, "re");
+	size_t length;
+	int r;
+
+	if (!stream)
+		return filter_mistake(path, -errno);
+	errno = 0;
+	length = fread(program, 1, sizeof(program), stream);
+	r = ferror(stream) ? (errno ? -errno : -EIO)
+			   : sp_policy_add_filter(policy, program, length);
+	(void)fclose(stream);
+	return r < 0 ? filter_mistake(path, r) : 0;
 }
 
 static bool is_preset(const char *name)

@@ -12,6 +12,9 @@
  */
 int grant_path(struct sp_policy *policy, const char *rights, const char *path, const char *option);
 
+/* Adds the seccomp filter that a file holds. Returns 0, or -errno after a complaint. */
+int add_filter(struct sp_policy *policy, const char *path);
+
 /* Sets a limit from NAME=VALUE. Returns 0, or -errno after a complaint. */
 int set_limit(struct sp_policy *policy, const char *assignment);
 

@@ -26,6 +26,7 @@
 enum {
 	KEY_EXECUTE = 0x100,
 	KEY_INTERCEPTION,
+	KEY_FILTER,
 	KEY_LIMIT,
 	KEY_REPORT,
 	KEY_SETENV,
@@ -66,8 +67,8 @@ struct options {
 	bool verbose;
 	struct grant *grants;
 	size_t grant_count;
-	const char **limits;
-	size_t limit_count;
+	const char **limits, **filters;
+	size_t limit_count, filter_count;
 	struct sp_parameter *parameters; /* names owned */
 	size_t parameter_count;
 	const char **environment; /* NULL-terminated */
@@ -85,6 +86,8 @@ static const struct argp_option option_table[] = {
     {"execute", KEY_EXECUTE, "PATH", 0, "Lets it run the file, or the files of the folder", 1},
     {"limit", KEY_LIMIT, "NAME=VALUE", 0,
      "Sets memory, cpu, wall, files, processes or file-size, as a policy does", 2},
+    {"seccomp-filter", KEY_FILTER, "FILE", 0,
+     "Adds a seccomp filter: an array of struct sock_filter", 2},
     {"directory", 'C', "DIR", 0, "Its working directory; otherwise ours", 3},
     {"setenv", KEY_SETENV, "NAME=VALUE", 0, "Changes its environment, otherwise ours", 3},
     {"unsetenv", KEY_UNSETENV, "NAME", 0, "Takes a variable away", 3},
@@ -200,6 +203,9 @@ static error_t parse_special(int key, char *argument, struct argp_state *state)
 	case KEY_LIMIT:
 		options->limits[options->limit_count++] = argument;
 		return 0;
+	case KEY_FILTER:
+		options->filters[options->filter_count++] = argument;
+		return 0;
 	case KEY_INTERCEPTION:
 		options->interception = find_interception(argument);
 		if (!options->interception)
@@ -264,11 +270,12 @@ static bool options_make(struct options *options, size_t words)
 	options->interception = &interceptions[0];
 	options->grants = calloc(words, sizeof(*options->grants));
 	options->limits = calloc(words, sizeof(*options->limits));
+	options->filters = calloc(words, sizeof(*options->filters));
 	options->parameters = calloc(words, sizeof(*options->parameters));
 	options->environment = calloc(variables + words + 1, sizeof(*options->environment));
 	options->pass = calloc(words + 3, sizeof(*options->pass));
-	if (!options->grants || !options->limits || !options->parameters || !options->environment ||
-	    !options->pass)
+	if (!options->grants || !options->limits || !options->filters || !options->parameters ||
+	    !options->environment || !options->pass)
 		return false;
 	copy_environment(options);
 	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
@@ -283,6 +290,7 @@ static void options_clear(struct options *options)
 	free(options->parameters);
 	free(options->grants);
 	free(options->limits);
+	free(options->filters);
 	free(options->environment);
 	free(options->pass);
 }
@@ -398,6 +406,8 @@ static int add_to_policy(struct run *run)
 			       options->grants[i].path, options->grants[i].right->source);
 	for (size_t i = 0; r == 0 && i < options->limit_count; i++)
 		r = set_limit(run->policy, options->limits[i]);
+	for (size_t i = 0; r == 0 && i < options->filter_count; i++)
+		r = add_filter(run->policy, options->filters[i]);
 	return r;
 }
 

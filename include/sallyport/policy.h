@@ -94,6 +94,18 @@ int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pa
 int sp_policy_limit(struct sp_policy *policy, const char *name, const char *value);
 
 /*
+ * Adds a seccomp filter that somebody else wrote: an array of struct sock_filter in the machine's byte order, as
+ * seccomp(2) takes it and seccomp_export_bpf(3) writes it, of `length` bytes. It stands from before the program's
+ * first instruction, also where that locks itself, and only takes away: of the verdicts of all filters the kernel
+ * takes the strictest. SECCOMP_RET_TRAP without a number gets the number 65535, so that the runtime does not take
+ * the trap for its own; SECCOMP_RET_USER_NOTIF and SECCOMP_RET_TRACE fail the call with ENOSYS. What it refuses is
+ * not reported. Copied. Affects launches made after it.
+ * Returns 0; -EINVAL (no program that the kernel would take, or one that returns what it computed); -EPERM (it
+ * refuses seccomp(2) or execveat(2), without which nothing can be launched below it); -E2BIG (over 8); -ENOMEM.
+ */
+int sp_policy_add_filter(struct sp_policy *policy, const void *program, size_t length);
+
+/*
  * A policy without its text: what a program ships that needs no source beside it, and loads without the
  * parser. Values of parameters, of the environment and of included files are those of the moment of saving;
  * symbolic links are still followed at launch. The bytes carry a version, the architecture and a checksum;

@@ -5,9 +5,14 @@
 #include "harness.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 static bool write_text(const std::string &path, const std::string &text)
 {
@@ -122,4 +127,33 @@ TEST(Layers, AnOptionalOneIsDoneWithout)
 	EXPECT_EQ(outcome("net", "user; pid; mount; network"), failed("network namespace"));
 	EXPECT_EQ(outcome("uts", "user; pid; mount; uts optional; ipc"), ran);
 	EXPECT_EQ(outcome("ipc", "user; pid; mount; uts optional; ipc"), failed("ipc namespace"));
+}
+/* A filter that the application brings stands from the first instruction, also under a program that is to lock
+ * itself. */
+TEST_F(BrokerTest, AnAdditionalFilterStandsFromTheStart)
+{
+	sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_uname, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENODEV),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const char *const argv[] = {"uname", nullptr};
+
+	for (bool filtered : {false, true}) {
+		sp_policy *policy = make_policy();
+		Box box;
+
+		EXPECT_EQ(0, filtered ? sp_policy_add_filter(policy, code, sizeof(code)) : 0);
+		box.change = [&argv](sp_launch &launch) {
+			launch.program = "/usr/bin/uname";
+			launch.argv = argv;
+		};
+		run(box, {}, policy);
+		EXPECT_EQ(SP_EXIT_EXITED, box.cause) << box.sentence;
+		EXPECT_EQ(filtered ? 1 : 0, box.status);
+		EXPECT_NE(std::string::npos,
+			  box.output[filtered ? 2 : 1].find(filtered ? "No such device" : "Linux"));
+		sp_policy_unref(policy);
+	}
 }

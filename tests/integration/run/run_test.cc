@@ -5,8 +5,11 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +77,54 @@ TEST_F(RunTest, AKillRuleMakesTheNumberOfSigsys)
 
 	EXPECT_EQ(result.status, 128 + SIGSYS);
 	EXPECT_TELLS(result, "was killed by its policy");
+}
+
+/* ---- filters of others ---- */
+
+/* uname fails with ENODEV; `also` fails with EPERM. */
+std::string filter_against(int also)
+{
+	const sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_uname, 2, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(also), 2, 0),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENODEV),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	};
+
+	return {reinterpret_cast<const char *>(code), sizeof(code)};
+}
+
+TEST_F(RunTest, AFilterOfAnotherToolOnlyTakesAway)
+{
+	const std::string file = directory + "/filter";
+
+	write_file(file, filter_against(SYS_sync));
+	EXPECT_EQ(command({"run", "--", "uname", "-s"}).output, "Linux\n");
+	Result result = command({"run", "--seccomp-filter", file, "--", "uname", "-s"});
+	EXPECT_EQ(result.status, 1);
+	EXPECT_TELLS(result, "No such device");
+	result = command({"run", "--seccomp-filter", file, "--", "cat", "/etc/shadow"});
+	EXPECT_EQ(result.status, 1);
+	EXPECT_TELLS(result, "Permission denied");
+}
+
+TEST_F(RunTest, AFilterThatForbidsTheLaunchIsRefusedByName)
+{
+	const std::string file = directory + "/filter";
+
+	write_file(file, filter_against(SYS_execveat));
+	Result result = command({"run", "--seccomp-filter", file, "--", "true"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "--seccomp-filter " + file + ": it refuses seccomp(2) or execveat(2)");
+	write_file(file, "no filter");
+	result = command({"run", "--seccomp-filter", file, "--", "true"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "it is no array of struct sock_filter");
+	result = command({"run", "--seccomp-filter", file + "x", "--", "true"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "No such file or directory");
 }
 
 /* ---- what is run ---- */
