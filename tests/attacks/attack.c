@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -193,11 +194,72 @@ static void *make_traffic(void *name)
 	return NULL;
 }
 
+/* On a floor nobody else says so. */
+static void say_that_it_runs(void)
+{
+	static const char word[] = "RUNS\n";
+
+	if (context.stage == STAGE_FLOOR &&
+	    write(STDOUT_FILENO, word, sizeof(word) - 1) != sizeof(word) - 1)
+		broken("no output");
+}
+
+static void tell_identity(const char *name)
+{
+	struct stat status;
+	char line[64];
+	int length;
+
+	if (stat(name, &status) < 0)
+		broken("%s: %s", name, strerror(errno));
+	length = snprintf(line, sizeof(line), "%lu:%lu\n", (unsigned long)status.st_dev,
+			  (unsigned long)status.st_ino);
+	if (write(STDOUT_FILENO, line, (size_t)length) != length)
+		broken("no output");
+}
+
+/* Opens by relative names, from one directory and another, and says what it found. */
+static void wander(void)
+{
+	const char *directories[] = {in_tree("allowed/sub"), in_tree("allowed")};
+
+	for (int i = 0; i < 500; i++) {
+		if (chdir(directories[i % 2]) < 0)
+			broken("chdir: %s", strerror(errno));
+		open_right_file("file");
+	}
+	tell_identity("file");
+	tell_identity("../readonly/file");
+}
+
+static void tell_status(void)
+{
+	char bytes[8192];
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
+
+	if (length <= 0 || write(STDOUT_FILENO, bytes, (size_t)length) != length)
+		broken("/proc/self/status: %s", strerror(errno));
+	(void)close(fd);
+}
+
+/* Opens what never answers. */
+static void get_stuck(void)
+{
+	static const char word[] = "RUNS\n";
+
+	if (write(STDOUT_FILENO, word, sizeof(word) - 1) != sizeof(word) - 1)
+		broken("no output");
+	(void)open(in_tree("allowed/dead/file"), O_RDONLY | O_CLOEXEC);
+	broken("it was answered: %s", strerror(errno));
+}
+
 static void be_traffic(void)
 {
 	static char name[PATH_MAX];
 	pthread_t thread;
 
+	say_that_it_runs();
 	(void)snprintf(name, sizeof(name), "%s", in_tree("readonly/file"));
 	if (pthread_create(&thread, NULL, make_traffic, name) != 0)
 		broken("no thread");
@@ -243,6 +305,9 @@ static const struct program {
     {"NEIGHBOUR", STAGE_LOCKED, prepare_nothing, be_neighbour},
     {"TRAFFIC", STAGE_LOCKED, prepare_nothing, be_traffic},
     {"LIE", STAGE_LOCKED, prepare_nothing, lie},
+    {"STATUS", STAGE_LOCKED, prepare_nothing, tell_status},
+    {"STUCK", STAGE_LOCKED, prepare_nothing, get_stuck},
+    {"WANDER", STAGE_LOCKED, prepare_nothing, wander},
 };
 
 static const struct program *find(const char *id)

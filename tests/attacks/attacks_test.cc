@@ -3,18 +3,27 @@
 // lock and on a floor, where the verdict is that of an observer outside.
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <memory>
+#include <set>
+#include <sstream>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/attacks/range.h"
 #include "tests/support/descriptors.h"
+#include "tests/support/paths.h"
 
 namespace
 {
@@ -62,6 +71,14 @@ bool EndsAs(const struct sp_exit &exit, int ends)
 	}
 }
 
+bool IsPlainText(const std::string &text)
+{
+	for (char character : text)
+		if (character != '\n' && (character < ' ' || character > '~'))
+			return false;
+	return true;
+}
+
 // Who swaps what during B09; nobody during the others.
 std::unique_ptr<Swapper> MakeSwapper(const Row &row, unsigned variant, const Tree &tree)
 {
@@ -70,16 +87,21 @@ std::unique_ptr<Swapper> MakeSwapper(const Row &row, unsigned variant, const Tre
 	    {"/allowed/race-directory", "/moving/race-directory-link"},
 	    {"/allowed/parent/child", "/moving/parent/child"}};
 
+	if (strcmp(row.id, "B33") == 0)
+		return std::make_unique<Swapper>(tree.Directory() + pairs[1][0],
+						 tree.Directory() + pairs[1][1]);
 	if (strcmp(row.id, "B09") != 0 || variant >= std::size(pairs))
 		return nullptr;
 	return std::make_unique<Swapper>(tree.Directory() + pairs[variant][0],
 					 tree.Directory() + pairs[variant][1]);
 }
 
-// A05 is given one.
+// A05 and A06 are given one.
 std::unique_ptr<Terminal> MakeTerminal(const Row &row)
 {
-	return strcmp(row.id, "A05") == 0 ? std::make_unique<Terminal>() : nullptr;
+	return strncmp(row.id, "A05", 3) == 0 || strncmp(row.id, "A06", 3) == 0
+		   ? std::make_unique<Terminal>()
+		   : nullptr;
 }
 
 // What the program would take in hand while it is trusted, it is given on a floor, where it never is: owned, or -1.
@@ -90,6 +112,28 @@ int MakeGift(const Row &row, Way way, const Tree &tree, const Victim &victim)
 	if (way == FLOOR && strcmp(row.id, "A13") == 0)
 		return static_cast<int>(syscall(SYS_pidfd_open, victim.Pid(), 0));
 	return -1;
+}
+
+// F06 makes processes.
+Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Victim &victim,
+		    Way way)
+{
+	Attempt attempt = {row.id, variant, &tree, &victim, way};
+
+	if (strcmp(row.id, "F06") == 0)
+		attempt.preset = "program";
+	return attempt;
+}
+
+// E13 finds a file that we keep others from, as long as the descriptor is open.
+int MakeLease(const Row &row, const Tree &tree)
+{
+	if (strcmp(row.id, "E13") != 0)
+		return -1;
+	int leased = open((tree.Directory() + "/readonly/leased").c_str(), O_RDWR | O_CLOEXEC);
+	signal(SIGIO, SIG_IGN); // it tells that somebody waits
+	EXPECT_EQ(fcntl(leased, F_SETLEASE, F_WRLCK), 0) << strerror(errno);
+	return leased;
 }
 
 Tree::Depth DepthFor(const Row &row)
@@ -107,6 +151,8 @@ class Attacks : public ::testing::TestWithParam<Row>
 		ASSERT_EQ(write(canary, "CANARY-leaked", 13), 13);
 		ASSERT_EQ(dup2(canary, kLeakedDescriptor), kLeakedDescriptor);
 		close(canary);
+		setenv("LEAK", "CANARY-environment", 1);
+		BindCanary();
 		broker = std::make_unique<Broker>();
 		neighbour = std::make_unique<Neighbour>(*broker);
 	}
@@ -116,6 +162,22 @@ class Attacks : public ::testing::TestWithParam<Row>
 		neighbour.reset();
 		broker.reset();
 		close(kLeakedDescriptor);
+		close(bound);
+	}
+
+	// A name that who sees the machine's sockets sees.
+	void BindCanary()
+	{
+		struct sockaddr_un address = {};
+		int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
+				      "CANARY-socket-%d", getpid());
+
+		address.sun_family = AF_UNIX;
+		bound = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		ASSERT_EQ(bind(bound, reinterpret_cast<struct sockaddr *>(&address),
+			       static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + 1 +
+						      static_cast<size_t>(length))),
+			  0);
 	}
 
 	bool Controlled(const Row &row) const
@@ -152,10 +214,11 @@ class Attacks : public ::testing::TestWithParam<Row>
 		const std::string victim_before = victim.Look();
 		const std::set<pid_t> processes = Descendants();
 		const size_t descriptors = count_descriptors();
+		const int lease = MakeLease(row, tree);
 		const int gift = MakeGift(row, way, tree, victim);
 		Outcome outcome;
 		struct sp_sandbox *sandbox =
-		    broker->Launch({row.id, variant, &tree, &victim, way},
+		    broker->Launch(MakeAttempt(row, variant, tree, victim, way),
 				   terminal ? terminal->Descriptor() : gift, &outcome);
 		close(gift);
 
@@ -167,6 +230,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 		swapper.reset(); // the observer is not to race as well
 		Judge(row, way, outcome);
 		EXPECT_TRUE(neighbour->Works()) << "O1";
+		close(lease);
 		EXPECT_EQ(count_descriptors(), descriptors) << "O2";
 		EXPECT_EQ(Strangers(processes), std::set<pid_t>()) << "O3";
 		EXPECT_TRUE(tree.Look() == before) << "O4: " << Difference(before, tree.Look());
@@ -182,6 +246,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 		EXPECT_TRUE(EndsAs(outcome.exit, row.ends[way])) << Describe(outcome);
 		EXPECT_EQ(outcome.output.find("ESCAPE"), std::string::npos) << Describe(outcome);
 		EXPECT_EQ(outcome.output.find("CANARY-"), std::string::npos) << Describe(outcome);
+		EXPECT_TRUE(IsPlainText(outcome.reports)) << Describe(outcome);
 		EXPECT_TRUE(outcome.locked || row.stage != LOCKED || way == FLOOR)
 		    << Describe(outcome);
 		EXPECT_TRUE(outcome.output.find("REACHED\n") == 0 || row.control != REACHES)
@@ -203,6 +268,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 		return text;
 	}
 
+	int bound = -1;
 	std::unique_ptr<Broker> broker;
 	std::unique_ptr<Neighbour> neighbour;
 };
@@ -224,6 +290,46 @@ TEST_P(Attacks, IsHeld)
 		}
 	}
 	EXPECT_GT(variants, 0u) << "nothing was tried";
+}
+
+bool HasRow(const char *id)
+{
+	for (const Row &row : rows)
+		if (strcmp(row.id, id) == 0)
+			return true;
+	return false;
+}
+
+bool HasTest(const char *file, const std::string &name)
+{
+	std::ifstream source(std::string(sp_test_source_dir()) + "/" + file);
+	std::stringstream text;
+
+	text << source.rdbuf();
+	return text.str().find(", " + name + ")") != std::string::npos;
+}
+
+TEST(Coverage, IsWhereItIsSaidToBe)
+{
+	std::set<std::string> entries;
+
+#define BY_ATTACK(entry, id)                                                                       \
+	EXPECT_TRUE(HasRow(#id)) << #id;                                                           \
+	EXPECT_TRUE(entries.insert(#entry).second) << #entry;
+#define BY_TEST(entry, file, name)                                                                 \
+	EXPECT_TRUE(HasTest(file, name)) << name;                                                  \
+	EXPECT_TRUE(entries.insert(#entry).second) << #entry;
+#define BY_DESIGN(entry, reason) EXPECT_TRUE(entries.insert(#entry).second) << #entry;
+#include "tests/attacks/coverage.def"
+#undef BY_ATTACK
+#undef BY_TEST
+#undef BY_DESIGN
+	// What has no entry in the catalogue is named as if it had: a number of its group, or its letter and another.
+	for (const Row &row : rows)
+		EXPECT_TRUE(entries.count(std::string(row.id).substr(0, 3)) || row.id[0] == 'C' ||
+			    row.id[0] == 'P' || strcmp(row.id, "B40") == 0 ||
+			    strcmp(row.id, "H05") == 0 || strcmp(row.id, "H09") == 0)
+		    << row.id;
 }
 
 std::string NameOf(const ::testing::TestParamInfo<Row> &info)

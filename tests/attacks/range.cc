@@ -142,6 +142,11 @@ void Tree::Build(Depth depth)
 	Link("../outside/new", d + "allowed/dangling");
 	Link("../secret/canary", d + "moving/race-link");
 	Link("../secret", d + "moving/race-directory-link");
+	Write(d + "readonly/unreadable", secret + "\n", 0);
+	Write(d + "readonly/leased", "plain\n");
+	for (const char *name : {"allowed/fifo", "readonly/fifo"})
+		if (mkfifo((d + name).c_str(), 0644) < 0)
+			Fail(name);
 	if (link((d + "outside/linked").c_str(), (d + "allowed/hardlink").c_str()) < 0)
 		Fail("hardlink");
 	Link("file", d + "readonly/chain1");
@@ -468,8 +473,11 @@ void OnOutput(struct sp_sandbox *, int, const void *bytes, size_t length, void *
 
 void OnExit(struct sp_sandbox *, const struct sp_exit *exit, void *data)
 {
+	char sentence[512];
 	auto *outcome = static_cast<Outcome *>(data);
 
+	sp_exit_describe(exit, sentence, sizeof(sentence));
+	outcome->ending = sentence;
 	outcome->exit = *exit;
 	outcome->over = true;
 }
@@ -479,14 +487,14 @@ void Explain(const struct sp_diagnostic *diagnostic, void *)
 	ADD_FAILURE() << diagnostic->text;
 }
 
-struct sp_policy *LoadPolicy(const std::string &directory, const char *limits)
+struct sp_policy *LoadPolicy(const Attempt &attempt)
 {
+	const std::string &directory = attempt.tree->Directory();
 	const std::string allowed = directory + "/allowed", readonly = directory + "/readonly";
 	// All of /proc: what is refused there is refused whatever a policy says. The libraries: on a floor the loader
 	// asks for them.
-	const std::string text = "policy attacked\n"
-				 "include parser\n"
-				 "files {\n"
+	const std::string text = std::string("policy attacked\ninclude ") + attempt.preset +
+				 "\nfiles {\n"
 				 "\tread " +
 				 allowed +
 				 "\n"
@@ -506,7 +514,7 @@ struct sp_policy *LoadPolicy(const std::string &directory, const char *limits)
 				 "/lib/**\n"
 				 "}\n"
 				 "limits { " +
-				 limits + " }\n";
+				 attempt.limits + " }\n";
 	struct sp_policy *policy = nullptr;
 	int r = sp_policy_parse("attacked", text.data(), text.size(), Explain, nullptr, &policy);
 
@@ -536,7 +544,7 @@ struct sp_sandbox *Broker::Launch(const Attempt &attempt, int descriptor, Outcom
 	const char *const environment[] = {"ATTACKER=yes", nullptr};
 	const std::string directory = attempt.tree->Directory() + "/allowed";
 	const struct sp_pass pass = {descriptor, 3};
-	struct sp_policy *policy = LoadPolicy(attempt.tree->Directory(), attempt.limits);
+	struct sp_policy *policy = LoadPolicy(attempt);
 	struct sp_launch launch = {};
 	struct sp_sandbox *sandbox = nullptr;
 
@@ -636,11 +644,13 @@ bool Terminal::HasInput() const
 
 // ----
 
+bool Outcome::Runs() const
+{
+	return locked || output.rfind("RUNS\n", 0) == 0;
+}
+
 std::string Describe(const Outcome &outcome)
 {
-	char sentence[512] = "has not ended";
-
-	if (outcome.over)
-		sp_exit_describe(&outcome.exit, sentence, sizeof(sentence));
-	return std::string(sentence) + "\n" + outcome.output + outcome.reports;
+	return (outcome.over ? outcome.ending : "has not ended") + "\n" + outcome.output +
+	       outcome.reports;
 }

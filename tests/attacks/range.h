@@ -95,10 +95,12 @@ std::set<pid_t> Strangers(const std::set<pid_t> &known);
 struct Outcome {
 	bool over = false;
 	bool locked = false;
-	pid_t pid = 0; // of the sandboxee, from outside
-	struct sp_exit exit = {};
+	pid_t pid = 0;            // of the sandboxee, from outside
+	struct sp_exit exit = {}; // its strings are in `ending`
+	std::string ending;
 	std::string output;
 	std::string reports; // one sentence a line
+	bool Runs() const;   // it has begun: told by the runtime, or on a floor by its first words
 };
 
 // How the attacker's calls come before the policy.
@@ -111,6 +113,7 @@ struct Attempt {
 	const Victim *victim;
 	Way way = TRAP;
 	const char *limits = "wall 20s";
+	const char *preset = "parser"; // what the policy includes
 };
 
 // The positive control: runs the attack in a plain process. *ret_status is as waitpid(2) gives it.
