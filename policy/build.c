@@ -112,7 +112,7 @@ static int add_name(struct sp_policy *policy, const char *call, struct sp_call_r
 
 	if (nr < 0)
 		return nr == SP_CALL_FOREIGN ? -ENOSYS : -ENOENT;
-	if (sp_model_verdict_mistake(nr, rule->action))
+	if (sp_model_verdict_mistake(nr, rule->action, true))
 		return -EPERM;
 	r = make_condition(nr, tests, count, &condition);
 	if (r < 0)
@@ -132,7 +132,7 @@ static int add_group(struct sp_policy *policy, const char *group, struct sp_call
 	rule->rank++; /* below names */
 	for (rule->nr = 0; rule->nr < SP_NUMBERS && r == 0; rule->nr++)
 		if (sp_call_set_has(&calls, rule->nr) &&
-		    !sp_model_verdict_mistake(rule->nr, rule->action))
+		    !sp_model_verdict_mistake(rule->nr, rule->action, false))
 			r = sp_model_place_call(policy, rule, &other);
 	return r;
 }

@@ -90,7 +90,8 @@ SP_EXPORT int sp_policy_group_members(const char *group, char **ret_members)
 static const enum sp_policy_standing standings[] = {
     [SP_CLASS_ORDINARY] = SP_POLICY_CALL_ORDINARY, [SP_CLASS_BROKERED] = SP_POLICY_CALL_BROKERED,
     [SP_CLASS_NAMING] = SP_POLICY_CALL_REFUSED,    [SP_CLASS_FORBIDDEN] = SP_POLICY_CALL_REFUSED,
-    [SP_CLASS_ALWAYS] = SP_POLICY_CALL_ALWAYS,     [SP_CLASS_CLONE3] = SP_POLICY_CALL_REFUSED,
+    [SP_CLASS_NESTED] = SP_POLICY_CALL_ORDINARY,   [SP_CLASS_ALWAYS] = SP_POLICY_CALL_ALWAYS,
+    [SP_CLASS_CLONE3] = SP_POLICY_CALL_REFUSED,
 };
 
 SP_EXPORT int sp_policy_call_at(int number, struct sp_policy_call *ret_call)

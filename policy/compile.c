@@ -260,6 +260,9 @@ static const char *fixed_source(const struct sp_policy *const *layers, size_t co
 
 	if (sp_call_class(nr) == SP_CLASS_FORBIDDEN)
 		return "built in: never allowed";
+	/* On a floor it would not have been refused. */
+	if (sp_call_class(nr) == SP_CLASS_NESTED && is_allowed(layers[0], nr))
+		return "built in: no filters of its own beside a runtime";
 	for (size_t i = 0; name && i < SP_ELEMENTS(partly_refused); i++)
 		if (strcmp(partly_refused[i].name, name) == 0 && is_allowed(layers[0], nr))
 			return partly_refused_by(layers, count, partly_refused[i].part);

@@ -151,6 +151,9 @@ static const struct row guards[] = {
     OPTION(PR_SET_VMA),
 };
 
+/* Allowed with seccomp(2), on a floor. */
+static const struct row nested[] = {OPTION(PR_SET_SECCOMP)};
+
 /* The same where the policy allows one process alone. */
 static const struct row one_process[] = {
     {__NR_clone, {USED(LONG_MASKED(0, CLONE_THREAD, CLONE_THREAD))}},
@@ -447,6 +450,7 @@ static const char built_in_never[] = "built in: never allowed";
 static const char built_in_runtime[] = "built in: the sandbox's own";
 static const char built_in_harmless[] = "built in: always allowed";
 static const char built_in_brokered[] = "built in: brokered";
+static const char built_in_nested[] = "built in: no filters of its own beside a runtime";
 static const char built_in_default[] = "built in: default deny as ENOSYS";
 static const char built_in_wx[] = "built in: memory { wx deny }";
 static const char built_in_clone3[] = "built in: clone instead of clone3";
@@ -499,12 +503,36 @@ static int add_memory(struct compilation *c)
 	return decide_rows(c, &refuse, writable_code, SP_ELEMENTS(writable_code));
 }
 
+/* The rule by which the policy allows filters of the program's own, or NULL. */
+static const struct sp_call_rule *find_nested(const struct sp_policy *policy)
+{
+	for (size_t i = 0; i < policy->call_count; i++)
+		if (policy->calls[i].nr == __NR_seccomp && !policy->calls[i].condition &&
+		    grants(&policy->calls[i]))
+			return &policy->calls[i];
+	return NULL;
+}
+
+/* The older way to install one. */
+static int add_nested(struct compilation *c)
+{
+	const struct sp_call_rule *rule = find_nested(c->policy);
+
+	if (!rule || c->purpose != PURPOSE_FLOOR)
+		return 0;
+	return decide_rows(c,
+			   &(struct decision){.action = action_of(c, rule), .source = rule->source},
+			   nested, SP_ELEMENTS(nested));
+}
+
 static int add_ordinary(struct compilation *c)
 {
 	int r = add_needs(c);
 
 	if (r == 0)
 		r = add_memory(c);
+	if (r == 0)
+		r = add_nested(c);
 	if (r < 0)
 		return r;
 	if (is_mediated(c->nr))
@@ -533,6 +561,9 @@ static int decide_call(struct compilation *c)
 		return decide_finally(c, SECCOMP_RET_ERRNO | ENOSYS, built_in_clone3);
 	case SP_CLASS_BROKERED:
 		return add_refusal(c, built_in_brokered);
+	case SP_CLASS_NESTED:
+		return c->purpose == PURPOSE_LOCK ? add_refusal(c, built_in_nested)
+						  : add_ordinary(c);
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
 		return add_unnamed(c, built_in_never);

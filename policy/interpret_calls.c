@@ -391,7 +391,7 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 
 	if (nr < 0)
 		return;
-	mistake = sp_model_verdict_mistake(nr, verdict.action);
+	mistake = sp_model_verdict_mistake(nr, verdict.action, true);
 	if (mistake)
 		SP_MISTAKE(reading, word->place, NULL, "%s", mistake);
 	else
@@ -411,7 +411,8 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 		return;
 	}
 	for (int nr = 0; nr < SP_NUMBERS; nr++)
-		if (sp_call_set_has(&calls, nr) && !sp_model_verdict_mistake(nr, verdict.action))
+		if (sp_call_set_has(&calls, nr) &&
+		    !sp_model_verdict_mistake(nr, verdict.action, false))
 			add_rule(reading, term, nr, verdict, true, sp_call_name(nr));
 }
 

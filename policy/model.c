@@ -216,7 +216,7 @@ int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, con
 	return 0;
 }
 
-const char *sp_model_verdict_mistake(int nr, enum sp_action action)
+const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named)
 {
 	enum sp_call_class class = sp_call_class(nr);
 	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG ||
@@ -238,6 +238,8 @@ const char *sp_model_verdict_mistake(int nr, enum sp_action action)
 		return grants ? "clone3 is always answered with ENOSYS; allow clone" : NULL;
 	case SP_CLASS_ALWAYS:
 		return grants ? NULL : "this call is always allowed: no process can do without it";
+	case SP_CLASS_NESTED:
+		return grants && !named ? "this call is allowed by its own name alone" : NULL;
 	case SP_CLASS_ORDINARY:
 		break;
 	}

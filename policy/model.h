@@ -168,8 +168,8 @@ const struct sp_path_rule *sp_model_find_path(const struct sp_policy *policy, co
  */
 bool sp_model_contradicts(const struct sp_path_rule *other, uint32_t rights);
 
-/* Why no policy may say that of a call, or NULL. */
-const char *sp_model_verdict_mistake(int nr, enum sp_action action);
+/* Why no policy may say that of a call, or NULL. `named`: by itself, not as a member of a group. */
+const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named);
 
 /* What `isolate { … }` may say: sets of enum sp_isolate. */
 bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers);

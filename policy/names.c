@@ -233,7 +233,9 @@ static const struct argument_row *find_row(int nr)
 /* Other calls are decided on as a whole: a condition on them would be accepted, and do nothing. */
 static const struct argument_row *find_arguments(int nr)
 {
-	return sp_call_class(nr) == SP_CLASS_ORDINARY ? find_row(nr) : NULL;
+	enum sp_call_class class = sp_call_class(nr);
+
+	return class == SP_CLASS_ORDINARY || class == SP_CLASS_NESTED ? find_row(nr) : NULL;
 }
 
 const char *sp_argument_name(int nr, size_t index)

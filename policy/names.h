@@ -33,6 +33,7 @@ enum sp_call_class {
 	SP_CLASS_BROKERED,  /* takes a name; a row of ipc/calls.def */
 	SP_CLASS_NAMING,    /* takes a name and is not brokered: refused */
 	SP_CLASS_FORBIDDEN, /* could undo the sandbox: refused */
+	SP_CLASS_NESTED,    /* filters of its own: allowed by its name alone, and only on a floor */
 	SP_CLASS_ALWAYS,    /* a process could not live, or die, without it: allowed */
 	SP_CLASS_CLONE3,    /* answered with ENOSYS: its flags lie in memory */
 };

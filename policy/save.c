@@ -383,7 +383,8 @@ static bool valid_call(const Call *call)
 	return call->nr < SP_NUMBERS && call->action > SP_ACTION_NONE &&
 	       call->action <= SP_ACTION_KILL && call->rank <= RANK_MAX &&
 	       valid_error((enum sp_action)call->action, call->error) &&
-	       !sp_model_verdict_mistake((int)call->nr, (enum sp_action)call->action);
+	       !sp_model_verdict_mistake((int)call->nr, (enum sp_action)call->action,
+					 call->rank % 2 == 0);
 }
 
 static int read_call(struct sp_policy *policy, const Call *call)

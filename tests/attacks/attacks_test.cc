@@ -114,7 +114,7 @@ int MakeGift(const Row &row, Way way, const Tree &tree, const Victim &victim)
 	return -1;
 }
 
-// F06 makes processes.
+// F06 makes processes, A21b filters.
 Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Victim &victim,
 		    Way way)
 {
@@ -122,6 +122,8 @@ Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Vi
 
 	if (strcmp(row.id, "F06") == 0)
 		attempt.preset = "program";
+	if (strcmp(row.id, "A21b") == 0)
+		attempt.calls = "allow seccomp";
 	return attempt;
 }
 

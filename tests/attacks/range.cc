@@ -513,8 +513,8 @@ struct sp_policy *LoadPolicy(const Attempt &attempt)
 				 sp_test_binary_dir() +
 				 "/lib/**\n"
 				 "}\n"
-				 "limits { " +
-				 attempt.limits + " }\n";
+				 "syscalls { " +
+				 attempt.calls + " }\nlimits { " + attempt.limits + " }\n";
 	struct sp_policy *policy = nullptr;
 	int r = sp_policy_parse("attacked", text.data(), text.size(), Explain, nullptr, &policy);
 

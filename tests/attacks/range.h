@@ -113,7 +113,8 @@ struct Attempt {
 	const Victim *victim;
 	Way way = TRAP;
 	const char *limits = "wall 20s";
-	const char *preset = "parser"; // what the policy includes
+	const char *preset = "parser"; // what the policy includes …
+	const char *calls = "";        // … and allows beside
 };
 
 // The positive control: runs the attack in a plain process. *ret_status is as waitpid(2) gives it.

@@ -119,6 +119,8 @@ bool is_floor(enum sp_call_class kind, uint32_t verdict, uint32_t refusal)
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
 		return is_refused(verdict, refusal);
+	case SP_CLASS_NESTED: // what is trapped is locked
+		return refusal != SECCOMP_RET_TRAP || is_refused(verdict, refusal);
 	default:
 		return true;
 	}
@@ -146,7 +148,8 @@ void check_porter_filter(const struct sock_fprog &program)
 
 	for (uint32_t nr = 0; nr < SP_NUMBERS; nr++) {
 		std::optional<uint32_t> verdict = filter.run(nr, {});
-		bool never = kinds[nr] == SP_CLASS_FORBIDDEN || kinds[nr] == SP_CLASS_NAMING;
+		bool never = kinds[nr] == SP_CLASS_FORBIDDEN || kinds[nr] == SP_CLASS_NESTED ||
+			     kinds[nr] == SP_CLASS_NAMING;
 
 		if (verdict != SECCOMP_RET_KILL_PROCESS && (verdict != SECCOMP_RET_ALLOW || never))
 			fail("the porter's filter decided on call", std::to_string(nr));

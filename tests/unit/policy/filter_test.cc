@@ -539,6 +539,36 @@ TEST_F(FilterTest, IsShortEnoughForTheKernelAndForTheCaller)
 	}
 }
 
+TEST_F(FilterTest, FiltersOfItsOwnAreAllowedByNameAndOnAFloorAlone)
+{
+	const uint32_t notify = SECCOMP_RET_USER_NOTIF;
+	struct Case {
+		const char *text;
+		uint32_t seccomp, prctl; /* on the floor */
+	};
+
+	for (const Case &allowing : {
+		 Case{"include program", notify, notify},
+		 Case{"include program\nsyscalls { allow @sandbox }", notify, notify},
+		 Case{"include program\nsyscalls { allow seccomp }", kAllow, kAllow},
+		 Case{"include program\nsyscalls { allow seccomp(op == 1) }", kAllow, notify},
+		 Case{"include program\nsyscalls { allow seccomp(op == 0) }", notify, notify},
+		 Case{"syscalls { allow seccomp }", kAllow, kAllow},
+		 Case{"syscalls { allow seccomp }\nwithin program", notify, notify},
+		 Case{"syscalls { deny seccomp }", notify, notify},
+	     }) {
+		Rules rules = rules_of(allowing.text);
+		BpfSimulator floor(sp_rules_floor(rules.get())), lock(sp_rules_filter(rules.get()));
+
+		EXPECT_EQ(allowing.seccomp, floor.run(__NR_seccomp, {1})) << allowing.text;
+		EXPECT_EQ(allowing.prctl, floor.run(__NR_prctl, {PR_SET_SECCOMP, 2}))
+		    << allowing.text;
+		EXPECT_EQ(notify, floor.run(__NR_prctl, {PR_SET_DUMPABLE, 1})) << allowing.text;
+		EXPECT_EQ(kTrap, lock.run(__NR_seccomp, {1})) << allowing.text;
+		EXPECT_EQ(kTrap, lock.run(__NR_prctl, {PR_SET_SECCOMP, 2})) << allowing.text;
+	}
+}
+
 TEST_F(FilterTest, TheFloorUnderAProgramWithoutRuntime)
 {
 	const uint32_t notify = SECCOMP_RET_USER_NOTIF;
