@@ -140,8 +140,13 @@ void bench_end_sallyport(struct bench_broker *broker, struct bench_worker *worke
 /* The guest's process as the bench sees it. */
 pid_t bench_sallyport_pid(const struct bench_worker *worker);
 
+enum sp_interception;
 /* Launches the trivial program and waits for its exit. 0 or -errno. */
-int bench_launch_trivial(struct bench_broker *broker);
+int bench_launch_trivial(struct bench_broker *broker, struct sp_policy *policy,
+			 enum sp_interception interception);
+
+/* The path of a program that was built beside this one, to be freed; NULL: no memory. */
+char *bench_find_program(const char *name);
 
 /* ---- spawn.c ---- */
 
@@ -154,6 +159,8 @@ struct bench_spawn {
 	struct bench_spread native, sallyport; /* microseconds */
 };
 
+uint64_t bench_now_us(void);
+
 /* Interleaved launches to exit. */
 int bench_spawn(struct bench_broker *broker, size_t count, struct bench_spawn *ret_spawn);
 
@@ -164,6 +171,64 @@ struct bench_idle {
 
 /* Looks at an idle locked guest and its porter for a second. */
 void bench_idle(const struct bench_worker *worker, struct bench_idle *ret_idle);
+
+/* ---- steps.c ---- */
+
+/* Each has what those before it have. */
+enum bench_step {
+	BENCH_STEP_BARE, /* a user and a pid namespace, without which there is no sandbox */
+	BENCH_STEP_MOUNT,
+	BENCH_STEP_IPC,
+	BENCH_STEP_NETWORK,
+	BENCH_STEP_LANDLOCK,
+	BENCH_STEP_FLOOR,  /* intercepted from its first instruction */
+	BENCH_STEP_POLICY, /* the preset "program" read and compiled */
+	BENCH_STEP_BROKER, /* with a spawner of its own */
+	BENCH_STEPS
+};
+
+/* Microseconds from launch to exit. 0 or -errno. */
+int bench_steps(struct bench_broker *broker, size_t count,
+		struct bench_spread ret_steps[BENCH_STEPS]);
+
+/* ---- programs.c ---- */
+
+enum bench_program {
+	BENCH_TRUE,
+	BENCH_FILE,
+	BENCH_PDFTOTEXT,
+	BENCH_PYTHON,
+	BENCH_OPENS, /* opens a file 1,000 times */
+	BENCH_PROGRAMS
+};
+enum bench_way {
+	BENCH_PLAIN,
+	BENCH_TRAP,
+	BENCH_NOTIFY,
+	BENCH_BUBBLEWRAP,
+	BENCH_FIREJAIL,
+	BENCH_WAYS
+};
+
+/* Paths; the document lies in the folder. */
+struct bench_names {
+	const char *sallyport, *opens, *folder, *document;
+};
+
+#define BENCH_REASON_MAX 160
+
+/* From start to end, in microseconds; where a count is 0, the reason why it was not measured. */
+struct bench_programs {
+	struct bench_spread spread[BENCH_PROGRAMS][BENCH_WAYS];
+	char reason[BENCH_PROGRAMS][BENCH_WAYS][BENCH_REASON_MAX];
+};
+
+/* 0 or -errno. */
+int bench_programs(const struct bench_names *names, size_t count,
+		   struct bench_programs *ret_programs);
+
+/* A PDF document of one page. 0 or -errno. */
+int bench_write_document(const char *path);
 
 /* ---- report.c ---- */
 
@@ -178,6 +243,8 @@ struct bench_results {
 	struct bench_cell cells[BENCH_PLACEMENTS][BENCH_MODES][BENCH_CALLS][BENCH_VARIANTS];
 	struct bench_spawn spawn[BENCH_PLACEMENTS];
 	struct bench_idle idle[BENCH_PLACEMENTS];
+	struct bench_spread steps[BENCH_PLACEMENTS][BENCH_STEPS];
+	struct bench_programs programs[BENCH_PLACEMENTS];
 };
 
 /* 0 or -ENOMEM. */

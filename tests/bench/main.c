@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sallyport-bench [--iterations N] [--rounds N] [--spawns N] [--pinned|--free|--both] [--json FILE]
+ * sallyport-bench [--iterations N] [--rounds N] [--spawns N] [--programs N] [--pinned|--free|--both]
+ *                 [--json FILE]
  *
  * Prints a Markdown table. Exit status 0 only where every figure was measured.
  */
@@ -22,7 +23,7 @@
 #define DECIMAL 10
 
 struct options {
-	uint32_t iterations, rounds, spawns;
+	uint32_t iterations, rounds, spawns, programs;
 	bool placed[BENCH_PLACEMENTS];
 	const char *json;
 };
@@ -35,6 +36,7 @@ static const struct argp_option option_table[] = {
     {"iterations", 'n', "N", 0, "Hot calls in a batch; cold ones are a fifth of them (500)", 0},
     {"rounds", 'r', "N", 0, "Batches of each kind (20)", 0},
     {"spawns", 's', "N", 0, "Launches (300)", 0},
+    {"programs", 'P', "N", 0, "Runs of each whole program, and of each step of a launch (30)", 0},
     {"pinned", OPTION_PINNED, NULL, 0, "Measure with every process on one CPU only", 1},
     {"free", OPTION_FREE, NULL, 0, "Measure with processes where the scheduler puts them only", 1},
     {"both", OPTION_BOTH, NULL, 0, "Measure both ways (default)", 1},
@@ -66,6 +68,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case 's':
 		options->spawns = parse_number(argument, BENCH_SAMPLES_MAX, state);
 		return 0;
+	case 'P':
+		options->programs = parse_number(argument, BENCH_SAMPLES_MAX, state);
+		return 0;
 	case 'j':
 		options->json = argument;
 		return 0;
@@ -84,7 +89,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 struct scene {
 	char directory[64];
-	char path[96], other[112];
+	char path[96], other[112], document[112];
 };
 
 static int create_file(const char *path)
@@ -101,14 +106,18 @@ static int scene_open(struct scene *scene)
 		return -errno;
 	(void)snprintf(scene->path, sizeof(scene->path), "%s/file", scene->directory);
 	(void)snprintf(scene->other, sizeof(scene->other), "%s.other", scene->path);
+	(void)snprintf(scene->document, sizeof(scene->document), "%s/page.pdf", scene->directory);
 	int r = create_file(scene->path);
-	return r < 0 ? r : create_file(scene->other);
+	if (r == 0)
+		r = create_file(scene->other);
+	return r < 0 ? r : bench_write_document(scene->document);
 }
 
 static void scene_close(struct scene *scene)
 {
 	(void)unlink(scene->path);
 	(void)unlink(scene->other);
+	(void)unlink(scene->document);
 	(void)rmdir(scene->directory);
 }
 
@@ -192,7 +201,21 @@ static int run_company(struct company *company, const struct options *options, i
 		bench_idle(&company->workers[BENCH_SALLYPORT], &results->idle[placement]);
 	if (r == 0)
 		r = bench_spawn(&company->broker, options->spawns, &results->spawn[placement]);
+	if (r == 0)
+		r = bench_steps(&company->broker, options->programs, results->steps[placement]);
 	return r;
+}
+
+static int run_programs(const struct scene *scene, const struct options *options,
+			struct bench_programs *programs)
+{
+	_cleanup_free_ char *sallyport = bench_find_program("sallyport");
+	_cleanup_free_ char *opens = bench_find_program("sallyport-bench-opens");
+	const struct bench_names names = {sallyport, opens, scene->directory, scene->document};
+
+	if (!sallyport || !opens)
+		return -ENOMEM;
+	return bench_programs(&names, options->programs, programs);
 }
 
 /* ---- placements ---- */
@@ -235,6 +258,8 @@ static int measure(const struct options *options, struct bench_results *results)
 		if (r == 0)
 			r = run_company(&company, options, i, results);
 		company_end(&company);
+		if (r == 0)
+			r = run_programs(&scene, options, &results->programs[i]);
 		results->placed[i] = true;
 	}
 	scene_close(&scene);
@@ -245,7 +270,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp parser = {option_table, parse_option, NULL, NULL,
 					   NULL,         NULL,         NULL};
-	struct options options = {500, 20, 300, {true, true}, NULL};
+	struct options options = {500, 20, 300, 30, {true, true}, NULL};
 	struct bench_results results = {0};
 	int r;
 

@@ -17,6 +17,25 @@ static const char *const variant_names[BENCH_VARIANTS] = {
     "user notification",
     "socketpair per call",
 };
+static const char *const step_names[BENCH_STEPS] = {
+    [BENCH_STEP_BARE] = "user and pid namespaces",
+    [BENCH_STEP_MOUNT] = "+ mount namespace",
+    [BENCH_STEP_IPC] = "+ ipc and uts namespaces",
+    [BENCH_STEP_NETWORK] = "+ network namespace",
+    [BENCH_STEP_LANDLOCK] = "+ Landlock",
+    [BENCH_STEP_FLOOR] = "+ interception by notification",
+    [BENCH_STEP_POLICY] = "+ the policy is read and compiled",
+    [BENCH_STEP_BROKER] = "+ the broker is new, and starts its spawner",
+};
+static const char *const program_names[BENCH_PROGRAMS] = {
+    [BENCH_TRUE] = "true",           [BENCH_FILE] = "file",
+    [BENCH_PDFTOTEXT] = "pdftotext", [BENCH_PYTHON] = "python3, two imports",
+    [BENCH_OPENS] = "1,000 opens",
+};
+static const char *const way_names[BENCH_WAYS] = {
+    [BENCH_PLAIN] = "native",          [BENCH_TRAP] = "trap",         [BENCH_NOTIFY] = "notify",
+    [BENCH_BUBBLEWRAP] = "bubblewrap", [BENCH_FIREJAIL] = "firejail",
+};
 static const char *const placement_names[BENCH_PLACEMENTS] = {"one CPU", "free"};
 
 int bench_cell_add(struct bench_cell *cell, const uint32_t *samples, size_t count)
@@ -149,6 +168,56 @@ static void print_idle(const struct bench_idle *idle, const char *placement)
 	print_number("idle porter, wake-ups in 1 s", placement, idle->porter_wakeups, "");
 }
 
+static void print_steps(const struct bench_spread steps[BENCH_STEPS], const char *placement)
+{
+	(void)printf(
+	    "\n| sp_sandbox_launch to exit, step by step, %s | µs | more, µs |\n|---|---|---|\n",
+	    placement);
+	for (int step = 0; step < BENCH_STEPS; step++)
+		(void)printf("| %s | %u / %u | %+ld |\n", step_names[step], steps[step].p50,
+			     steps[step].p99,
+			     (long)steps[step].p50 - (step > 0 ? (long)steps[step - 1].p50 : 0));
+}
+
+static void print_whole(const struct bench_programs *programs, int program)
+{
+	const struct bench_spread *spread = programs->spread[program];
+
+	(void)printf("| %s | %u / %u |", program_names[program], spread[BENCH_PLAIN].p50,
+		     spread[BENCH_PLAIN].p99);
+	for (int way = BENCH_PLAIN + 1; way < BENCH_WAYS; way++)
+		if (spread[way].count > 0)
+			(void)printf(" %u / %u (%.1f ×) |", spread[way].p50, spread[way].p99,
+				     ratio(&spread[way], &spread[BENCH_PLAIN]));
+		else
+			(void)printf(" – |");
+	(void)printf("\n");
+}
+
+/* Of each way the first program that it did not run. */
+static void print_reasons(const struct bench_programs *programs)
+{
+	for (int way = 0; way < BENCH_WAYS; way++)
+		for (int program = 0; program < BENCH_PROGRAMS; program++)
+			if (programs->spread[program][way].count == 0) {
+				(void)printf("\nNot measured: %s, %s: %s.\n", way_names[way],
+					     program_names[program],
+					     programs->reason[program][way]);
+				break;
+			}
+}
+
+static void print_programs(const struct bench_programs *programs, const char *placement)
+{
+	(void)printf("\n| whole program, %s, µs |", placement);
+	for (int way = 0; way < BENCH_WAYS; way++)
+		(void)printf(" %s |", way_names[way]);
+	(void)printf("\n|---|---|---|---|---|---|\n");
+	for (int program = 0; program < BENCH_PROGRAMS; program++)
+		print_whole(programs, program);
+	print_reasons(programs);
+}
+
 void bench_print(struct bench_results *results)
 {
 	char machine[128];
@@ -164,6 +233,12 @@ void bench_print(struct bench_results *results)
 			continue;
 		print_spawn(&results->spawn[i], placement_names[i]);
 		print_idle(&results->idle[i], placement_names[i]);
+	}
+	for (int i = 0; i < BENCH_PLACEMENTS; i++) {
+		if (!results->placed[i])
+			continue;
+		print_steps(results->steps[i], placement_names[i]);
+		print_programs(&results->programs[i], placement_names[i]);
 	}
 	(void)printf("<!-- /bench -->\n");
 }
@@ -218,6 +293,41 @@ static void write_idle(struct json *json, const struct bench_results *results, i
 	json->separator = ",";
 }
 
+static void write_steps(struct json *json, const struct bench_results *results, int i)
+{
+	for (int step = 0; step < BENCH_STEPS; step++) {
+		const struct bench_spread *spread = &results->steps[i][step];
+
+		(void)fprintf(json->file,
+			      "%s\n    {\"placement\": \"%s\", \"step\": \"%s\", \"count\": %zu, "
+			      "\"p50_us\": %u, \"p99_us\": %u}",
+			      json->separator, placement_names[i], step_names[step], spread->count,
+			      spread->p50, spread->p99);
+		json->separator = ",";
+	}
+}
+
+static void write_program(struct json *json, const struct bench_programs *programs, int i,
+			  int program)
+{
+	for (int way = 0; way < BENCH_WAYS; way++) {
+		const struct bench_spread *spread = &programs->spread[program][way];
+
+		(void)fprintf(json->file,
+			      "%s\n    {\"placement\": \"%s\", \"program\": \"%s\", \"way\": "
+			      "\"%s\", \"count\": %zu, \"p50_us\": %u, \"p99_us\": %u}",
+			      json->separator, placement_names[i], program_names[program],
+			      way_names[way], spread->count, spread->p50, spread->p99);
+		json->separator = ",";
+	}
+}
+
+static void write_programs(struct json *json, const struct bench_results *results, int i)
+{
+	for (int program = 0; program < BENCH_PROGRAMS; program++)
+		write_program(json, &results->programs[i], i, program);
+}
+
 typedef void element_fn(struct json *json, const struct bench_results *results, int placement);
 
 static void write_array(struct json *json, const struct bench_results *results, const char *name,
@@ -242,6 +352,8 @@ int bench_write_json(struct bench_results *results, const char *file)
 	for_each_row(results, write_row, &json);
 	write_array(&json, results, "spawn", write_spawn);
 	write_array(&json, results, "idle", write_idle);
+	write_array(&json, results, "steps", write_steps);
+	write_array(&json, results, "programs", write_programs);
 	(void)fprintf(json.file, "\n  ]\n}\n");
 	return fclose(json.file) == 0 ? 0 : -errno;
 }

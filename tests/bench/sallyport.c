@@ -72,8 +72,7 @@ static void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data)
 
 /* ---- the broker ---- */
 
-/* A program that was built beside this one. */
-static char *find_program(const char *name)
+char *bench_find_program(const char *name)
 {
 	char self[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -101,8 +100,8 @@ int bench_broker_open(struct bench_broker *broker, const char *path)
 {
 	int r;
 
-	broker->guest = find_program("sallyport-bench-guest");
-	broker->trivial = find_program("sallyport-bench-trivial");
+	broker->guest = bench_find_program("sallyport-bench-guest");
+	broker->trivial = bench_find_program("sallyport-bench-trivial");
 	broker->base = event_base_new();
 	if (!broker->guest || !broker->trivial || !broker->base)
 		return -ENOMEM;
@@ -191,13 +190,15 @@ pid_t bench_sallyport_pid(const struct bench_worker *worker)
 	return launched->pid;
 }
 
-int bench_launch_trivial(struct bench_broker *broker)
+int bench_launch_trivial(struct bench_broker *broker, struct sp_policy *policy,
+			 enum sp_interception interception)
 {
 	struct launched launched = {.base = broker->base};
 	const char *arguments[] = {broker->trivial, NULL};
 	const struct sp_launch launch = {
-	    .policy = broker->policy,
+	    .policy = policy,
 	    .argv = arguments,
+	    .interception = interception,
 	    .on_exit = ended,
 	    .data = &launched,
 	};

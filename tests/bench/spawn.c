@@ -9,10 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sallyport/broker.h>
+
 #include "bench.h"
 #include "ipc/util.h"
 
-static uint64_t now_us(void)
+uint64_t bench_now_us(void)
 {
 	struct timespec now;
 
@@ -39,15 +41,15 @@ static int spawn_native(const struct bench_broker *broker)
 
 static int spawn_once(struct bench_broker *broker, uint32_t *ret_native, uint32_t *ret_sallyport)
 {
-	uint64_t start = now_us();
+	uint64_t start = bench_now_us();
 	int r = spawn_native(broker);
 
 	if (r < 0)
 		return r;
-	*ret_native = (uint32_t)(now_us() - start);
-	start = now_us();
-	r = bench_launch_trivial(broker);
-	*ret_sallyport = (uint32_t)(now_us() - start);
+	*ret_native = (uint32_t)(bench_now_us() - start);
+	start = bench_now_us();
+	r = bench_launch_trivial(broker, broker->policy, SP_INTERCEPTION_COOPERATIVE);
+	*ret_sallyport = (uint32_t)(bench_now_us() - start);
 	return r;
 }
 
@@ -56,7 +58,7 @@ int bench_spawn(struct bench_broker *broker, size_t count, struct bench_spawn *r
 	_cleanup_free_ uint32_t *native = calloc(count, sizeof(*native));
 	_cleanup_free_ uint32_t *sallyport = calloc(count, sizeof(*sallyport));
 	/* The first launch also starts the spawner. */
-	int r = bench_launch_trivial(broker);
+	int r = bench_launch_trivial(broker, broker->policy, SP_INTERCEPTION_COOPERATIVE);
 
 	if (!native || !sallyport)
 		return -ENOMEM;
