@@ -156,6 +156,10 @@ TEST_F(FilterTest, ProgramTouchesNobodyOutside)
 	EXPECT_EQ(kTrap, filter(__NR_setpriority, {PRIO_PGRP, 0, 10}));
 	EXPECT_EQ(kTrap, filter(__NR_setpriority, {PRIO_USER, 0, 10}));
 	for (uint64_t extra : {uint64_t(0), uint64_t(SOCK_CLOEXEC), uint64_t(SOCK_NONBLOCK)}) {
+		EXPECT_EQ(kAllow, filter(__NR_socket, {AF_UNIX, SOCK_STREAM | extra}));
+		EXPECT_EQ(kTrap, filter(__NR_socket, {AF_UNIX, SOCK_DGRAM | extra}));
+		EXPECT_EQ(kTrap, filter(__NR_socket, {AF_UNIX, SOCK_RAW | extra}));
+		EXPECT_EQ(kTrap, filter(__NR_socket, {AF_INET, SOCK_STREAM | extra}));
 		EXPECT_EQ(kAllow, filter(__NR_socketpair, {AF_UNIX, SOCK_STREAM | extra}));
 		EXPECT_EQ(kAllow, filter(__NR_socketpair, {AF_UNIX, SOCK_SEQPACKET | extra}));
 		EXPECT_EQ(kTrap, filter(__NR_socketpair, {AF_UNIX, SOCK_DGRAM | extra}));
