@@ -91,6 +91,37 @@ static int resolve(const char *pattern, char **ret_twin)
 
 typedef Sallyport__Policy__PathRule PathRule;
 
+/*
+ * What the kernel tells or takes there is nobody's business: only a rule with that very pattern grants
+ * it, none that grants it among others.
+ */
+static const char *const kernel_names[] = {
+    "/proc/kcore",
+    "/proc/kmsg",
+    "/proc/kallsyms",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/vmallocinfo",
+    "/proc/slabinfo",
+    "/proc/pagetypeinfo",
+    "/proc/timer_list",
+    "/proc/sched_debug",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/keys",
+    "/proc/key-users",
+    "/proc/sysrq-trigger",
+    "/sys/firmware/**",
+    "/sys/fs/bpf/**",
+    "/sys/fs/pstore/**",
+    "/sys/kernel/debug/**",
+    "/sys/kernel/notes",
+    "/sys/kernel/security/**",
+    "/sys/kernel/tracing/**",
+    "/sys/kernel/vmcoreinfo",
+};
+
 /* Path rules on their way into a message. */
 struct paths {
 	PathRule **list;
@@ -129,7 +160,8 @@ static void clear_paths(PathRule **list, size_t count)
 /* On failure too, *paths owns what there is. */
 static int add_paths(struct paths *paths, const struct sp_policy *policy)
 {
-	paths->list = calloc(policy->path_count * 2 + 1, sizeof(*paths->list));
+	paths->list =
+	    calloc(policy->path_count * 2 + SP_ELEMENTS(kernel_names), sizeof(*paths->list));
 	if (!paths->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->path_count; i++) {
@@ -144,6 +176,22 @@ static int add_paths(struct paths *paths, const struct sp_policy *policy)
 			return r;
 	}
 	return 0;
+}
+
+static int add_kernel_names(struct paths *paths, const struct sp_policy *policy)
+{
+	static char source[] = "built in: the kernel's own, unless a rule names it";
+	int r = 0;
+
+	if (policy->path_count == 0)
+		return 0;
+	for (size_t i = 0; i < SP_ELEMENTS(kernel_names) && r == 0; i++) {
+		const struct sp_path_rule deny = {.error = EACCES, .source = source};
+
+		if (!sp_model_find_path(policy, kernel_names[i]))
+			r = add_path(paths, &deny, kernel_names[i]);
+	}
+	return r;
 }
 
 static int add_bound(Message *message, const struct sp_policy *policy)
@@ -167,6 +215,8 @@ static int add_all_paths(Message *message, const struct sp_policy *const *layers
 	struct paths paths = {0};
 	int r = add_paths(&paths, layers[0]);
 
+	if (r == 0)
+		r = add_kernel_names(&paths, layers[0]);
 	message->path = paths.list;
 	message->n_path = paths.count;
 	message->bound = calloc(count, sizeof(*message->bound));

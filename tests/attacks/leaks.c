@@ -210,6 +210,8 @@ static void find_kernel_addresses(void)
 static void read_kernel_memory(void)
 {
 	static const char *const names[] = {"/proc/kcore",          "/proc/kmsg",
+					    "/proc/kpageflags",     "/proc/kpagecount",
+					    "/proc/keys",           "/proc/slabinfo",
 					    "/sys/kernel/notes",    "/sys/kernel/vmcoreinfo",
 					    "/sys/firmware/memmap", "/sys/kernel/debug"};
 

@@ -310,6 +310,24 @@ TEST_F(RulesTest, ADenialAloneGivesNoStanding)
 	EXPECT_EQ(EACCES, decide(rules, "/q").error);
 }
 
+TEST_F(RulesTest, TheKernelsOwnTakesARuleThatNamesIt)
+{
+	Rules wide = rules_of("files { read, write /**; read /proc/**, /proc/k*, /sys/kernel/** }");
+
+	for (const char *name : {"/proc/kcore", "/proc/kpageflags", "/proc/sysrq-trigger",
+				 "/sys/kernel/debug/x", "/sys/firmware/acpi/tables/DSDT"}) {
+		EXPECT_EQ(0u, rights(wide, name)) << name;
+		EXPECT_EQ(EACCES, decide(wide, name).error) << name;
+	}
+	for (const char *name : {"/proc/cpuinfo", "/proc/kb", "/sys/kernel/mm/x", "/etc/kcore"})
+		EXPECT_NE(0u, rights(wide, name)) << name;
+	Rules named =
+	    rules_of("files { read /proc/**; read /proc/kallsyms, /sys/kernel/debug/** }");
+	EXPECT_EQ(SP_RIGHT_READ, rights(named, "/proc/kallsyms"));
+	EXPECT_EQ(SP_RIGHT_READ, rights(named, "/sys/kernel/debug/x"));
+	EXPECT_EQ(0u, rights(named, "/proc/kcore"));
+}
+
 TEST_F(RulesTest, UniformBelow)
 {
 	Rules rules = rules_of(
