@@ -6,6 +6,12 @@
 #include "broker/walker.h"
 #include "ipc/util.h"
 
+/* An id that the user namespace does not map is one that the caller may not give away to: natively the kernel says so. */
+static int error_of(int error)
+{
+	return error == EINVAL ? -EPERM : -error;
+}
+
 int64_t sp_call_chown(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
@@ -17,5 +23,7 @@ int64_t sp_call_chown(struct sp_request *request)
 	r = sp_walk_changed(request, &walk);
 	if (r < 0)
 		return r;
-	return fchownat(walk.object, "", call->owner, call->group, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return fchownat(walk.object, "", call->owner, call->group, AT_EMPTY_PATH) < 0
+		   ? error_of(errno)
+		   : 0;
 }
