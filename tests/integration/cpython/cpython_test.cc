@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CPython's own tests, as Debian ships them, say in a sandbox what they say natively. What may differ stands in
+ * exceptions.def, each with its reason.
+ */
+#include <fnmatch.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/integration/programs/scratch.h"
+#include "tests/support/paths.h"
+
+namespace
+{
+
+using sallyport::Outcome;
+
+const char kSuite[] = "/usr/lib/python3.11/test/__init__.py";
+
+/* ---- what may differ ---- */
+
+enum Who { ANYBODY, ROOT, OTHERS };
+
+struct Exception {
+	Who who;
+	const char *test, *said, *reason; /* patterns of fnmatch(3) */
+};
+
+const Exception kExceptions[] = {
+#define EXCEPTION(who, test, said, reason) {who, test, said, reason},
+#include "tests/integration/cpython/exceptions.def"
+#undef EXCEPTION
+};
+
+bool Concerns(const Exception &exception)
+{
+	return exception.who == ANYBODY || (exception.who == ROOT) == (geteuid() == 0);
+}
+
+/* ---- verdicts ---- */
+
+struct Verdict {
+	std::string verdict;
+	std::vector<std::string> said; /* lines */
+};
+
+using Verdicts = std::map<std::string, Verdict>;
+
+/* A test that fails in several ways has several lines; the first stands. */
+Verdicts Parse(const std::string &text)
+{
+	std::istringstream lines(text);
+	Verdicts verdicts;
+	Verdict *last = nullptr;
+
+	for (std::string line; std::getline(lines, line);) {
+		size_t blank = line.find(' ');
+
+		if (line.compare(0, 4, "    ") == 0) {
+			if (last)
+				last->said.push_back(line.substr(4));
+			continue;
+		}
+		auto entry = verdicts.insert({line.substr(blank + 1), {line.substr(0, blank), {}}});
+
+		last = entry.second ? &entry.first->second : nullptr;
+	}
+	return verdicts;
+}
+
+int CountSuccesses(const Verdicts &verdicts)
+{
+	int count = 0;
+
+	for (const auto &entry : verdicts)
+		count += entry.second.verdict == "ok";
+	return count;
+}
+
+bool Says(const Verdict &verdict, const char *pattern)
+{
+	for (const std::string &line : verdict.said)
+		if (fnmatch(pattern, line.c_str(), 0) == 0)
+			return true;
+	return false;
+}
+
+std::string Join(const Verdict &verdict)
+{
+	std::string text = verdict.verdict + "\n";
+
+	for (const std::string &line : verdict.said)
+		text += "    " + line + "\n";
+	return text;
+}
+
+/* A test that is not the same natively and in a sandbox; NULL: it was not run there. */
+struct Difference {
+	const Verdict *native, *sandboxed;
+};
+
+using Differences = std::map<std::string, Difference>;
+
+Differences Compare(const Verdicts &native, const Verdicts &sandboxed)
+{
+	Differences differences;
+
+	for (const auto &[name, verdict] : native) {
+		auto other = sandboxed.find(name);
+
+		if (other == sandboxed.end())
+			differences[name] = {&verdict, nullptr};
+		else if (other->second.verdict != verdict.verdict)
+			differences[name] = {&verdict, &other->second};
+	}
+	for (const auto &[name, verdict] : sandboxed)
+		if (native.count(name) == 0)
+			differences[name] = {nullptr, &verdict};
+	return differences;
+}
+
+bool Explains(const Exception &exception, const std::string &name, const Difference &difference)
+{
+	if (!Concerns(exception) || fnmatch(exception.test, name.c_str(), 0) != 0)
+		return false;
+	return (difference.sandboxed && Says(*difference.sandboxed, exception.said)) ||
+	       (difference.native && Says(*difference.native, exception.said));
+}
+
+bool IsException(const std::string &name, const Difference &difference)
+{
+	for (const Exception &exception : kExceptions)
+		if (Explains(exception, name, difference))
+			return true;
+	return false;
+}
+
+std::string Describe(const std::string &name, const Difference &difference)
+{
+	return name + "\n  natively " +
+	       (difference.native ? Join(*difference.native) : "not run\n") + "  in a sandbox " +
+	       (difference.sandboxed ? Join(*difference.sandboxed) : "not run\n");
+}
+
+/* Exceptions that speak of these tests, and have no difference to explain. What a machine lacks is skipped natively. */
+std::string Idle(const Verdicts &native, const Differences &differences)
+{
+	std::string idle;
+
+	for (const Exception &exception : kExceptions) {
+		bool speaks = false, explains = false;
+
+		for (const auto &entry : native)
+			speaks |= Concerns(exception) && entry.second.verdict == "ok" &&
+				  fnmatch(exception.test, entry.first.c_str(), 0) == 0;
+		for (const auto &[name, difference] : differences)
+			explains |= Explains(exception, name, difference);
+		if (speaks && !explains)
+			idle += std::string(exception.test) + ": " + exception.said + "\n";
+	}
+	return idle;
+}
+
+/* ---- modules ---- */
+
+struct Module {
+	const char *name;  /* of the test */
+	const char *tests; /* arguments of verdicts.py */
+};
+
+void PrintTo(const Module &module, std::ostream *stream)
+{
+	*stream << module.tests;
+}
+
+/* These take a minute together. */
+const Module kQuick[] = {
+#define QUICK(name, tests) {#name, tests},
+#define SLOW(name, tests)
+#include "tests/integration/cpython/modules.def"
+#undef QUICK
+#undef SLOW
+};
+
+/* And these a quarter of an hour. */
+const Module kSlow[] = {
+#define QUICK(name, tests)
+#define SLOW(name, tests) {#name, tests},
+#include "tests/integration/cpython/modules.def"
+#undef QUICK
+#undef SLOW
+};
+
+std::string ReadText(const std::string &path)
+{
+	std::ifstream stream(path);
+	std::ostringstream text;
+
+	text << stream.rdbuf();
+	return text.str();
+}
+
+class CPython : public sallyport::ScratchTest, public testing::WithParamInterface<Module>
+{
+      protected:
+	/* The verdicts of one run, in a fresh tree. */
+	void Collect(const std::string *interception, Verdicts *ret_verdicts);
+
+	/* Differences without an exception, by name. */
+	void Find(const std::string &interception, std::map<std::string, std::string> *ret_found);
+
+	/* A test that gives no steady verdict natively has little to say: what differs, differs again. */
+	void Judge(const std::string &interception);
+};
+
+void CPython::Collect(const std::string *interception, Verdicts *ret_verdicts)
+{
+	const std::string command = std::string("/usr/bin/python3 verdicts.py ") + GetParam().tests;
+
+	ASSERT_NO_FATAL_FAILURE(MakeTree(""));
+	Write("verdicts.py", ReadText(std::string(sp_test_source_dir()) +
+				      "/tests/integration/cpython/verdicts.py"));
+	const Outcome outcome =
+	    interception ? RunSandboxed("--interception " + *interception +
+					    " -w . --execute . --execute /usr -w /dev/shm",
+					command)
+			 : RunNative(command);
+
+	ASSERT_EQ(0, outcome.status) << outcome.errors;
+	*ret_verdicts = Parse(outcome.tree.at("verdicts").substr(sizeof("100644")));
+}
+
+void CPython::Find(const std::string &interception, std::map<std::string, std::string> *ret_found)
+{
+	Verdicts native, sandboxed;
+
+	ASSERT_NO_FATAL_FAILURE(Collect(nullptr, &native));
+	ASSERT_LT(0, CountSuccesses(native));
+	ASSERT_NO_FATAL_FAILURE(Collect(&interception, &sandboxed));
+	const Differences differences = Compare(native, sandboxed);
+
+	for (const auto &[name, difference] : differences)
+		if (!IsException(name, difference))
+			(*ret_found)[name] = Describe(name, difference);
+	const std::string idle = Idle(native, differences);
+
+	if (!idle.empty())
+		(*ret_found)["exceptions.def"] = "nothing to explain: " + idle;
+}
+
+void CPython::Judge(const std::string &interception)
+{
+	std::map<std::string, std::string> found, again;
+
+	ASSERT_NO_FATAL_FAILURE(Find(interception, &found));
+	if (found.empty())
+		return;
+	ASSERT_NO_FATAL_FAILURE(Find(interception, &again));
+	for (const auto &[name, text] : found)
+		if (again.count(name))
+			ADD_FAILURE() << text;
+}
+
+TEST_P(CPython, SaysInASandboxWhatItSaysNatively)
+{
+	if (access(kSuite, R_OK) < 0)
+		GTEST_SKIP() << "the package libpython3.11-testsuite is not installed";
+	const char *interception = getenv("SP_TEST_INTERCEPTION");
+
+	Judge(interception ? interception : "notify");
+}
+
+std::string NameOf(const testing::TestParamInfo<Module> &info)
+{
+	return info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Quick, CPython, testing::ValuesIn(kQuick), NameOf);
+INSTANTIATE_TEST_SUITE_P(Slow, CPython, testing::ValuesIn(kSlow), NameOf);
+
+} // namespace
