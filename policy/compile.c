@@ -89,6 +89,50 @@ static int resolve(const char *pattern, char **ret_twin)
 	return 0;
 }
 
+/* Component by component; ".." takes one away. */
+static bool clean_name(const char *path, char clean[static PATH_MAX])
+{
+	size_t used = 0;
+
+	while (*path) {
+		size_t length;
+
+		path += strspn(path, "/");
+		length = strcspn(path, "/");
+		if (length == 2 && memcmp(path, "..", 2) == 0) {
+			while (used > 0 && clean[--used] != '/')
+				;
+		} else if (length > 0 && !(length == 1 && path[0] == '.')) {
+			if (used + length + 2 > PATH_MAX)
+				return false;
+			clean[used++] = '/';
+			memcpy(clean + used, path, length);
+			used += length;
+		}
+		path += length;
+	}
+	clean[used] = '\0';
+	return true;
+}
+
+char *sp_resolve_name(const char *path, bool follow)
+{
+	char clean[PATH_MAX], real[PATH_MAX], *name;
+	const char *last;
+	size_t length;
+
+	if (!clean_name(path, clean))
+		return NULL;
+	last = strrchr(clean, '/');
+	length = follow || !last ? strlen(clean) : (size_t)(last - clean);
+	if (!resolve_prefix(clean, length, real, &length) || strncmp(real, "/proc/", 6) == 0)
+		return strdup(clean[0] ? clean : "/");
+	if (asprintf(&name, "%s%s", strcmp(real, "/") == 0 && clean[length] ? "" : real,
+		     clean + length) < 0)
+		return NULL;
+	return name;
+}
+
 typedef Sallyport__Policy__PathRule PathRule;
 
 /*

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_POLICY_COMPILE_H
 #define SALLYPORT_POLICY_COMPILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,13 @@ extern "C" {
  * with free(3). Returns 0, -ENOMEM, or -E2BIG where the filter would be too long.
  */
 int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
+
+/*
+ * The canonical name of what a path leads to on this machine: without empty components, "." and "..",
+ * and with the symbolic links of the part that exists resolved; `follow`: also one that is its last
+ * component. To be freed; NULL: no memory, or too long.
+ */
+char *sp_resolve_name(const char *path, bool follow);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 /* Expressions are as deep as a policy's text, which the parser bounds; so the recursion is too. */
 #include "policy/condition.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static uint64_t width_mask(unsigned bits)
@@ -112,7 +113,7 @@ void sp_condition_free(struct sp_condition *condition)
 	free(condition);
 }
 
-static bool test_holds(const struct sp_test *test, uint64_t argument)
+bool sp_test_holds(const struct sp_test *test, uint64_t argument)
 {
 	if (!test->wide)
 		argument &= width_mask(32);
@@ -121,20 +122,47 @@ static bool test_holds(const struct sp_test *test, uint64_t argument)
 	return (argument & test->mask) == test->value;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion) */
-bool sp_condition_holds(const struct sp_condition *condition, const uint64_t argument[SP_ARGUMENTS])
+static bool add_tested(struct sp_trace *trace, const struct sp_test *test, bool holds)
 {
+	size_t count = trace->count;
+
+	if ((count & (count - 1)) == 0) {
+		struct sp_tested *grown =
+		    reallocarray(trace->list, count ? count * 2 : 1, sizeof(*grown));
+
+		if (!grown) {
+			trace->error = -ENOMEM;
+			return holds;
+		}
+		trace->list = grown;
+	}
+	trace->list[trace->count++] = (struct sp_tested){*test, holds};
+	return holds;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion) */
+bool sp_condition_trace(const struct sp_condition *condition, const uint64_t argument[SP_ARGUMENTS],
+			struct sp_trace *trace)
+{
+	bool holds;
+
 	switch (condition->kind) {
 	case SP_CONDITION_NOT:
-		return !sp_condition_holds(condition->left, argument);
+		return !sp_condition_trace(condition->left, argument, trace);
 	case SP_CONDITION_AND:
-		return sp_condition_holds(condition->left, argument) &&
-		       sp_condition_holds(condition->right, argument);
+		return sp_condition_trace(condition->left, argument, trace) &&
+		       sp_condition_trace(condition->right, argument, trace);
 	case SP_CONDITION_OR:
-		return sp_condition_holds(condition->left, argument) ||
-		       sp_condition_holds(condition->right, argument);
+		return sp_condition_trace(condition->left, argument, trace) ||
+		       sp_condition_trace(condition->right, argument, trace);
 	case SP_CONDITION_TEST:
 	default:
-		return test_holds(&condition->test, argument[condition->test.argument]);
+		holds = sp_test_holds(&condition->test, argument[condition->test.argument]);
+		return trace ? add_tested(trace, &condition->test, holds) : holds;
 	}
+}
+
+bool sp_condition_holds(const struct sp_condition *condition, const uint64_t argument[SP_ARGUMENTS])
+{
+	return sp_condition_trace(condition, argument, NULL);
 }

@@ -4,6 +4,7 @@
 #define SALLYPORT_POLICY_CONDITION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -55,9 +56,28 @@ struct sp_condition *sp_condition_copy(const struct sp_condition *condition);
 
 void sp_condition_free(struct sp_condition *condition); /* accepts NULL */
 
+bool sp_test_holds(const struct sp_test *test, uint64_t argument);
+
 /* What it says of these arguments. */
 bool sp_condition_holds(const struct sp_condition *condition,
 			const uint64_t argument[SP_ARGUMENTS]);
+
+/* A test that was made, and what came out. */
+struct sp_tested {
+	struct sp_test test;
+	bool holds;
+};
+
+/* The tests that were made in turn. Zero-initialise; `list` is owned by whoever made it. */
+struct sp_trace {
+	struct sp_tested *list;
+	size_t count;
+	int error; /* 0 or -ENOMEM: some are missing */
+};
+
+/* The same, telling of the tests (trace NULL: nobody). Those that decide nothing any more are not made. */
+bool sp_condition_trace(const struct sp_condition *condition, const uint64_t argument[SP_ARGUMENTS],
+			struct sp_trace *trace);
 
 static inline void sp_condition_free_pointer(struct sp_condition **condition)
 {

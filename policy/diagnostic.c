@@ -75,8 +75,8 @@ static char *format_text(const struct sp_source *source, struct sp_place place,
 
 	if (!out)
 		return NULL;
-	fprintf(out, "%s:%u:%u: %s: %s\n", source->file, place.line, place.column, severity,
-		message);
+	fprintf(out, "%s:%u:%u: %s: %s\n", source->file, place.line - source->lines_before,
+		place.column, severity, message);
 	if (source->length > 0)
 		print_line(out, source, place);
 	if (suggestion)
@@ -94,7 +94,7 @@ static void report(struct sp_reporter *reporter, const struct sp_source *source,
 	_cleanup_free_ char *text = NULL;
 	struct sp_diagnostic diagnostic = {
 	    .file = source->file,
-	    .line = place.line,
+	    .line = place.line - source->lines_before,
 	    .column = place.column,
 	    .severity = severity,
 	    .message = message,

@@ -20,6 +20,7 @@ struct sp_source {
 	const char *file; /* how diagnostics call it */
 	const char *text;
 	size_t length;
+	unsigned lines_before; /* of the text that nobody wrote, and no diagnostic counts */
 	bool preset;
 	dev_t
 	    device; /* of the file, 0 where there is none: includes that go round are found by it */

@@ -23,6 +23,7 @@
 #include "ipc/util.h"
 #include "policy/bpf.h"
 #include "policy/names.h"
+#include "policy/rights.h"
 
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
@@ -151,7 +152,7 @@ static const struct row guards[] = {
     OPTION(PR_SET_VMA),
 };
 
-/* Allowed with seccomp(2), on a floor. */
+/* Allowed with seccomp(2), but beside a runtime. */
 static const struct row nested[] = {OPTION(PR_SET_SECCOMP)};
 
 /* The same where the policy allows one process alone. */
@@ -176,6 +177,7 @@ struct decision {
 	uint32_t action, otherwise;
 	struct sp_condition *where, *guard; /* owned */
 	const char *source;                 /* where the rule stands; borrowed */
+	const struct sp_call_rule *rule;    /* NULL: built in, or the default; borrowed */
 	bool final;                         /* no bounding policy is asked */
 };
 
@@ -188,6 +190,7 @@ struct decisions {
 enum purpose {
 	PURPOSE_LOCK,  /* a runtime answers its traps */
 	PURPOSE_FLOOR, /* the porter answers its notifications */
+	PURPOSE_ALONE, /* nobody answers: what another one would, the kernel does */
 	PURPOSE_PORTER,
 	PURPOSE_LISTENER, /* the porter of a program on a floor */
 };
@@ -197,8 +200,8 @@ struct compilation {
 	enum purpose purpose;
 	bool bounds;        /* the policy in hand bounds another, which has had its say */
 	uint32_t intercept; /* the action that brings a call before the porter */
-	uint32_t granted;   /* of PURPOSE_PORTER: all rights that the policy grants on any name */
-	int nr;             /* the call in hand */
+	uint32_t granted; /* but for the first two: all rights that the policy grants on any name */
+	int nr;           /* the call in hand */
 	struct decisions *decisions;
 };
 
@@ -311,6 +314,18 @@ static int guard_by(const struct row *rows, size_t count, int nr, struct sp_cond
 	return any ? 0 : -ENOMEM;
 }
 
+/*
+ * A filter cannot read names: what some rule might grant is let through where nobody else is asked, so
+ * that whatever the filter stands in has to keep the names apart.
+ */
+static uint32_t brokered_alone(const struct compilation *c)
+{
+	const struct sp_call_info *info = sp_call_find(c->nr);
+	uint32_t rights = sp_operation_rights(info->operation);
+
+	return c->granted & rights ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EACCES;
+}
+
 static uint32_t action_of(const struct compilation *c, const struct sp_call_rule *rule)
 {
 	switch (rule->action) {
@@ -327,6 +342,11 @@ static uint32_t action_of(const struct compilation *c, const struct sp_call_rule
 		return SECCOMP_RET_KILL_THREAD;
 	case SP_ACTION_KILL:
 		return SECCOMP_RET_KILL_PROCESS;
+	case SP_ACTION_DENY:
+		return c->purpose == PURPOSE_ALONE ? SECCOMP_RET_ERRNO | (uint32_t)rule->error
+						   : c->intercept;
+	case SP_ACTION_BROKER:
+		return c->purpose == PURPOSE_ALONE ? brokered_alone(c) : c->intercept;
 	default:
 		return c->intercept;
 	}
@@ -379,7 +399,8 @@ static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
 	return decide(c, &(struct decision){.action = action_of(c, rule),
 					    .where = TAKE_POINTER(where),
 					    .guard = TAKE_POINTER(guard),
-					    .source = rule->source});
+					    .source = rule->source,
+					    .rule = rule});
 }
 
 /* Lower ranks first; in one rank a rule with conditions before the one without, which it is an
@@ -396,16 +417,16 @@ static int compare_rules(const void *left, const void *right)
 	return (a->action < b->action) - (a->action > b->action);
 }
 
-/* The rules for the call in hand, as many as there are; into `ret_rules` where it is not NULL. */
-static size_t find_rules(const struct compilation *c, bool allowable,
+/* The rules for a call, as many as there are; into `ret_rules` where it is not NULL. */
+static size_t find_rules(const struct sp_policy *policy, int nr, bool allowable,
 			 const struct sp_call_rule **ret_rules)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < c->policy->call_count; i++) {
-		const struct sp_call_rule *rule = &c->policy->calls[i];
+	for (size_t i = 0; i < policy->call_count; i++) {
+		const struct sp_call_rule *rule = &policy->calls[i];
 
-		if (rule->nr != c->nr || (!allowable && grants(rule)))
+		if (rule->nr != nr || (!allowable && grants(rule)))
 			continue;
 		if (ret_rules)
 			ret_rules[count] = rule;
@@ -414,21 +435,46 @@ static size_t find_rules(const struct compilation *c, bool allowable,
 	return count;
 }
 
-/* The rules in their order; where the call can't be allowed, those that would not. */
-static int add_rules(struct compilation *c, bool allowable)
+/* The same in their order, to be freed; NULL where there are none. */
+static int order_rules(const struct sp_policy *policy, int nr, bool allowable,
+		       const struct sp_call_rule ***ret_rules, size_t *ret_count)
 {
-	_cleanup_free_ const struct sp_call_rule **rules = NULL;
-	size_t count = find_rules(c, allowable, NULL);
-	int r = 0;
+	size_t count = find_rules(policy, nr, allowable, NULL);
+	const struct sp_call_rule **rules;
+
+	*ret_rules = NULL;
+	*ret_count = count;
 
 	if (count == 0)
 		return 0;
 	rules = calloc(count, sizeof(struct sp_call_rule *));
 	if (!rules)
 		return -ENOMEM;
-	(void)find_rules(c, allowable, rules);
+	(void)find_rules(policy, nr, allowable, rules);
 	qsort(rules, count, sizeof(struct sp_call_rule *), compare_rules);
-	for (size_t i = 0; i < count && r == 0; i++)
+	*ret_rules = rules;
+	return 0;
+}
+
+int sp_model_order_calls(const struct sp_policy *policy, int nr,
+			 const struct sp_call_rule ***ret_rules, size_t *ret_count)
+{
+	int r = order_rules(policy, nr, true, ret_rules, ret_count);
+
+	for (size_t i = 0; r == 0 && i < *ret_count; i++)
+		if (!(*ret_rules)[i]->condition)
+			*ret_count = i + 1;
+	return r;
+}
+
+/* The rules in their order; where the call can't be allowed, those that would not. */
+static int add_rules(struct compilation *c, bool allowable)
+{
+	_cleanup_free_ const struct sp_call_rule **rules = NULL;
+	size_t count;
+	int r = order_rules(c->policy, c->nr, allowable, &rules, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_rule(c, rules[i]);
 	return r;
 }
@@ -454,6 +500,7 @@ static const char built_in_nested[] = "built in: no filters of its own beside a 
 static const char built_in_default[] = "built in: default deny as ENOSYS";
 static const char built_in_wx[] = "built in: memory { wx deny }";
 static const char built_in_clone3[] = "built in: clone instead of clone3";
+static const char built_in_foreign[] = "built in: calls of another architecture";
 
 static int decide_default(struct compilation *c, const char *built_in)
 {
@@ -486,7 +533,7 @@ static int add_needs(struct compilation *c)
 		return 0;
 	allow_own.action = allow_any.action = SECCOMP_RET_ALLOW;
 	r = decide_rows(c, &allow_any, harmless, SP_ELEMENTS(harmless));
-	if (r < 0)
+	if (r < 0 || c->purpose == PURPOSE_ALONE)
 		return r;
 	return c->purpose == PURPOSE_LOCK
 		   ? decide_rows(c, &allow_own, needs, SP_ELEMENTS(needs))
@@ -518,7 +565,7 @@ static int add_nested(struct compilation *c)
 {
 	const struct sp_call_rule *rule = find_nested(c->policy);
 
-	if (!rule || c->purpose != PURPOSE_FLOOR)
+	if (!rule || c->purpose == PURPOSE_LOCK)
 		return 0;
 	return decide_rows(c,
 			   &(struct decision){.action = action_of(c, rule), .source = rule->source},
@@ -552,6 +599,16 @@ static int add_unnamed(struct compilation *c, const char *source)
 	return r < 0 ? r : decide_default(c, source);
 }
 
+static int add_brokered(struct compilation *c)
+{
+	int r = add_rules(c, false);
+
+	return r < 0 ? r
+		     : decide_always(c,
+				     c->purpose == PURPOSE_ALONE ? brokered_alone(c) : c->intercept,
+				     built_in_brokered);
+}
+
 static int decide_call(struct compilation *c)
 {
 	switch (sp_call_class(c->nr)) {
@@ -560,7 +617,7 @@ static int decide_call(struct compilation *c)
 	case SP_CLASS_CLONE3:
 		return decide_finally(c, SECCOMP_RET_ERRNO | ENOSYS, built_in_clone3);
 	case SP_CLASS_BROKERED:
-		return add_refusal(c, built_in_brokered);
+		return add_brokered(c);
 	case SP_CLASS_NESTED:
 		return c->purpose == PURPOSE_LOCK ? add_refusal(c, built_in_nested)
 						  : add_ordinary(c);
@@ -902,22 +959,6 @@ static int compile(struct compilation *c, struct sp_program *ret_program)
 	return r;
 }
 
-int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
-{
-	struct compilation c = {
-	    .policy = policy, .purpose = PURPOSE_LOCK, .intercept = SECCOMP_RET_TRAP};
-
-	return compile(&c, ret_program);
-}
-
-int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program)
-{
-	struct compilation c = {
-	    .policy = policy, .purpose = PURPOSE_FLOOR, .intercept = SECCOMP_RET_USER_NOTIF};
-
-	return compile(&c, ret_program);
-}
-
 /* What some rule grants on some name, and every policy that bounds it might as well. */
 static uint32_t all_granted(const struct sp_policy *policy)
 {
@@ -933,6 +974,47 @@ static uint32_t all_granted(const struct sp_policy *policy)
 		all &= granted;
 	}
 	return all;
+}
+
+/* How each kind of filter is compiled, and judged. */
+static struct compilation compilation_of(const struct sp_policy *policy, enum sp_filter_kind kind)
+{
+	static const struct {
+		enum purpose purpose;
+		uint32_t intercept;
+	} kinds[] = {
+	    [SP_FILTER_LOCK] = {PURPOSE_LOCK, SECCOMP_RET_TRAP},
+	    [SP_FILTER_FLOOR] = {PURPOSE_FLOOR, SECCOMP_RET_USER_NOTIF},
+	    [SP_FILTER_ALONE] = {PURPOSE_ALONE, SECCOMP_RET_ERRNO | EPERM},
+	};
+
+	return (struct compilation){.policy = policy,
+				    .purpose = kinds[kind].purpose,
+				    .intercept = kinds[kind].intercept,
+				    .granted = all_granted(policy)};
+}
+
+static int compile_kind(const struct sp_policy *policy, enum sp_filter_kind kind,
+			struct sp_program *ret_program)
+{
+	struct compilation c = compilation_of(policy, kind);
+
+	return compile(&c, ret_program);
+}
+
+int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_kind(policy, SP_FILTER_LOCK, ret_program);
+}
+
+int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_kind(policy, SP_FILTER_FLOOR, ret_program);
+}
+
+int sp_filter_compile_alone(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_kind(policy, SP_FILTER_ALONE, ret_program);
 }
 
 static int compile_porter(const struct sp_policy *policy, enum purpose purpose,
@@ -959,31 +1041,109 @@ int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program
 
 /* ---- the same, for one call and without a program ---- */
 
+struct sp_judge {
+	bool foreign; /* the number is of an architecture that the filter kills */
+	struct decisions layer[SP_LAYERS_MAX];
+	size_t count;
+};
+
+static bool is_foreign(int nr)
+{
+#ifdef SP_NR_FOREIGN
+	return (uint32_t)nr >= SP_NR_FOREIGN;
+#else
+	(void)nr;
+	return false;
+#endif
+}
+
+int sp_judge_new(const struct sp_policy *policy, enum sp_filter_kind kind, int nr,
+		 struct sp_judge **ret_judge)
+{
+	struct compilation c = compilation_of(policy, kind);
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	struct sp_judge *judge = calloc(1, sizeof(*judge));
+	int r = 0;
+
+	if (!judge)
+		return -ENOMEM;
+	judge->foreign = is_foreign(nr);
+	judge->count = sp_model_layers(policy, layers);
+	c.nr = (uint32_t)nr < SP_NUMBERS ? nr : SP_NUMBERS;
+	for (size_t i = 0; i < judge->count && r == 0; i++) {
+		c.policy = layers[i];
+		c.bounds = i > 0;
+		c.decisions = &judge->layer[i];
+		r = decide_any(&c);
+	}
+	if (r < 0)
+		sp_judge_free(judge);
+	else
+		*ret_judge = judge;
+	return r;
+}
+
+void sp_judge_free(struct sp_judge *judge)
+{
+	for (size_t i = 0; judge && i < judge->count; i++)
+		clear_decisions(&judge->layer[i]);
+	free(judge);
+}
+
+size_t sp_judge_layers(const struct sp_judge *judge)
+{
+	return judge->count;
+}
+
+bool sp_judge_decision(const struct sp_judge *judge, size_t layer, size_t index,
+		       struct sp_judge_decision *ret_decision)
+{
+	const struct decisions *decisions = &judge->layer[layer];
+	const struct decision *d = &decisions->list[index];
+
+	if (index >= decisions->count || (index > 0 && !d[-1].where))
+		return false;
+	*ret_decision = (struct sp_judge_decision){d->action, d->otherwise, d->where, d->guard,
+						   d->source, d->rule,      d->final};
+	return true;
+}
+
 static void add_candidate(struct sp_verdict *verdict, const struct decision *d, size_t layer,
-			  bool holds)
+			  bool holds, bool guarded)
 {
 	if (verdict->candidate_count == SP_CANDIDATES_MAX)
 		return;
 	verdict->candidates[verdict->candidate_count++] = (struct sp_candidate){
-	    .source = d->source, .action = d->action, .layer = layer, .holds = holds};
+	    .source = d->source,
+	    .rule = d->rule,
+	    .action = d->action,
+	    .layer = layer,
+	    .holds = holds,
+	    .guarded = guarded,
+	};
 }
 
 /* What one policy decides; its other rules are told as well. The last decision always holds. */
 static struct decision judge_layer(const struct decisions *decisions, size_t layer,
-				   const uint64_t *argument, struct sp_verdict *verdict)
+				   const uint64_t *argument, struct sp_trace *trace,
+				   struct sp_verdict *verdict)
 {
 	struct decision won = {.action = SECCOMP_RET_KILL_PROCESS, .final = true};
 	bool decided = false;
 
 	for (size_t i = 0; i < decisions->count; i++) {
 		struct decision d = decisions->list[i];
-		bool holds = !d.where || sp_condition_holds(d.where, argument);
+		/* What comes after the decision has no part in it. */
+		struct sp_trace *traced = decided ? NULL : trace;
+		bool holds = !d.where || sp_condition_trace(d.where, argument, traced);
+		bool guarded =
+		    d.guard && !sp_condition_trace(d.guard, argument, holds ? traced : NULL);
 
-		if (d.guard && !sp_condition_holds(d.guard, argument)) {
+		if (guarded) {
 			d.action = d.otherwise;
 			d.final = false;
 		}
-		add_candidate(verdict, &d, layer, holds);
+		add_candidate(verdict, &d, layer, holds, guarded);
 		if (holds && !decided)
 			won = d;
 		decided |= holds;
@@ -991,57 +1151,43 @@ static struct decision judge_layer(const struct decisions *decisions, size_t lay
 	return won;
 }
 
-static int judge(const struct compilation *c, const struct sp_policy *policy,
-		 const uint64_t *argument, struct sp_verdict *verdict)
+void sp_judge_ask(const struct sp_judge *judge, const uint64_t argument[SP_ARGUMENTS],
+		  struct sp_trace *trace, struct sp_verdict *ret_verdict)
 {
-	const struct sp_policy *layers[SP_LAYERS_MAX];
-	size_t count = sp_model_layers(policy, layers);
 	bool final = false;
 
-	for (size_t layer = 0; layer < count && !final; layer++) {
-		struct decisions decisions = {0};
-		struct compilation own = *c;
-		struct decision won;
-		int r;
+	ret_verdict->candidate_count = 0;
+	if (judge->foreign) {
+		ret_verdict->action = SECCOMP_RET_KILL_PROCESS;
+		ret_verdict->source = built_in_foreign;
+		return;
+	}
+	for (size_t layer = 0; layer < judge->count && !final; layer++) {
+		struct decision won =
+		    judge_layer(&judge->layer[layer], layer, argument, trace, ret_verdict);
 
-		own.policy = layers[layer];
-		own.bounds = layer > 0;
-		own.decisions = &decisions;
-		r = decide_any(&own);
-		won = judge_layer(&decisions, layer, argument, verdict);
-		clear_decisions(&decisions);
-		if (r < 0)
-			return r;
-		if (layer == 0 || stricter(verdict->action, won.action) != verdict->action) {
-			verdict->action = won.action;
-			verdict->source = won.source;
+		if (layer == 0 ||
+		    stricter(ret_verdict->action, won.action) != ret_verdict->action) {
+			ret_verdict->action = won.action;
+			ret_verdict->source = won.source;
 		}
 		final = won.final;
 	}
-	return 0;
 }
 
 int sp_model_verdict(const struct sp_policy *policy, enum sp_filter_kind kind,
 		     const struct seccomp_data *data, struct sp_verdict *ret_verdict)
 {
-	struct compilation c = {
-	    .purpose = kind == SP_FILTER_LOCK ? PURPOSE_LOCK : PURPOSE_FLOOR,
-	    .intercept = kind == SP_FILTER_LOCK ? SECCOMP_RET_TRAP : SECCOMP_RET_USER_NOTIF,
-	    .nr = (uint32_t)data->nr < SP_NUMBERS ? data->nr : SP_NUMBERS,
-	};
 	uint64_t argument[SP_ARGUMENTS];
-	bool foreign = data->arch != SP_AUDIT_ARCH;
+	struct sp_judge *judge;
+	int r = sp_judge_new(policy, kind, data->nr, &judge);
 
-#ifdef SP_NR_FOREIGN
-	foreign |= (uint32_t)data->nr >= SP_NR_FOREIGN;
-#endif
-	*ret_verdict = (struct sp_verdict){0};
-	if (foreign) {
-		ret_verdict->action = SECCOMP_RET_KILL_PROCESS;
-		ret_verdict->source = "built in: calls of another architecture";
-		return 0;
-	}
+	if (r < 0)
+		return r;
+	judge->foreign |= data->arch != SP_AUDIT_ARCH;
 	for (size_t i = 0; i < SP_ARGUMENTS; i++)
 		argument[i] = data->args[i];
-	return judge(&c, policy, argument, ret_verdict);
+	sp_judge_ask(judge, argument, NULL, ret_verdict);
+	sp_judge_free(judge);
+	return 0;
 }

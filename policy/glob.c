@@ -76,6 +76,15 @@ static size_t element_matches(struct sp_text pattern, unsigned char byte)
 	}
 }
 
+size_t sp_glob_element(struct sp_text pattern, bool ret_bytes[256])
+{
+	size_t set = pattern.start[0] == '[' ? set_length(pattern) : 1;
+
+	for (unsigned byte = 0; byte < 256; byte++)
+		ret_bytes[byte] = byte != '/' && element_matches(pattern, (unsigned char)byte) > 0;
+	return set;
+}
+
 /* One component against one. Only the last star is ever tried again: an earlier one could not
  * help, since the later one takes whatever the earlier could. */
 static bool component_matches(struct sp_text pattern, struct sp_text name)

@@ -44,6 +44,9 @@ void sp_glob_measure(struct sp_text pattern, struct sp_glob_measure *ret_measure
 /* What is wrong with a pattern: NULL if nothing, else a sentence, and where it begins. */
 const char *sp_glob_mistake(struct sp_text pattern, size_t *ret_offset);
 
+/* The bytes that the first element of a component stands for, which is no '*'; returns its length. */
+size_t sp_glob_element(struct sp_text pattern, bool ret_bytes[256]);
+
 /* The next "/component" of `rest`, without its slash. False at the end. */
 bool sp_glob_next(struct sp_text *rest, struct sp_text *ret_component);
 

@@ -287,6 +287,16 @@ bool sp_valid_limit(enum sp_limit limit, uint64_t value)
 	return value > 0 && value <= limits[limit].most;
 }
 
+const char *sp_limit_name(enum sp_limit limit)
+{
+	return limits[limit].name;
+}
+
+const char *sp_limit_unit(enum sp_limit limit)
+{
+	return limits[limit].units[0].suffix;
+}
+
 static const char *candidate_limit(size_t index, const void *unused)
 {
 	(void)unused;
@@ -394,6 +404,11 @@ static void interpret_limit(struct sp_reading *reading, const struct sp_statemen
 
 static const char *const layers[] = {"user", "pid", "mount", "network", "ipc", "uts", "landlock"};
 _Static_assert(SP_ISOLATE_ALL == (1 << SP_ELEMENTS(layers)) - 1, "a layer has no name");
+
+const char *sp_layer_name(uint32_t layer)
+{
+	return layers[__builtin_ctz(layer)];
+}
 
 static const char *candidate_layer(size_t index, const void *unused)
 {
@@ -578,6 +593,7 @@ static void interpret_within(struct sp_reading *reading, const struct sp_stateme
 		sp_note_error(reading, name ? -ENOMEM : 0);
 		return;
 	}
+	bound->keeps = reading->policy->keeps;
 	sp_read_other(reading, name, bound);
 	r = sp_model_bound_take(reading->policy, bound);
 	if (r == -E2BIG)
@@ -759,6 +775,7 @@ static int interpret_wanted(struct sp_reading *reading, const struct sp_wanted *
 			   wanted->text);
 		return 0;
 	}
+	sp_note_error(reading, sp_model_keep_text(reading->policy, reading->source));
 	return interpret_policy(reading, head, wanted);
 }
 

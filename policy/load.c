@@ -284,6 +284,8 @@ static int interpret_policy(const struct sp_source *source, const char *name,
 	unsigned includes = 0;
 	int r = policy ? give(options, &wanted) : -ENOMEM;
 
+	if (policy)
+		policy->keeps = options && options->keep;
 	if (r == 0)
 		r = sp_interpret(reporter, source, &wanted, &includes);
 	if (r < 0)

@@ -39,6 +39,11 @@ const char *sp_candidate_right(size_t index, const void *unused)
 	return index < SP_ELEMENTS(right_words) ? right_words[index].name : NULL;
 }
 
+const char *sp_right_name(uint32_t right)
+{
+	return right_words[__builtin_ctz(right)].name;
+}
+
 /* Room for one more element of an array that doubles at every power of two. */
 static int grow(void **array, size_t count, size_t size)
 {
@@ -53,20 +58,107 @@ static int grow(void **array, size_t count, size_t size)
 	return 0;
 }
 
-int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
+static int append_call(struct sp_call_rule **rules, size_t *count, const struct sp_call_rule *rule)
 {
 	_cleanup_condition_ struct sp_condition *condition =
 	    rule->condition ? sp_condition_copy(rule->condition) : NULL;
 	_cleanup_free_ char *source = strdup(rule->source);
 	struct sp_call_rule copy = *rule;
-	int r = grow((void **)&policy->calls, policy->call_count, sizeof(*policy->calls));
+	int r = grow((void **)rules, *count, sizeof(**rules));
 
 	if (r < 0 || !source || (rule->condition && !condition))
 		return -ENOMEM;
 	copy.source = TAKE_POINTER(source);
 	copy.condition = TAKE_POINTER(condition);
-	policy->calls[policy->call_count++] = copy;
+	(*rules)[(*count)++] = copy;
 	return 0;
+}
+
+int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
+{
+	return append_call(&policy->calls, &policy->call_count, rule);
+}
+
+int sp_model_keep_overruled(struct sp_policy *policy, const struct sp_call_rule *rule)
+{
+	return policy->keeps ? append_call(&policy->overruled, &policy->overruled_count, rule) : 0;
+}
+
+static bool has_text(const struct sp_policy *policy, const char *file)
+{
+	for (size_t i = 0; i < policy->text_count; i++)
+		if (strcmp(policy->texts[i].file, file) == 0)
+			return true;
+	return false;
+}
+
+int sp_model_keep_text(struct sp_policy *policy, const struct sp_source *source)
+{
+	struct sp_kept_text kept = {.length = source->length};
+
+	if (!policy->keeps || has_text(policy, source->file))
+		return 0;
+	if (grow((void **)&policy->texts, policy->text_count, sizeof(*policy->texts)) < 0)
+		return -ENOMEM;
+	kept.file = strdup(source->file);
+	kept.text = malloc(source->length + 1);
+	if (!kept.file || !kept.text) {
+		free(kept.file);
+		free(kept.text);
+		return -ENOMEM;
+	}
+	memcpy(kept.text, source->text, source->length);
+	kept.text[source->length] = '\0';
+	policy->texts[policy->text_count++] = kept;
+	return 0;
+}
+
+static const struct sp_kept_text *find_text(const struct sp_policy *policy, const char *source,
+					    size_t file_length)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+
+	for (size_t layer = 0; layer < count; layer++)
+		for (size_t i = 0; i < layers[layer]->text_count; i++) {
+			const struct sp_kept_text *kept = &layers[layer]->texts[i];
+
+			if (strlen(kept->file) == file_length &&
+			    memcmp(kept->file, source, file_length) == 0)
+				return kept;
+		}
+	return NULL;
+}
+
+static size_t find_line(const struct sp_kept_text *kept, unsigned long number,
+			const char **ret_line)
+{
+	const char *at = kept->text, *newline;
+	size_t length;
+
+	while (--number > 0 && (newline = strchr(at, '\n')))
+		at = newline + 1;
+	at += strspn(at, " \t");
+	length = strcspn(at, "\n");
+	while (length > 0 && strchr(" \t\r", at[length - 1]))
+		length--;
+	*ret_line = at;
+	return number == 0 ? length : 0;
+}
+
+size_t sp_model_line(const struct sp_policy *policy, const char *source, const char **ret_line)
+{
+	const char *column = strrchr(source, ':'), *line = column;
+	const struct sp_kept_text *kept;
+	unsigned long number;
+
+	while (line > source && line[-1] != ':')
+		line--;
+	if (!line || line == source)
+		return 0;
+	number = strtoul(line, NULL, 10);
+	kept = find_text(policy, source, (size_t)(line - 1 - source));
+	return kept && number > 0 ? find_line(kept, number, ret_line) : 0;
 }
 
 struct sp_policy *sp_model_new(void)
@@ -269,6 +361,8 @@ int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rul
 	if (!other)
 		return sp_model_add_call(policy, rule);
 	*ret_other = other;
+	if (sp_model_keep_overruled(policy, other->rank <= rule->rank ? rule : other) < 0)
+		return -ENOMEM;
 	if (other->rank == rule->rank)
 		return other->action == rule->action && other->error == rule->error ? 0 : -EEXIST;
 	return other->rank < rule->rank ? 0 : replace_call(other, rule);
@@ -307,6 +401,15 @@ static void clear_settings(struct sp_setting *settings, size_t count)
 		free(settings[i].source);
 }
 
+static void clear_calls(struct sp_call_rule *rules, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(rules[i].source);
+		sp_condition_free(rules[i].condition);
+	}
+	free(rules);
+}
+
 void sp_model_forget_compiled(struct sp_policy *policy)
 {
 	for (size_t i = 0; i < SP_PROGRAM_COUNT; i++) {
@@ -323,10 +426,13 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 {
 	if (!policy || --policy->references > 0)
 		return NULL;
-	for (size_t i = 0; i < policy->call_count; i++) {
-		free(policy->calls[i].source);
-		sp_condition_free(policy->calls[i].condition);
+	clear_calls(policy->calls, policy->call_count);
+	clear_calls(policy->overruled, policy->overruled_count);
+	for (size_t i = 0; i < policy->text_count; i++) {
+		free(policy->texts[i].file);
+		free(policy->texts[i].text);
 	}
+	free(policy->texts);
 	for (size_t i = 0; i < policy->path_count; i++) {
 		free(policy->paths[i].pattern);
 		free(policy->paths[i].source);
@@ -344,7 +450,6 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	for (size_t i = 0; i < policy->within_count; i++)
 		sp_policy_unref(policy->within[i]);
 	free(policy->within);
-	free(policy->calls);
 	free(policy->paths);
 	free(policy->path_buckets);
 	free(policy->name);

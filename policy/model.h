@@ -122,6 +122,18 @@ struct sp_policy {
 	size_t extra_count;
 	struct sp_policy **within; /* owned references: what bounds this one */
 	size_t within_count;
+	/* For who wants to be told why: */
+	bool keeps;                     /* it was asked for what follows */
+	struct sp_call_rule *overruled; /* rules that others outrank altogether */
+	size_t overruled_count;
+	struct sp_kept_text *texts;
+	size_t text_count;
+};
+
+/* A text that a policy was read from. */
+struct sp_kept_text {
+	char *file, *text; /* owned */
+	size_t length;
 };
 
 /* So many policies, one included, may bound each other. */
@@ -147,6 +159,14 @@ int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
 int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rule,
 			const struct sp_call_rule **ret_other);
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);
+/* These two do nothing but where the policy keeps them. */
+int sp_model_keep_overruled(struct sp_policy *policy, const struct sp_call_rule *rule);
+int sp_model_keep_text(struct sp_policy *policy, const struct sp_source *source);
+
+/* The line of which a rule says "file:line:column", without blanks around it: its length, and 0 where
+ * the text was not kept. */
+size_t sp_model_line(const struct sp_policy *policy, const char *source, const char **ret_line);
+
 /* Where a setting stands, or what to say where it was not set. */
 static inline const char *sp_setting_source(const struct sp_setting *setting, const char *otherwise)
 {
@@ -174,11 +194,18 @@ const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named);
 /* What `isolate { … }` may say: sets of enum sp_isolate. */
 bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers);
 
+/* "memory", and the unit of its value: "B"; "network": one layer. */
+const char *sp_limit_name(enum sp_limit limit);
+const char *sp_limit_unit(enum sp_limit limit);
+const char *sp_layer_name(uint32_t layer);
+
 /* The unconditional rule for a call, or NULL. */
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr);
 
 /* The rights of a word like "read": 0 where it is none. */
 uint32_t sp_right_find(const char *word);
+/* "read", "write", …: the word for one right. */
+const char *sp_right_name(uint32_t right);
 const char *sp_candidate_right(size_t index, const void *unused);
 
 #ifdef __cplusplus

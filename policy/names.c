@@ -259,6 +259,16 @@ bool sp_argument_find(int nr, const char *name, unsigned *ret_index, unsigned *r
 	return false;
 }
 
+unsigned sp_call_arity(int nr)
+{
+	const struct argument_row *row = find_row(nr);
+	unsigned count = 0;
+
+	while (row && count < SP_ARGUMENTS && row->argument[count].name)
+		count++;
+	return count > 0 ? count : SP_ARGUMENTS;
+}
+
 /* ---- groups -------------------------------------------------------------------------------------
  */
 
@@ -472,4 +482,18 @@ const char *sp_candidate_constant(size_t index, const void *unused)
 const char *sp_candidate_argument(size_t index, const void *nr)
 {
 	return sp_argument_name(*(const int *)nr, index);
+}
+
+const char *sp_candidate_argument_constant(size_t index, const void *argument_of)
+{
+	const struct sp_argument_of *of = argument_of;
+	const struct argument_row *row = find_row(of->nr);
+	enum family family = row && of->argument < SP_ARGUMENTS && row->argument[of->argument].name
+				 ? row->argument[of->argument].family
+				 : SP_FAMILY_;
+
+	if (index >= SP_ELEMENTS(constants))
+		return NULL;
+	return family == SP_FAMILY_ || constants[index].family == family ? constants[index].name
+									 : "";
 }

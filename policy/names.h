@@ -45,6 +45,9 @@ bool sp_argument_find(int nr, const char *name, unsigned *ret_index, unsigned *r
  * are unknown or decided on as a whole. */
 const char *sp_argument_name(int nr, size_t index);
 
+/* How many arguments a call has; SP_ARGUMENTS where that is not known. */
+unsigned sp_call_arity(int nr);
+
 /* The members of "@group", separated by blanks, some of them twice or of other architectures; NULL:
  * no such group. */
 const char *sp_group_members(const char *name);
@@ -66,6 +69,12 @@ const char *sp_candidate_group(size_t index, const void *unused);
 const char *sp_candidate_constant(size_t index, const void *unused);
 const char *sp_candidate_errno(size_t index, const void *unused);
 const char *sp_candidate_argument(size_t index, const void *nr); /* of int *nr */
+/* The constants that one argument takes; all of them where it takes any or none. */
+struct sp_argument_of {
+	int nr;
+	unsigned argument;
+};
+const char *sp_candidate_argument_constant(size_t index, const void *argument_of);
 
 #ifdef __cplusplus
 }

@@ -484,17 +484,33 @@ struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules)
 	return rules->porter_filter;
 }
 
-/* A name without wildcard is the most specific way there is to speak of it; without this, the
- * slash of "dir/" and two stars would make that pattern outrank "dir" for the directory itself. */
+/*
+ * Positive where `a` is more specific than `b`, negative the other way round; *ret_reason says why. A
+ * name without wildcard is the most specific way there is to speak of it; without this, the slash of
+ * "dir/" and two stars would make that pattern outrank "dir" for the directory itself.
+ */
+static int compare_measures(const struct sp_glob_measure *a, const struct sp_glob_measure *b,
+			    const char **ret_reason)
+{
+	if (a->exact != b->exact) {
+		*ret_reason = "a name without wildcards is more specific than any pattern";
+		return a->exact ? 1 : -1;
+	}
+	if (a->prefix != b->prefix) {
+		*ret_reason = "a longer literal prefix is more specific";
+		return a->prefix > b->prefix ? 1 : -1;
+	}
+	*ret_reason = "more literal characters are more specific";
+	return (a->literals > b->literals) - (a->literals < b->literals);
+}
+
 static bool more_specific(const struct rule *a, const struct rule *b)
 {
+	const char *reason;
+
 	if (!a || !b)
 		return a != NULL;
-	if (a->measure.exact != b->measure.exact)
-		return a->measure.exact;
-	if (a->measure.prefix != b->measure.prefix)
-		return a->measure.prefix > b->measure.prefix;
-	return a->measure.literals > b->measure.literals;
+	return compare_measures(&a->measure, &b->measure, &reason) > 0;
 }
 
 #define RIGHT_COUNT 6
@@ -675,6 +691,82 @@ const struct sock_fprog *sp_rules_extra_filters(const struct sp_rules *rules, si
 {
 	*ret_count = rules->extra_count;
 	return rules->extras;
+}
+
+/* ---- telling why ---- */
+
+static struct sp_rules_match match_of(const struct rule *rule, size_t set)
+{
+	return (struct sp_rules_match){.pattern = rule->pattern.start,
+				       .source = rule->source,
+				       .set = set,
+				       .rights = rule->rights,
+				       .ask = rule->ask,
+				       .error = rule->error};
+}
+
+int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data)
+{
+	for (size_t set = 0; set < rules->set_count; set++)
+		for (size_t i = 0; i < rules->sets[set].rule_count; i++) {
+			struct sp_rules_match match = match_of(&rules->sets[set].rules[i], set);
+			int r = fn(&match, data);
+
+			if (r != 0)
+				return r;
+		}
+	return 0;
+}
+
+int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
+			sp_rules_match_fn *fn, void *data)
+{
+	for (size_t set = 0; set < rules->set_count; set++) {
+		struct walk walk = walk_start(without_final_slash(name, length));
+		const struct node *node;
+
+		while ((node = walk_next(&rules->sets[set], &walk)))
+			for (size_t i = 0; i < node->count; i++) {
+				const struct rule *rule = &rules->sets[set].rules[node->first + i];
+				struct sp_rules_match match = match_of(rule, set);
+				int r = rule_reach(rule, walk.rest) & SP_GLOB_MATCHES
+					    ? fn(&match, data)
+					    : 0;
+
+				if (r != 0)
+					return r;
+			}
+	}
+	return 0;
+}
+
+size_t sp_rules_set_count(const struct sp_rules *rules)
+{
+	return rules->set_count;
+}
+
+/* From lax to strict, where two rules are as specific. */
+static int sternness(const struct sp_rules_match *match)
+{
+	return match->rights == 0 ? 2 : match->ask;
+}
+
+bool sp_rules_outranks(const struct sp_rules_match *a, const struct sp_rules_match *b,
+		       const char **ret_reason)
+{
+	struct sp_glob_measure measure_a, measure_b;
+	int order;
+
+	sp_glob_measure((struct sp_text){a->pattern, strlen(a->pattern)}, &measure_a);
+	sp_glob_measure((struct sp_text){b->pattern, strlen(b->pattern)}, &measure_b);
+	order = compare_measures(&measure_a, &measure_b, ret_reason);
+	if (order != 0)
+		return order > 0;
+	*ret_reason = sternness(a) == sternness(b) ? "both say the same"
+		      : a->rights == 0 || b->rights == 0
+			  ? "of rules that are as specific the one that denies wins"
+			  : "of rules that are as specific the one that asks wins";
+	return sternness(a) > sternness(b);
 }
 
 struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules)

@@ -104,6 +104,29 @@ uint32_t sp_rules_granted(const struct sp_rules *rules);
 typedef int sp_rules_grant_fn(const char *prefix, uint32_t rights, void *data);
 int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data);
 
+/* ---- for who wants to be told why ---- */
+
+struct sp_rules_match {
+	const char *pattern, *source; /* borrowed */
+	size_t set;                   /* 0: of the policy itself, else of one that bounds it */
+	uint32_t rights;              /* 0: deny */
+	bool ask;
+	int error;
+};
+typedef int sp_rules_match_fn(const struct sp_rules_match *match, void *data);
+
+/* Every rule, also those that stand for what a symbolic link points to; and those that match a name.
+ * Both end where `fn` returns something but 0, and return it. */
+int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data);
+int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
+			sp_rules_match_fn *fn, void *data);
+size_t sp_rules_set_count(const struct sp_rules *rules);
+
+/* Whether of two rules of one set that mention a right `a` decides; in either case *ret_reason says
+ * why. */
+bool sp_rules_outranks(const struct sp_rules_match *a, const struct sp_rules_match *b,
+		       const char **ret_reason);
+
 #ifdef __cplusplus
 }
 #endif

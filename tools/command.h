@@ -10,6 +10,7 @@
 /* Exit statuses beside those of the program that was run. */
 enum {
 	EXIT_MISTAKES = 1, /* a policy has mistakes */
+	EXIT_WRONG = 2,    /* a question could not be answered, where 1 is an answer */
 	EXIT_FAILED = 125, /* the command itself failed */
 	EXIT_NOT_RUNNABLE = 126,
 	EXIT_NOT_FOUND = 127,
@@ -44,5 +45,14 @@ int policy_compile(int count, char **words);
 
 /* convert.c: `sallyport policy import`. words[0] is the word `import`. */
 int policy_import(int count, char **words);
+
+/* show.c: `sallyport policy show` and `explain`. words[0] is the last word of these. */
+int policy_show(int count, char **words);
+int policy_explain(int count, char **words);
+
+/* compare.c: `sallyport policy diff`, `prove` and `test`. */
+int policy_diff(int count, char **words);
+int policy_prove(int count, char **words);
+int policy_test(int count, char **words);
 
 #endif

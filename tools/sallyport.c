@@ -184,8 +184,13 @@ static const struct command {
     {"run", NULL, run_command},
     {"policy", "check", policy_check},
     {"policy", "compile", policy_compile},
+    {"policy", "diff", policy_diff},
+    {"policy", "explain", policy_explain},
     {"policy", "groups", policy_groups},
     {"policy", "import", policy_import},
+    {"policy", "prove", policy_prove},
+    {"policy", "show", policy_show},
+    {"policy", "test", policy_test},
 };
 
 static bool is_named(const struct command *command, int count, char **words)
@@ -214,20 +219,28 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = {
 	    .parser = parse,
-	    .args_doc =
-		"run [OPTION...] -- PROGRAM [ARGUMENT]...\n"
-		"policy check [-D NAME=VALUE]... FILE...\n"
-		"policy compile [-D NAME=VALUE]... -o OUTPUT FILE\npolicy groups [NAME...]\n"
-		"policy import --from FORMAT FILE",
+	    .args_doc = "run [OPTION...] -- PROGRAM [ARGUMENT]...\n"
+			"policy check [-D NAME=VALUE]... FILE...\n"
+			"policy compile [-D NAME=VALUE]... -o OUTPUT FILE\n"
+			"policy diff [OPTION...] POLICY POLICY\n"
+			"policy explain [OPTION...] POLICY CALL...\npolicy groups [NAME...]\n"
+			"policy import --from FORMAT FILE\n"
+			"policy prove [OPTION...] POLICY STATEMENT...\n"
+			"policy show [OPTION...] POLICY\npolicy test [OPTION...] POLICY [FILE...]",
 	    .doc =
 		"Runs untrusted programs in sandboxes, and checks policies.\v"
 		"run            runs a program; see `sallyport run --help'\n"
 		"policy check   reports every mistake of the policies; `-' is standard input;\n"
 		"               -D gives a parameter its value\n"
 		"policy compile writes a policy in a form that needs no text any more\n"
+		"policy diff    says what two policies allow differently\n"
+		"policy explain says what a policy says of a call, and why\n"
 		"policy groups  lists the groups of system calls, or the calls of a group\n"
 		"policy import  prints a policy of minijail, kafel, systemd, oci or firejail in\n"
-		"               our language",
+		"               our language\n"
+		"policy prove   proves a statement like `never write /etc/**', or refutes it\n"
+		"policy show    prints a policy with all that it includes, or its filter\n"
+		"policy test    runs the test cases of a policy",
 	};
 	char **words = NULL;
 	int count;

@@ -63,6 +63,8 @@ struct sp_policy_options {
 	size_t parameter_count;
 	/* Also warn of what can hardly be meant: rules that never decide, calls that defeat a sandbox. */
 	bool lint;
+	/* Keep the text, and the rules that others overrule, so that sp_policy_explain() can quote them. */
+	bool keep;
 };
 
 /*
@@ -212,6 +214,100 @@ int sp_policy_include(struct sp_policy *policy, const struct sp_policy *other);
 
 /* `within`: nothing that `bound`, as it is now, does not allow too. -E2BIG: over 16 policies bound each other. */
 int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound);
+
+/* ---- questions to a policy ----
+ *
+ * Texts that these return are freed with free(3). Paths are looked up on this machine where a rule names a
+ * symbolic link, as a launch would. All return -ENOMEM where there is no memory, and -E2BIG where a
+ * filter would be too long.
+ */
+
+/* What a policy says of one call, and why. */
+struct sp_explanation {
+	enum sp_policy_verdict verdict; /* never BROKER: names are decided on as well */
+	int error; /* the errno of DENY and ERRNO, the number of TRAP; else 0 */
+	const char
+	    *rule; /* "file:line:column" of the rule that decided, or "built in: …"; NULL: none
+			   * speaks of it, and what none speaks of is refused */
+	const char *text; /* verdict, rules, and those that lost, as a person reads it */
+	const char *json; /* the same as one JSON object */
+};
+
+/*
+ * Explains one call, written as strace(1) prints it: `open("/etc/passwd", O_RDWR)`. What the kernel's
+ * own permissions say of it is another question. Lines of rules are quoted where the policy was loaded
+ * with the option `keep`.
+ * Mistakes in the call are reported as those of a file "call". Returns 0, or -EINVAL (they were
+ * reported). The explanation lives as long as the policy or until it is freed.
+ */
+int sp_policy_explain(struct sp_policy *policy, const char *call, sp_diagnostic_fn *on_diagnostic,
+		      void *data, struct sp_explanation **ret_explanation);
+struct sp_explanation *sp_explanation_free(struct sp_explanation *explanation); /* accepts NULL */
+
+/*
+ * Compares what two policies mean: over all calls with all arguments, all names, limits and layers.
+ * *ret_text has for each difference a line with an example: "-" the first allows more, "+" the second
+ * does, "~" both refuse or allow, but differently; then the two rules. It is exact: no difference is left out.
+ * Returns 0 (they mean the same, the text is empty), 1 (they differ), or an error; -E2BIG is also that
+ * patterns meet in too many ways to follow.
+ */
+int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text);
+
+/*
+ * Proves a statement for all names and all arguments, or finds what it fails for:
+ *
+ *     never|always RIGHT, … PATTERN       never write /etc/ **      (without the blank)
+ *     never|always CALL[(CONDITION)]      never socket(domain == AF_INET)
+ *
+ * `never CALL` of a call that takes a name holds where the policy grants on no name what it needs.
+ * *ret_text says so, and for what it fails: a name or a call, and the rule. Mistakes in the statement are
+ * reported as those of a file "statement". Returns 1 (it holds), 0 (it does not), -EINVAL (they were
+ * reported), -E2BIG as above.
+ */
+int sp_policy_prove(struct sp_policy *policy, const char *statement,
+		    sp_diagnostic_fn *on_diagnostic, void *data, char **ret_text);
+
+/*
+ * Runs test cases, `CALL -> VERDICT` each, one on a line: `open "/x" O_RDONLY -> deny as EACCES`. The call
+ * is written as for sp_policy_explain(); the verdict is one word of allow, log, ask, deny, errno, trap and
+ * kill, with what follows it in policies, which may be left out; `kill thread`. A comment begins with '#';
+ * of a policy's own text the cases are comments that begin with "# test:". *ret_text has the explanation of
+ * each case that fails. Returns 0, or -EINVAL (mistakes were reported as those of `file`).
+ */
+struct sp_test_result {
+	unsigned cases, failed;
+};
+int sp_policy_run_tests(struct sp_policy *policy, const char *file, const char *text, size_t length,
+			sp_diagnostic_fn *on_diagnostic, void *data,
+			struct sp_test_result *ret_result, char **ret_text);
+
+enum sp_policy_form {
+	/* A policy in the language: what it includes, its groups and parameters resolved, the origin of
+	 * each line behind it. It says the same. */
+	SP_POLICY_FORM_TEXT,
+	SP_POLICY_FORM_JSON,
+	SP_POLICY_FORM_BPF,         /* the filter, one instruction a line */
+	SP_POLICY_FORM_PSEUDO_CODE, /* the filter, call by call */
+};
+
+/* The filters of a policy. */
+enum sp_policy_filter {
+	/* For other sandboxes: nobody answers what it does not let through. What the broker would
+	 * refuse the kernel does, by errno; calls that take a name, of which a filter can read none, are let
+	 * through where some rule grants on some name a right that they may need. */
+	SP_POLICY_FILTER_ALONE,
+	SP_POLICY_FILTER_NOTIFY, /* the floor below any program: brings calls to a listener */
+	SP_POLICY_FILTER_TRAP,   /* below a program that links libsallyport-sandboxee */
+};
+
+/* `filter` is looked at by the last two forms. 0, or -EINVAL: no such form or filter. */
+int sp_policy_show(const struct sp_policy *policy, enum sp_policy_form form,
+		   enum sp_policy_filter filter, char **ret_text);
+
+/* The filter as seccomp(2) takes it: *ret_length bytes, an array of struct sock_filter, to be freed. 0 or
+ * -EINVAL. */
+int sp_policy_bpf(const struct sp_policy *policy, enum sp_policy_filter filter, void **ret_program,
+		  size_t *ret_length);
 
 /* ---- what policies can speak of ----
  *

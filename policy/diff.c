@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What two policies allow differently, over all calls with all arguments, and over all names. */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/calls.h"
+#include "ipc/util.h"
+#include "policy/arguments.h"
+#include "policy/explain.h"
+#include "policy/export.h"
+#include "policy/names.h"
+#include "policy/print.h"
+#include "policy/universe.h"
+
+#define SIDES 2
+
+/* One difference is told once: of the same kind, by the same two rules. */
+struct told {
+	int kind;
+	char *rule[SIDES]; /* owned; "" for none */
+};
+
+struct diff {
+	struct sp_subject side[SIDES];
+	FILE *out;
+	unsigned differences;
+	struct told *told; /* owned */
+	size_t told_count;
+};
+
+static const char *text_of(const char *rule)
+{
+	return rule ? rule : "";
+}
+
+/* 1: this is new, and kept; 0: it was told; -ENOMEM. */
+static int note(struct diff *diff, int kind, const char *const rule[SIDES])
+{
+	struct told *grown;
+	struct told told = {.kind = kind};
+
+	for (size_t i = 0; i < diff->told_count; i++)
+		if (diff->told[i].kind == kind &&
+		    strcmp(diff->told[i].rule[0], text_of(rule[0])) == 0 &&
+		    strcmp(diff->told[i].rule[1], text_of(rule[1])) == 0)
+			return 0;
+	grown = reallocarray(diff->told, diff->told_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	diff->told = grown;
+	told.rule[0] = strdup(text_of(rule[0]));
+	told.rule[1] = strdup(text_of(rule[1]));
+	grown[diff->told_count++] = told;
+	diff->differences++;
+	return told.rule[0] && told.rule[1] ? 1 : -ENOMEM;
+}
+
+/* What was told of one call says nothing about the next. */
+static void forget(struct diff *diff)
+{
+	for (size_t i = 0; i < diff->told_count; i++) {
+		free(diff->told[i].rule[0]);
+		free(diff->told[i].rule[1]);
+	}
+	diff->told_count = 0;
+}
+
+static void print_rules(struct diff *diff, const char *const rule[SIDES])
+{
+	static const char *const names[SIDES] = {"first", "second"};
+
+	for (size_t side = 0; side < SIDES; side++) {
+		const char *line = NULL;
+		size_t length =
+		    rule[side] ? sp_model_line(diff->side[side].policy, rule[side], &line) : 0;
+		_cleanup_free_ char *copy = length > 0 ? strndup(line, length) : NULL;
+
+		(void)fprintf(diff->out, "    %-7s ", names[side]);
+		sp_print_visible(diff->out, rule[side] ? rule[side] : "no rule grants it");
+		if (copy) {
+			(void)fputs("  | ", diff->out);
+			sp_print_visible(diff->out, copy);
+		}
+		(void)fputc('\n', diff->out);
+	}
+}
+
+/* '-': the first allows more, '+': the second does, '~': neither. */
+static char mark_of(int first, int second)
+{
+	return first > second ? '-' : first < second ? '+' : '~';
+}
+
+/* ---- calls ---- */
+
+struct call_diff {
+	struct diff *diff;
+	struct sp_judge *judge[SIDES];
+	int nr;
+};
+
+/* What becomes of a call: in words, and how far it is allowed. */
+struct outcome {
+	enum sp_policy_verdict verdict;
+	int error, level;
+	bool brokered;
+	const char *rule;
+};
+
+static struct outcome intercepted(const struct sp_subject *subject, int nr,
+				  const struct sp_verdict *verdict)
+{
+	struct outcome outcome = {.rule = verdict->source, .verdict = SP_POLICY_DENY};
+	struct sp_call_refusal refusal;
+
+	if (sp_call_find(nr) && !sp_rules_find_refusal(subject->rules, nr, &refusal)) {
+		outcome.brokered = true;
+		outcome.verdict = SP_POLICY_ALLOW;
+		outcome.level = 2;
+		return outcome;
+	}
+	sp_rules_refusal(subject->rules, nr, &refusal);
+	outcome.error = refusal.error;
+	for (size_t i = 0; i < verdict->candidate_count; i++) {
+		const struct sp_candidate *c = &verdict->candidates[i];
+
+		if (c->source == verdict->source && c->rule && c->rule->action == SP_ACTION_ASK) {
+			outcome.verdict = SP_POLICY_ASK;
+			outcome.level = 1;
+		}
+	}
+	return outcome;
+}
+
+static struct outcome outcome_of(const struct sp_subject *subject, int nr,
+				 const struct sp_verdict *verdict)
+{
+	struct outcome outcome = {.rule = verdict->source,
+				  .error = (int)(verdict->action & SECCOMP_RET_DATA)};
+
+	switch (verdict->action & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ALLOW:
+		outcome.verdict = SP_POLICY_ALLOW;
+		outcome.level = 2;
+		break;
+	case SECCOMP_RET_LOG:
+		outcome.verdict = SP_POLICY_LOG;
+		outcome.level = 2;
+		break;
+	case SECCOMP_RET_ERRNO:
+		outcome.verdict = SP_POLICY_ERRNO;
+		break;
+	case SECCOMP_RET_TRAP:
+		outcome.verdict = SP_POLICY_TRAP;
+		break;
+	case SECCOMP_RET_KILL_THREAD:
+		outcome.verdict = SP_POLICY_KILL_THREAD;
+		break;
+	case SECCOMP_RET_USER_NOTIF:
+		return intercepted(subject, nr, verdict);
+	default:
+		outcome.verdict = SP_POLICY_KILL;
+		break;
+	}
+	return outcome;
+}
+
+/* The call as explain takes it; where it takes a name, that is another matter. */
+static void print_example(FILE *out, int nr, const uint64_t argument[SP_ARGUMENTS])
+{
+	const char *name = sp_call_name(nr);
+	char value[SP_VALUE_NAME_MAX];
+
+	(void)fputs(name ? name : "any call without a name", out);
+	if (sp_call_find(nr) || !name) {
+		(void)fputs(sp_call_find(nr) ? "(...)" : "", out);
+		return;
+	}
+	(void)fputc('(', out);
+	for (unsigned i = 0; i < sp_call_arity(nr) && sp_argument_name(nr, i); i++)
+		(void)fprintf(out, "%s%s", i > 0 ? ", " : "",
+			      sp_value_name(nr, i, argument[i], value));
+	(void)fputc(')', out);
+}
+
+static void print_outcome(FILE *out, const struct outcome *outcome)
+{
+	if (outcome->brokered)
+		(void)fputs("broker", out);
+	else
+		sp_print_verdict(out, outcome->verdict, outcome->error);
+}
+
+static int compare_call(const uint64_t argument[SP_ARGUMENTS], struct sp_trace *trace, void *data)
+{
+	struct call_diff *call = data;
+	struct diff *diff = call->diff;
+	struct outcome outcome[SIDES];
+	const char *rule[SIDES];
+	int r;
+
+	for (size_t side = 0; side < SIDES; side++) {
+		struct sp_verdict verdict;
+
+		sp_judge_ask(call->judge[side], argument, trace, &verdict);
+		outcome[side] = outcome_of(&diff->side[side], call->nr, &verdict);
+		rule[side] = outcome[side].rule;
+	}
+	if (outcome[0].verdict == outcome[1].verdict && outcome[0].error == outcome[1].error &&
+	    outcome[0].brokered == outcome[1].brokered)
+		return 0;
+	r = note(diff, (int)(outcome[0].verdict * 16 + outcome[1].verdict), rule);
+	if (r <= 0)
+		return r;
+	(void)fprintf(diff->out, "%c ", mark_of(outcome[0].level, outcome[1].level));
+	print_example(diff->out, call->nr, argument);
+	(void)fputs(": ", diff->out);
+	print_outcome(diff->out, &outcome[0]);
+	(void)fputs(" | ", diff->out);
+	print_outcome(diff->out, &outcome[1]);
+	(void)fputc('\n', diff->out);
+	print_rules(diff, rule);
+	return 0;
+}
+
+static int diff_call(struct diff *diff, int nr)
+{
+	struct call_diff call = {.diff = diff, .nr = nr};
+	int r = sp_judge_new(diff->side[0].policy, SP_FILTER_FLOOR, nr, &call.judge[0]);
+
+	if (r == 0)
+		r = sp_judge_new(diff->side[1].policy, SP_FILTER_FLOOR, nr, &call.judge[1]);
+	if (r == 0)
+		r = sp_arguments_walk(compare_call, &call);
+	sp_judge_free(call.judge[0]);
+	sp_judge_free(call.judge[1]);
+	forget(diff);
+	return r;
+}
+
+static int diff_calls(struct diff *diff)
+{
+	int r = 0;
+
+	for (int nr = 0; nr <= SP_NUMBERS && r == 0; nr++)
+		if (nr == SP_NUMBERS || sp_call_name(nr))
+			r = diff_call(diff, nr);
+	return r;
+}
+
+/* ---- names ---- */
+
+/* How far a right is granted. */
+static int level_of(const struct sp_path_decision *decision, uint32_t right)
+{
+	return decision->rights & right ? 2 : decision->ask & right ? 1 : 0;
+}
+
+static void print_level(FILE *out, const struct sp_path_decision *decision, uint32_t right)
+{
+	static const char *const words[] = {"deny as ", "ask", "granted"};
+	int level = level_of(decision, right);
+
+	(void)fputs(words[level], out);
+	if (level == 0)
+		sp_print_errno(out, decision->error);
+}
+
+/* How one right stands in both policies. */
+struct right_diff {
+	int level[SIDES];
+	const char *rule[SIDES];
+};
+
+static bool same_right(const struct right_diff *a, const struct right_diff *b)
+{
+	for (size_t side = 0; side < SIDES; side++)
+		if (a->level[side] != b->level[side] ||
+		    strcmp(text_of(a->rule[side]), text_of(b->rule[side])) != 0)
+			return false;
+	return true;
+}
+
+/* False: it stands alike. */
+static bool differs(const struct diff *diff, const char *name,
+		    const struct sp_path_decision decision[SIDES], uint32_t right,
+		    struct right_diff *ret)
+{
+	for (size_t side = 0; side < SIDES; side++)
+		ret->level[side] = level_of(&decision[side], right);
+	if (ret->level[0] == ret->level[1] &&
+	    (ret->level[0] > 0 || decision[0].error == decision[1].error))
+		return false;
+	for (size_t side = 0; side < SIDES; side++)
+		ret->rule[side] = sp_winning_rule(diff->side[side].rules, name, right);
+	return true;
+}
+
+/* Rights that stand alike are one line. */
+static int tell_rights(struct diff *diff, const char *name,
+		       const struct sp_path_decision decision[SIDES], uint32_t rights,
+		       const struct right_diff *found)
+{
+	uint32_t right = rights & -rights;
+	int r = note(diff, (int)rights * 16 + found->level[0] * 4 + found->level[1], found->rule);
+
+	if (r <= 0)
+		return r;
+	(void)fprintf(diff->out, "%c ", mark_of(found->level[0], found->level[1]));
+	sp_print_rights(diff->out, rights);
+	(void)fputc(' ', diff->out);
+	sp_print_visible(diff->out, name);
+	(void)fputs(": ", diff->out);
+	print_level(diff->out, &decision[0], right);
+	(void)fputs(" | ", diff->out);
+	print_level(diff->out, &decision[1], right);
+	(void)fputc('\n', diff->out);
+	print_rules(diff, found->rule);
+	return 0;
+}
+
+static int compare_rights(struct diff *diff, const char *name,
+			  const struct sp_path_decision decision[SIDES])
+{
+	uint32_t done = 0;
+	int r = 0;
+
+	for (uint32_t right = 1; right <= SP_RIGHT_ALL && r == 0; right <<= 1) {
+		struct right_diff found, other;
+		uint32_t rights = 0;
+
+		if ((done & right) || !differs(diff, name, decision, right, &found))
+			continue;
+		for (uint32_t next = right; next <= SP_RIGHT_ALL; next <<= 1)
+			if (differs(diff, name, decision, next, &other) &&
+			    same_right(&found, &other))
+				rights |= next;
+		done |= rights;
+		r = tell_rights(diff, name, decision, rights, &found);
+	}
+	return r;
+}
+
+static int compare_name(const char *name, size_t length, const int *matched, size_t count,
+			void *data)
+{
+	struct diff *diff = data;
+	struct sp_path_decision decision[SIDES];
+
+	(void)matched;
+	(void)count;
+	for (size_t side = 0; side < SIDES; side++)
+		sp_rules_decide(diff->side[side].rules, name, length, &decision[side]);
+	return compare_rights(diff, name, decision);
+}
+
+static int add_pattern(const struct sp_rules_match *match, void *data)
+{
+	int r = sp_universe_add(data, match->pattern);
+
+	return r < 0 ? r : 0;
+}
+
+static int diff_names(struct diff *diff)
+{
+	struct sp_universe *universe = sp_universe_new();
+	int r = universe ? 0 : -ENOMEM;
+
+	for (size_t side = 0; side < SIDES && r == 0; side++)
+		r = sp_rules_each(diff->side[side].rules, add_pattern, universe);
+	if (r == 0)
+		r = sp_universe_walk(universe, compare_name, diff);
+	sp_universe_free(universe);
+	forget(diff);
+	return r;
+}
+
+/* ---- limits and layers ---- */
+
+static void print_limit(FILE *out, enum sp_limit limit, uint64_t value)
+{
+	if (value)
+		(void)fprintf(out, "%" PRIu64 "%s", value, sp_limit_unit(limit));
+	else
+		(void)fputs("unlimited", out);
+}
+
+/* No limit, which is 0, is the greatest. */
+static void diff_limit(struct diff *diff, enum sp_limit limit, uint64_t first, uint64_t second)
+{
+	if (first == second)
+		return;
+	diff->differences++;
+	(void)fprintf(diff->out, "%c limit %s: ", first - 1 > second - 1 ? '-' : '+',
+		      sp_limit_name(limit));
+	print_limit(diff->out, limit, first);
+	(void)fputs(" | ", diff->out);
+	print_limit(diff->out, limit, second);
+	(void)fputc('\n', diff->out);
+}
+
+static void diff_limits(struct diff *diff)
+{
+	const struct sp_limits *first = sp_rules_limits(diff->side[0].rules),
+			       *second = sp_rules_limits(diff->side[1].rules);
+
+	diff_limit(diff, SP_LIMIT_MEMORY, first->memory, second->memory);
+	diff_limit(diff, SP_LIMIT_CPU, first->cpu, second->cpu);
+	diff_limit(diff, SP_LIMIT_WALL, first->wall, second->wall);
+	diff_limit(diff, SP_LIMIT_FILES, first->files, second->files);
+	diff_limit(diff, SP_LIMIT_PROCESSES, first->processes, second->processes);
+	diff_limit(diff, SP_LIMIT_FILE_SIZE, first->file_size, second->file_size);
+}
+
+/* From lax to strict. */
+static int layer_level(const struct sp_rules *rules, uint32_t layer)
+{
+	if (!(sp_rules_isolate(rules) & layer))
+		return 2;
+	return sp_rules_optional_layers(rules) & layer ? 1 : 0;
+}
+
+static void diff_layers(struct diff *diff)
+{
+	static const char *const words[] = {"built", "built where it can be", "not built"};
+
+	for (uint32_t layer = 1; layer <= SP_ISOLATE_ALL; layer <<= 1) {
+		int first = layer_level(diff->side[0].rules, layer),
+		    second = layer_level(diff->side[1].rules, layer);
+
+		if (first == second)
+			continue;
+		diff->differences++;
+		(void)fprintf(diff->out, "%c isolate %s: %s | %s\n", mark_of(first, second),
+			      sp_layer_name(layer), words[first], words[second]);
+	}
+}
+
+/* ---- the function for all ---- */
+
+static void clear_diff(struct diff *diff)
+{
+	forget(diff);
+	free(diff->told);
+	sp_subject_close(&diff->side[0]);
+	sp_subject_close(&diff->side[1]);
+}
+
+static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy *second)
+{
+	int r = sp_subject_open(first, &diff->side[0]);
+
+	if (r == 0)
+		r = sp_subject_open(second, &diff->side[1]);
+	if (r == 0)
+		r = diff_calls(diff);
+	if (r == 0)
+		r = diff_names(diff);
+	if (r < 0)
+		return r;
+	diff_limits(diff);
+	diff_layers(diff);
+	return 0;
+}
+
+SP_EXPORT int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text)
+{
+	__attribute__((cleanup(clear_diff))) struct diff diff = {0};
+	char *text = NULL;
+	size_t length;
+	int r;
+
+	diff.out = open_memstream(&text, &length);
+	if (!diff.out)
+		return -ENOMEM;
+	r = run_diff(&diff, first, second);
+	if (fclose(diff.out) != 0 && r == 0)
+		r = -ENOMEM;
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	*ret_text = text;
+	return diff.differences > 0;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/finding.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/arch.h"
+#include "ipc/util.h"
+#include "policy/compile.h"
+#include "policy/rights.h"
+
+int sp_subject_open(struct sp_policy *policy, struct sp_subject *ret)
+{
+	_cleanup_free_ uint8_t *bytes = NULL;
+	size_t length;
+	int r = sp_policy_compile(policy, &bytes, &length);
+
+	*ret = (struct sp_subject){.policy = policy};
+	return r < 0 ? r : sp_rules_load(bytes, length, &ret->rules);
+}
+
+void sp_subject_close(struct sp_subject *subject)
+{
+	subject->rules = sp_rules_free(subject->rules);
+}
+
+/* ---- names ---- */
+
+struct search {
+	const struct sp_subject *subject;
+	struct sp_reporter *reporter;
+	const struct sp_source *source;
+	const struct sp_invocation *call;
+	const struct sp_call_info *info;
+	struct sp_finding *finding;
+	uint64_t flags, mode;
+};
+
+static struct sp_place place_of(const struct search *s, int argument)
+{
+	return argument >= 0 && (unsigned)argument < s->call->count ? s->call->place[argument]
+								    : s->call->begin;
+}
+
+static int lacks_name(const struct search *s, int argument, const char *what)
+{
+	sp_report_error(s->reporter, s->source, place_of(s, argument), NULL, "%s", what);
+	return -EINVAL;
+}
+
+/* The name that a pair of directory and path means, as it was written; to be freed. */
+static int written_name(const struct search *s, int dirfd, int path, char **ret_name)
+{
+	const char *text = path >= 0 ? s->call->text[path] : NULL;
+	const char *folder = dirfd >= 0 ? s->call->descriptor[dirfd] : NULL;
+
+	if (path >= 0 && !text && (s->call->argument[path] || dirfd < 0))
+		return lacks_name(s, path, "the call takes a path here, in double quotes");
+	if (text && text[0] == '/') {
+		*ret_name = strdup(text);
+		return *ret_name ? 0 : -ENOMEM;
+	}
+	if (!folder)
+		return lacks_name(
+		    s, text ? path : dirfd,
+		    text && dirfd < 0
+			? "what a relative path means depends on the program: write an "
+			  "absolute one"
+			: "write what the descriptor is of, like 3</tmp/file> or "
+			  "AT_FDCWD</tmp>, or an absolute path");
+	if (folder[0] != '/')
+		return lacks_name(s, dirfd, "the descriptor is of nothing that has a name");
+	*ret_name = malloc(strlen(folder) + (text ? strlen(text) : 0) + 2);
+	if (!*ret_name)
+		return -ENOMEM;
+	(void)stpcpy(stpcpy(stpcpy(*ret_name, folder), text ? "/" : ""), text ? text : "");
+	return 0;
+}
+
+/* Whether a symbolic link at the end of the name is followed. */
+static bool follows(const struct search *s)
+{
+	switch (s->info->operation) {
+	case SP_OPERATION_READLINK:
+	case SP_OPERATION_MKDIR:
+	case SP_OPERATION_MKNOD:
+	case SP_OPERATION_SYMLINK:
+	case SP_OPERATION_UNLINK:
+	case SP_OPERATION_RENAME:
+		return false;
+	case SP_OPERATION_LINK:
+		return s->flags & AT_SYMLINK_FOLLOW;
+	case SP_OPERATION_OPEN:
+		return !(s->flags & O_NOFOLLOW) &&
+		       (s->flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+	default:
+		return !(s->flags & AT_SYMLINK_NOFOLLOW);
+	}
+}
+
+static int resolve(const struct search *s, const char *written, bool follow, struct sp_named *named)
+{
+	named->name = sp_resolve_name(written, follow);
+	if (!named->name)
+		return -ENOMEM;
+	named->resolved = strcmp(named->name, written) != 0;
+	sp_rules_decide(s->subject->rules, named->name, strlen(named->name), &named->decision);
+	named->visible = named->decision.standing != SP_STANDING_OUTSIDE;
+	return 0;
+}
+
+/* What a name that exists needs beyond what the call says of itself. */
+static uint32_t adjust(const struct search *s, const struct sp_named *named,
+		       const struct stat *status, uint32_t needs)
+{
+	uint32_t entries = SP_RIGHT_WRITE | SP_RIGHT_CREATE | SP_RIGHT_DELETE;
+
+	if (S_ISREG(status->st_mode) && status->st_nlink > 1 && (needs & SP_RIGHT_WRITE) &&
+	    s->info->operation != SP_OPERATION_ACCESS)
+		needs |= SP_RIGHT_LINKED;
+	if (s->info->operation != SP_OPERATION_ACCESS || !S_ISDIR(status->st_mode))
+		return needs;
+	/* A directory is only searched, and writing to it is changing its entries. */
+	if (named->decision.rights & entries)
+		needs &= ~(uint32_t)SP_RIGHT_WRITE;
+	return needs & ~(uint32_t)SP_RIGHT_EXECUTE;
+}
+
+static void need(const struct search *s, struct sp_named *named, const struct sp_needs *needs)
+{
+	struct stat status;
+	bool exists = lstat(named->name, &status) == 0;
+
+	named->makes = needs->makes && (needs->makes_only || !exists);
+	named->needs = named->makes ? needs->made : needs->existing;
+	if (!named->makes && exists)
+		named->needs = adjust(s, named, &status, named->needs);
+	named->missing = named->needs & ~named->decision.rights;
+}
+
+static int find_first(const struct search *s, const struct sp_needs *needs)
+{
+	_cleanup_free_ char *written = NULL;
+	struct sp_named *named = &s->finding->named[0];
+	int r = written_name(s, s->info->dirfd, s->info->path, &written);
+
+	if (r == 0)
+		r = resolve(s, written, s->info->path < 0 || follows(s), named);
+	if (r < 0)
+		return r;
+	s->finding->named_count = 1;
+	need(s, named, needs);
+	return 0;
+}
+
+/* The name that a rename or a link makes. */
+static int find_second(const struct search *s, const struct sp_needs *needs)
+{
+	_cleanup_free_ char *written = NULL;
+	struct sp_named *named = &s->finding->named[1];
+	struct stat status;
+	int r = written_name(s, s->info->dirfd2, s->info->path2, &written);
+
+	if (r == 0)
+		r = resolve(s, written, false, named);
+	if (r < 0)
+		return r;
+	s->finding->named_count = 2;
+	named->needs = needs->second;
+	named->makes = true;
+	if (s->info->operation == SP_OPERATION_RENAME && lstat(named->name, &status) == 0)
+		named->needs |= SP_RIGHT_DELETE;
+	named->missing = named->needs & ~named->decision.rights;
+	return 0;
+}
+
+/* ---- the verdict ---- */
+
+static void settle(struct sp_finding *finding, enum sp_policy_verdict verdict, int error,
+		   const char *rule, const char *detail)
+{
+	finding->verdict = verdict;
+	finding->error = error;
+	finding->rule = rule;
+	finding->detail = detail;
+}
+
+static const char *missing_detail(const struct sp_named *named)
+{
+	static const struct {
+		uint32_t right;
+		const char *detail;
+	} rights[] = {
+	    {SP_RIGHT_READ, "no right to read"},
+	    {SP_RIGHT_WRITE, "no right to write"},
+	    {SP_RIGHT_CREATE, "no right to create"},
+	    {SP_RIGHT_DELETE, "no right to delete"},
+	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
+	    {SP_RIGHT_EXECUTE, "no right to execute"},
+	};
+
+	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
+		if (named->missing & rights[i].right)
+			return rights[i].detail;
+	return "nothing may be known of the name";
+}
+
+static bool is_refused(struct sp_finding *finding, const struct sp_named *named)
+{
+	const struct sp_path_decision *decision = &named->decision;
+	bool refused = named->missing || !named->visible;
+
+	if (refused && named->missing && !(named->missing & ~decision->ask))
+		settle(finding, SP_POLICY_ASK, 0, decision->rule, "the application decides");
+	else if (refused)
+		settle(finding, SP_POLICY_DENY, decision->error, decision->rule,
+		       missing_detail(named));
+	return refused;
+}
+
+/* The rule of the policy itself that decides on a right. */
+struct winner {
+	uint32_t right;
+	bool found;
+	struct sp_rules_match match;
+};
+
+static int choose(const struct sp_rules_match *match, void *data)
+{
+	struct winner *winner = data;
+	const char *reason;
+
+	if (match->set > 0 || (match->rights && !(match->rights & winner->right)))
+		return 0;
+	if (!winner->found || sp_rules_outranks(match, &winner->match, &reason))
+		winner->match = *match;
+	winner->found = true;
+	return 0;
+}
+
+const char *sp_winning_rule(const struct sp_rules *rules, const char *name, uint32_t right)
+{
+	struct winner winner = {.right = right};
+
+	(void)sp_rules_each_match(rules, name, strlen(name), choose, &winner);
+	return winner.found ? winner.match.source : NULL;
+}
+
+/* The rule that grants what a name needs, or some right on a name that need only be visible. */
+static const char *granting_rule(const struct search *s, const struct sp_named *named)
+{
+	uint32_t rights = named->needs ? named->needs : named->decision.rights;
+
+	return sp_winning_rule(s->subject->rules, named->name, rights & -rights);
+}
+
+static void settle_names(const struct search *s)
+{
+	struct sp_finding *finding = s->finding;
+	const struct sp_named *first = &finding->named[0], *second = &finding->named[1];
+
+	for (size_t i = 0; i < finding->named_count; i++)
+		if (is_refused(finding, &finding->named[i]))
+			return;
+	if (finding->named_count == 2 && (second->decision.rights & ~first->decision.rights)) {
+		settle(finding, SP_POLICY_DENY, EXDEV, second->decision.rule,
+		       "the new name has more rights");
+		return;
+	}
+	settle(finding, SP_POLICY_ALLOW, 0, granting_rule(s, first), NULL);
+}
+
+static int find_names(struct search *s)
+{
+	struct sp_needs needs;
+	int r;
+
+	s->info = sp_call_find(s->call->nr);
+	s->flags = s->info->implied;
+	if (s->info->extra == SP_EXTRA_OPEN_HOW)
+		s->flags |= s->call->how_flags;
+	else if (s->info->flags >= 0)
+		s->flags |= s->call->argument[s->info->flags];
+	s->mode = s->info->mode >= 0 ? s->call->argument[s->info->mode] : 0;
+	needs = sp_operation_needs(s->info->operation, s->flags, s->mode);
+	r = find_first(s, &needs);
+	if (r == 0 && s->info->path2 >= 0)
+		r = find_second(s, &needs);
+	if (r == 0)
+		settle_names(s);
+	return r;
+}
+
+/* Whether the application is asked. */
+static bool asks(const struct sp_verdict *verdict)
+{
+	for (size_t i = 0; i < verdict->candidate_count; i++) {
+		const struct sp_candidate *c = &verdict->candidates[i];
+
+		if (c->rule && c->source == verdict->source)
+			return c->rule->action == SP_ACTION_ASK;
+	}
+	return false;
+}
+
+static bool is_guarded(const struct sp_verdict *verdict)
+{
+	for (size_t i = 0; i < verdict->candidate_count; i++)
+		if (verdict->candidates[i].source == verdict->source &&
+		    verdict->candidates[i].holds)
+			return verdict->candidates[i].guarded;
+	return false;
+}
+
+/* The porter refuses, or decides by the names. */
+static int intercepted(struct search *s)
+{
+	struct sp_finding *finding = s->finding;
+	struct sp_call_refusal refusal;
+	bool brokered = sp_call_find(s->call->nr);
+
+	finding->brokered =
+	    brokered && !sp_rules_find_refusal(s->subject->rules, s->call->nr, &refusal);
+	if (finding->brokered)
+		return find_names(s);
+	sp_rules_refusal(s->subject->rules, s->call->nr, &refusal);
+	if (asks(&finding->call))
+		settle(finding, SP_POLICY_ASK, 0, finding->call.source, "the application decides");
+	else
+		settle(finding, SP_POLICY_DENY, refusal.error,
+		       is_guarded(&finding->call) ? refusal.rule : finding->call.source, NULL);
+	return 0;
+}
+
+static int settle_call(struct search *s)
+{
+	static const struct {
+		uint32_t action;
+		enum sp_policy_verdict verdict;
+	} verdicts[] = {
+	    {SECCOMP_RET_ALLOW, SP_POLICY_ALLOW},
+	    {SECCOMP_RET_LOG, SP_POLICY_LOG},
+	    {SECCOMP_RET_ERRNO, SP_POLICY_ERRNO},
+	    {SECCOMP_RET_TRAP, SP_POLICY_TRAP},
+	    {SECCOMP_RET_KILL_THREAD, SP_POLICY_KILL_THREAD},
+	};
+	struct sp_finding *finding = s->finding;
+	uint32_t action = finding->call.action & SECCOMP_RET_ACTION_FULL;
+
+	if (action == SECCOMP_RET_USER_NOTIF)
+		return intercepted(s);
+	settle(finding, SP_POLICY_KILL, 0, finding->call.source, NULL);
+	for (size_t i = 0; i < SP_ELEMENTS(verdicts); i++)
+		if (verdicts[i].action == action) {
+			finding->verdict = verdicts[i].verdict;
+			finding->error = (int)(finding->call.action & SECCOMP_RET_DATA);
+		}
+	return 0;
+}
+
+int sp_find(const struct sp_subject *subject, struct sp_reporter *reporter,
+	    const struct sp_source *source, const struct sp_invocation *call,
+	    struct sp_finding *ret)
+{
+	struct seccomp_data data = {.nr = call->nr, .arch = SP_AUDIT_ARCH};
+	struct search search = {subject, reporter, source, call, NULL, ret, 0, 0};
+	int r;
+
+	*ret = (struct sp_finding){0};
+	for (size_t i = 0; i < SP_ARGUMENTS; i++)
+		data.args[i] = call->argument[i];
+	r = sp_model_verdict(subject->policy, SP_FILTER_FLOOR, &data, &ret->call);
+	if (r == 0)
+		r = settle_call(&search);
+	if (r < 0)
+		sp_finding_clear(ret);
+	return r;
+}
+
+void sp_finding_clear(struct sp_finding *finding)
+{
+	free(finding->named[0].name);
+	free(finding->named[1].name);
+	*finding = (struct sp_finding){0};
+}

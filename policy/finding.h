@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a policy says of one call with its names: the model's verdict, then that of the path rules. */
+#ifndef SALLYPORT_POLICY_FINDING_H
+#define SALLYPORT_POLICY_FINDING_H
+
+#include "policy/filter.h"
+#include "policy/invocation.h"
+#include "policy/rules.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A policy with its compiled path rules: 0, -ENOMEM or -E2BIG. */
+struct sp_subject {
+	struct sp_policy *policy; /* borrowed */
+	struct sp_rules *rules;   /* owned */
+};
+int sp_subject_open(struct sp_policy *policy, struct sp_subject *ret);
+void sp_subject_close(struct sp_subject *subject);
+
+/* The rule of the policy itself that decides on a right of a name; NULL: none speaks of it. */
+const char *sp_winning_rule(const struct sp_rules *rules, const char *name, uint32_t right);
+
+/* One name of a call. */
+struct sp_named {
+	char *name;     /* owned: canonical, and what it leads to on this machine */
+	bool resolved;  /* the call has another one */
+	bool makes;     /* decided on as a name that is missing and to be made */
+	uint32_t needs; /* rights; 0: to be visible */
+	uint32_t missing;
+	bool visible; /* something of it may be known */
+	struct sp_path_decision decision;
+};
+
+struct sp_finding {
+	enum sp_policy_verdict verdict;
+	int error;
+	const char *rule;   /* borrowed from policy or rules; NULL: none */
+	const char *detail; /* what was missing, or NULL */
+	bool brokered;      /* the names decided */
+	struct sp_verdict call;
+	struct sp_named named[2];
+	size_t named_count;
+};
+
+/* 0; -EINVAL: the call lacks a name, which is told; -ENOMEM. */
+int sp_find(const struct sp_subject *subject, struct sp_reporter *reporter,
+	    const struct sp_source *source, const struct sp_invocation *call,
+	    struct sp_finding *ret);
+void sp_finding_clear(struct sp_finding *finding);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "questions.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+static const struct {
+	const char *name;
+	enum sp_policy_form form;
+} forms[] = {
+    {"text", SP_POLICY_FORM_TEXT},
+    {"json", SP_POLICY_FORM_JSON},
+    {"bpf", SP_POLICY_FORM_BPF},
+    {"pseudo-code", SP_POLICY_FORM_PSEUDO_CODE},
+};
+
+static const struct {
+	const char *name;
+	enum sp_policy_filter filter;
+} filters[] = {
+    {"alone", SP_POLICY_FILTER_ALONE},
+    {"notify", SP_POLICY_FILTER_NOTIFY},
+    {"trap", SP_POLICY_FILTER_TRAP},
+};
+
+static bool read_form(const char *name, struct question *question)
+{
+	for (size_t i = 0; i < ELEMENTS(forms); i++)
+		if (strcmp(forms[i].name, name) == 0) {
+			question->form = forms[i].form;
+			question->json = forms[i].form == SP_POLICY_FORM_JSON;
+			return true;
+		}
+	complain("--format %s: expected text, json, bpf or pseudo-code", name);
+	return false;
+}
+
+static bool read_filter(const char *name, struct question *question)
+{
+	for (size_t i = 0; i < ELEMENTS(filters); i++)
+		if (strcmp(filters[i].name, name) == 0) {
+			question->filter = filters[i].filter;
+			return true;
+		}
+	complain("--filter %s: expected alone, notify or trap", name);
+	return false;
+}
+
+static bool read_descriptor(const char *text, struct question *question)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || number > 1 << 20) {
+		complain("--fd %s: expected the number of an open descriptor", text);
+		return false;
+	}
+	question->descriptor = (int)number;
+	return true;
+}
+
+static bool read_definition(char *text, struct question *question)
+{
+	char *equals = strchr(text, '=');
+
+	if (!equals || question->parameter_count == PARAMETERS_MAX) {
+		complain("-D %s: %s", text, equals ? "too many" : "expected NAME=VALUE");
+		return false;
+	}
+	*equals = '\0';
+	question->parameters[question->parameter_count++] = (struct sp_parameter){text, equals + 1};
+	return true;
+}
+
+static bool read_option(int option, char *argument, struct question *question)
+{
+	switch (option) {
+	case 'D':
+		return read_definition(argument, question);
+	case 'f':
+		return read_form(argument, question);
+	case 'i':
+		return read_filter(argument, question);
+	case 'd':
+		return read_descriptor(argument, question);
+	case 'o':
+		question->output = argument;
+		return true;
+	case 'r':
+		question->raw = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool read_question(int count, char **words, const char *options, const char *usage,
+		   struct question *ret_question)
+{
+	static const struct option all[] = {
+	    {"define", required_argument, NULL, 'D'},
+	    {"format", required_argument, NULL, 'f'},
+	    {"filter", required_argument, NULL, 'i'},
+	    {"fd", required_argument, NULL, 'd'},
+	    {"output", required_argument, NULL, 'o'},
+	    {"raw", no_argument, NULL, 'r'},
+	    {0},
+	};
+	struct question question = {.form = SP_POLICY_FORM_TEXT, .descriptor = -1};
+	bool good = true;
+	int option;
+
+	optind = 0;
+	opterr = 0;
+	while (good && (option = getopt_long(count, words, "+D:f:o:", all, NULL)) != -1)
+		good = strchr(options, option) && read_option(option, optarg, &question);
+	if (!good || optind == count) {
+		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
+		return false;
+	}
+	question.words = words + optind;
+	question.count = count - optind;
+	*ret_question = question;
+	return true;
+}
+
+int load_asked(const struct question *question, const char *name, struct sp_policy **ret_policy)
+{
+	const struct sp_policy_options options = {.parameters = question->parameters,
+						  .parameter_count = question->parameter_count,
+						  .keep = true};
+
+	return read_policy(name, &options, ret_policy);
+}

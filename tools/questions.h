@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is asked of a policy on the command line: the options of `sallyport policy show` and its like. */
+#ifndef SALLYPORT_TOOLS_QUESTIONS_H
+#define SALLYPORT_TOOLS_QUESTIONS_H
+
+#include <stdbool.h>
+
+#include <sallyport/policy.h>
+
+#include "command.h"
+
+struct question {
+	struct sp_parameter parameters[PARAMETERS_MAX]; /* -D NAME=VALUE */
+	size_t parameter_count;
+	enum sp_policy_form form;
+	enum sp_policy_filter filter;
+	bool json, raw;
+	int descriptor;     /* of --raw; -1: stdout */
+	const char *output; /* NULL: stdout */
+	char **words;       /* what stands behind the options */
+	int count;
+};
+
+/* Reads options; words[0] is the word that chose the command. `usage` is what is printed after a mistake.
+ * Writes to the words. False: the command line is wrong, which was said. */
+bool read_question(int count, char **words, const char *options, const char *usage,
+		   struct question *ret_question);
+
+/* read_policy() with the question's parameters. */
+int load_asked(const struct question *question, const char *name, struct sp_policy **ret_policy);
+
+#endif
