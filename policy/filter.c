@@ -507,7 +507,7 @@ static int decide_default(struct compilation *c, const char *built_in)
 	const struct sp_setting *setting = &c->policy->default_action;
 	const struct sp_call_rule rule = {
 	    .action = setting->set ? (enum sp_action)setting->value : SP_ACTION_DENY,
-	    .error = (int)c->policy->default_error.value,
+	    .error = setting->set ? (int)c->policy->default_error.value : ENOSYS,
 	};
 
 	return decide_always(c, action_of(c, &rule), sp_setting_source(setting, built_in));
@@ -1095,8 +1095,8 @@ size_t sp_judge_layers(const struct sp_judge *judge)
 	return judge->count;
 }
 
-bool sp_judge_decision(const struct sp_judge *judge, size_t layer, size_t index,
-		       struct sp_judge_decision *ret_decision)
+bool sp_judge_at(const struct sp_judge *judge, size_t layer, size_t index,
+		 struct sp_judge_decision *ret_decision)
 {
 	const struct decisions *decisions = &judge->layer[layer];
 	const struct decision *d = &decisions->list[index];

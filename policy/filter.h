@@ -86,8 +86,8 @@ struct sp_judge_decision {
 };
 size_t sp_judge_layers(const struct sp_judge *judge);
 /* False after the last. */
-bool sp_judge_decision(const struct sp_judge *judge, size_t layer, size_t index,
-		       struct sp_judge_decision *ret_decision);
+bool sp_judge_at(const struct sp_judge *judge, size_t layer, size_t index,
+		 struct sp_judge_decision *ret_decision);
 
 #ifdef __cplusplus
 }

@@ -418,7 +418,7 @@ static void pseudo_layers(FILE *out, int nr, const struct sp_judge *judge)
 	for (size_t layer = 0; layer < sp_judge_layers(judge); layer++) {
 		if (layer > 0)
 			(void)fprintf(out, "\tthen, if it is stricter, of bound-%zu\n", layer);
-		for (size_t i = 0; sp_judge_decision(judge, layer, i, &decision); i++)
+		for (size_t i = 0; sp_judge_at(judge, layer, i, &decision); i++)
 			pseudo_decision(out, nr, &decision);
 	}
 }
