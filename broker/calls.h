@@ -5,9 +5,10 @@
  *
  * A call that the policy allows answers as the kernel's own, errno included, with these exceptions:
  *
- *   - Sockets and devices are not opened, but null, zero, full, random, urandom and the session's terminal, nor are FIFOs
- *     where that would wait for the other end (so not for reading without O_NONBLOCK): ENXIO. Neither are other processes' entries in
- *     /proc, ns/ and map_files/: EACCES.
+ *   - Sockets and devices are not opened, but null, zero, full, random, urandom and the session's terminal: ENXIO. Nor
+ *     are other processes' entries in /proc, ns/ and map_files/: EACCES. Who waits for the other end of a FIFO, or for the
+ *     holder of a lease, hears of signals some 20 ms late, and not at all of those that stop all threads of its process
+ *     where another one got them; beyond SP_WORKERS_MAX (24 with a runtime): EAGAIN.
  *   - A link below /proc to a descriptor of the caller's (/dev/stdin) that has no name, or none that is granted (a pipe,
  *     a terminal, a memfd, a deleted file), is opened with no more access than the descriptor has, and where that is
  *     not a pipe or on a disk or in memory, shares its offset and flags. A caller that is only known by the sandbox's
@@ -19,12 +20,11 @@
  *   - Changing a device: EPERM.
  *   - Setting an extended attribute other than user.*: EPERM, an ACL: EOPNOTSUPP; a value longer than 4,096 bytes: ENOSPC.
  *   - Extended attributes, and lists of them, that are longer than 4,096 bytes: E2BIG.
- *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ; one of a leased file: EAGAIN.
+ *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ.
  *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod
  *     of any device: EPERM. linkat of an open file (AT_EMPTY_PATH): ENOENT.
  *   - RESOLVE_CACHED always answers EAGAIN; a magic link under RESOLVE_NO_XDEV always EXDEV.
  *   - A deleted cwd or dirfd: ENOENT, also for "." and ".."; one without a name in the view: EACCES.
- *   - Opening a leased file: EAGAIN instead of waiting for its holder.
  *   - Names that are PATH_MAX bytes or longer once the cwd stands before them: ENAMETOOLONG.
  *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
  *     fs.protected_regular and fs.protected_fifos are not heeded.
@@ -84,6 +84,9 @@ struct sp_caller {
 /* Finds out what is not known yet. 0, or -ESRCH: it has ended. */
 int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller);
 
+/* Whether a signal waits for the thread, known by its outer number, that it neither blocks nor ignores. */
+bool sp_caller_is_signalled(const struct sp_view *view, pid_t outer);
+
 /* Why a call was refused by policy, for the report. */
 struct sp_refusal {
 	int error;           /* 0: not refused by policy */
@@ -93,13 +96,30 @@ struct sp_refusal {
 };
 
 /*
- * Decides and acts. `answer` gets the result or -errno; a policy refusal fills `ret_refusal` as well. Never blocks on a
- * FIFO or device, never follows a link that the policy does not cover, leaves no descriptor open but answer->descriptor.
+ * What is left to do of a call that has been decided on, since it may wait for others: for who can wait
+ * (broker/worker.h). What it comes to is the call's result.
+ */
+struct sp_work {
+	int object;     /* O_PATH, owned; -1: nothing is left */
+	int flags;      /* to open it with */
+	bool gives;     /* the open file is the answer's descriptor, else it is closed */
+	bool truncates; /* to `length` */
+	off_t length;
+};
+
+#define SP_WORK_NONE                                                                               \
+	{                                                                                          \
+		.object = -1                                                                       \
+	}
+
+/*
+ * Decides and acts. `answer` gets the result or -errno; a policy refusal fills `ret_refusal` as well. What may wait
+ * is left in `ret_work`; where nobody can do it (NULL), the call is answered with ENXIO. Never blocks on a FIFO or device, never follows a link that the policy does not cover, leaves no descriptor open but answer->descriptor.
  * Not thread-safe: it sets the process's umask for creating calls.
  */
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
 		     struct sp_caller *caller, const struct sp_call *call, struct sp_answer *answer,
-		     struct sp_refusal *ret_refusal);
+		     struct sp_refusal *ret_refusal, struct sp_work *ret_work);
 
 #ifdef __cplusplus
 }

@@ -201,6 +201,16 @@ static int64_t give_path(struct sp_porter *porter, const struct sp_call *call, i
 	return socket < 0 ? socket : 0;
 }
 
+/* Once the caller goes on, the end of a pipe is its own alone, so that its closing is felt at once. */
+static void give_end(struct sp_porter *porter, const struct sp_call *call, int descriptor_take)
+{
+	const uint64_t id = porter->notify->request.id;
+	int r = install(porter->listener, id, descriptor_take, 0, call->flags & O_CLOEXEC);
+
+	(void)close(descriptor_take);
+	send(porter->listener, id, r, 0);
+}
+
 static void answer_descriptor(struct sp_porter *porter, const struct sp_call *call)
 {
 	const struct seccomp_notif *request = &porter->notify->request;
@@ -209,6 +219,10 @@ static void answer_descriptor(struct sp_porter *porter, const struct sp_call *ca
 
 	if (call->info->returns == SP_RETURNS_DIRECTORY || (call->flags & O_PATH)) {
 		answer_held(porter, give_path(porter, call, descriptor), 0);
+		return;
+	}
+	if (porter->answer.pipe) {
+		give_end(porter, call, TAKE_FD(descriptor));
 		return;
 	}
 	r = install(porter->listener, request->id, descriptor, SECCOMP_ADDFD_FLAG_SEND,
@@ -290,6 +304,19 @@ static int read_call(struct sp_porter *porter, const struct sp_call_info *info,
 	return r;
 }
 
+static bool leave(struct sp_porter *porter, const struct sp_call *call)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	const struct sp_waiter waiter = {
+	    .info = call->info,
+	    .flags = call->flags,
+	    .id = request->id,
+	    .tid = (pid_t)request->pid,
+	};
+
+	return sp_porter_leave(porter, &waiter);
+}
+
 static void serve_call(struct sp_porter *porter, const struct sp_call_info *info)
 {
 	const struct seccomp_notif *request = &porter->notify->request;
@@ -304,7 +331,10 @@ static void serve_call(struct sp_porter *porter, const struct sp_call_info *info
 		return;
 	}
 	sp_porter_perform(porter, &call);
-	answer_call(porter, &call);
+	if (leave(porter, &call))
+		sp_porter_look_soon(porter);
+	else
+		answer_call(porter, &call);
 }
 
 static void serve_request(struct sp_porter *porter)
@@ -362,6 +392,60 @@ bool sp_notify_serve(struct sp_porter *porter)
 		serve_one(porter);
 	}
 	return !(events & POLLHUP);
+}
+
+/* ---- calls that wait for others ---- */
+
+void sp_notify_answer(struct sp_porter *porter, const struct sp_waiter *waiter)
+{
+	const struct sp_call call = {.info = waiter->info, .flags = waiter->flags};
+	const int again = 512; /* ERESTARTSYS of the kernel's own <linux/errno.h> */
+
+	porter->notify->request =
+	    (struct seccomp_notif){.id = waiter->id, .pid = (uint32_t)waiter->tid};
+	porter->caller = (struct sp_caller){.outer = waiter->tid};
+	if (waiter->interrupted && porter->answer.result == -EINTR)
+		porter->answer.result = -again;
+	answer_call(porter, &call);
+}
+
+/*
+ * A caller whose call was received waits on, whatever signals come, until it is answered. So its call
+ * is answered as the kernel's own would be: EINTR, or made again, as the signal's handler wants it. That
+ * the kernel chooses between them is sure for a thread that is held: it passes by there in any case.
+ */
+static bool interrupt(struct sp_porter *porter, const struct sp_waiter *waiter)
+{
+	struct sp_tracee *tracee;
+
+	if (!sp_caller_is_signalled(&porter->view, waiter->tid))
+		return false;
+	porter->caller = (struct sp_caller){.outer = waiter->tid};
+	if (hold(porter, false, &tracee) < 0)
+		return false;
+	sp_tracee_release(tracee);
+	return true;
+}
+
+bool sp_notify_look(struct sp_porter *porter)
+{
+	bool any = false;
+
+	for (struct sp_worker *worker = NULL;
+	     (worker = sp_worker_next(porter->workers, worker)) != NULL;) {
+		struct sp_waiter *waiter = sp_worker_waiter(worker);
+
+		if (!waiter->id)
+			continue;
+		any = true;
+		if (!still_waits(porter->listener, waiter->id)) {
+			sp_worker_cancel(worker);
+		} else if (!waiter->interrupted && interrupt(porter, waiter)) {
+			waiter->interrupted = true;
+			sp_worker_cancel(worker);
+		}
+	}
+	return any;
 }
 
 /* ---- threads that are held ---- */

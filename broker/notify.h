@@ -31,6 +31,12 @@ bool sp_notify_serve(struct sp_porter *porter);
 /* SIGCHLD came: threads that are held for a moment may have moved on. */
 void sp_notify_stops(struct sp_porter *porter);
 
+/* Answers with porter->answer who waited for a worker. */
+void sp_notify_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
+
+/* Cancels what nobody waits for any more, or what a signal is to end. False: nobody waits. */
+bool sp_notify_look(struct sp_porter *porter);
+
 bool sp_notify_holds(const struct sp_porter *porter, pid_t tid);
 
 #ifdef __cplusplus

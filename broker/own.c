@@ -124,6 +124,7 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 		return -EACCES;
 	if ((flags & O_TRUNC) && S_ISREG(status.st_mode) && ftruncate(file, 0) < 0)
 		return -errno;
+	request->answer->pipe = S_ISFIFO(status.st_mode);
 	if (is_plain(file, &status))
 		fd = open_again(request, file, have, flags);
 	return fd >= 0 ? fd : TAKE_FD(file);

@@ -25,6 +25,9 @@
 #include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
 
+/* How often callers that wait for others are looked at. */
+#define LOOK_US 20000
+
 static void end(struct sp_porter *porter, enum sp_exit_cause cause, int status)
 {
 	if (porter->ended)
@@ -53,6 +56,48 @@ static void listener_ready(evutil_socket_t listener, short what, void *data)
 	(void)what;
 	if (!sp_notify_serve(porter))
 		(void)event_del(porter->listener_event);
+}
+
+/* ---- calls that wait for others ----------------------------------------------------------------
+ */
+
+static void workers_ready(evutil_socket_t finished, short what, void *data)
+{
+	struct sp_porter *porter = data;
+	struct sp_waiter waiter;
+	int result;
+
+	(void)finished;
+	(void)what;
+	while (!porter->ended && sp_workers_take_done(porter->workers, &waiter, &result)) {
+		porter->answer.result = result;
+		porter->answer.descriptor = waiter.gives && result >= 0 ? result : -1;
+		porter->answer.pipe = true; /* most likely */
+		porter->answer.out_length = 0;
+		if (waiter.id)
+			sp_notify_answer(porter, &waiter);
+		else
+			sp_porter_answer(porter, &waiter);
+	}
+}
+
+/* Nothing tells that the caller of a notification has died, or that a signal waits for it. */
+static void look_due(evutil_socket_t unused, short what, void *data)
+{
+	struct sp_porter *porter = data;
+
+	(void)unused;
+	(void)what;
+	if (!sp_notify_look(porter))
+		(void)event_del(porter->look_event);
+}
+
+void sp_porter_look_soon(struct sp_porter *porter)
+{
+	const struct timeval interval = {.tv_usec = LOOK_US};
+
+	if (!event_pending(porter->look_event, EV_TIMEOUT, NULL))
+		(void)event_add(porter->look_event, &interval);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------
@@ -219,6 +264,8 @@ static int add_sources(struct sp_porter *porter)
 	    {porter->children, 0, child_changed, SP_PRIORITY_END, &porter->children_event},
 	    {porter->init, 0, init_ended, SP_PRIORITY_END, &porter->init_event},
 	    {porter->listener, 0, listener_ready, SP_PRIORITY_CALLS, &porter->listener_event},
+	    {sp_workers_descriptor(porter->workers), 0, workers_ready, SP_PRIORITY_CALLS,
+	     &porter->workers_event},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
@@ -245,6 +292,14 @@ static int add_wall_clock(struct sp_porter *porter)
 		return -ENOMEM;
 	if (event_priority_set(porter->wall_event, SP_PRIORITY_END) < 0 ||
 	    evtimer_add(porter->wall_event, &after) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_look(struct sp_porter *porter)
+{
+	porter->look_event = event_new(porter->base, -1, EV_PERSIST, look_due, porter);
+	if (!porter->look_event || event_priority_set(porter->look_event, SP_PRIORITY_CALLS) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -303,11 +358,15 @@ static int prepare(struct sp_porter *porter, struct sp_ring_ends *ring)
 	int r = watch_children(porter);
 
 	if (r == 0)
+		r = sp_workers_new(porter->view.own_fd, &porter->workers);
+	if (r == 0)
 		r = make_base(porter);
 	if (r == 0)
 		r = add_front(porter, ring);
 	if (r == 0)
 		r = add_sources(porter);
+	if (r == 0)
+		r = add_look(porter);
 	if (r == 0)
 		r = add_wall_clock(porter);
 	return r;
@@ -374,7 +433,10 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	free_event(porter->init_event);
 	sp_rings_clear(porter);
 	free_event(porter->listener_event);
+	free_event(porter->workers_event);
+	free_event(porter->look_event);
 	free_event(porter->wall_event);
+	sp_workers_free(porter->workers);
 	if (porter->base)
 		event_base_free(porter->base);
 	close_descriptor(&porter->control);

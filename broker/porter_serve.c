@@ -30,6 +30,9 @@
  */
 #define SPIN_PROBE 128u
 
+/* So many slots may hold calls that wait for others. */
+#define SLOTS_WAITING (SP_SLOT_COUNT * 3 / 4)
+
 /* ---- reply --------------------------------------------------------------------------------------
  */
 
@@ -99,11 +102,13 @@ static void reset_answer(struct sp_porter *porter)
 {
 	porter->answer.result = -ENOSYS;
 	porter->answer.descriptor = -1;
+	porter->answer.pipe = false;
 	porter->answer.out_length = 0;
 	porter->refusal.error = 0;
 	porter->refusal.name[0] = 0;
 	porter->refusal.rule = NULL;
 	porter->refusal.detail = NULL;
+	porter->work = (struct sp_work)SP_WORK_NONE;
 }
 
 void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call)
@@ -116,9 +121,20 @@ void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call)
 		refuse(porter, &refusal);
 	else
 		sp_call_perform(&porter->view, porter->rules, &porter->caller, call,
-				&porter->answer, &porter->refusal);
+				&porter->answer, &porter->refusal, &porter->work);
 	if (porter->refusal.error)
 		sp_porter_report_call(porter, call);
+}
+
+bool sp_porter_leave(struct sp_porter *porter, const struct sp_waiter *waiter)
+{
+	int r;
+
+	if (porter->work.object < 0)
+		return false;
+	r = sp_worker_start_take(porter->workers, &porter->work, waiter);
+	porter->answer.result = r;
+	return r == 0;
 }
 
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction)
@@ -150,11 +166,41 @@ static ssize_t receive(struct sp_ring *ring, uint32_t index)
 	return (ssize_t)length;
 }
 
+void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter)
+{
+	/* What was looked up by the number of a group that has died meanwhile was somebody else's. */
+	if (!waiter->ring || sp_ring_has_ended(waiter->ring))
+		sp_close_pointer(&porter->answer.descriptor);
+	else
+		reply(waiter->ring, waiter->slot, waiter->generation);
+}
+
+/* Those that wait leave slots to those that they wait for. */
+static bool may_leave(struct sp_ring *ring)
+{
+	struct sp_worker *worker = NULL;
+	size_t count = 0;
+
+	while ((worker = sp_worker_next(ring->porter->workers, worker)))
+		count += sp_worker_waiter(worker)->ring == ring;
+	return count < SLOTS_WAITING;
+}
+
+static bool leave(struct sp_porter *porter, const struct sp_waiter *waiter)
+{
+	if (porter->work.object >= 0 && !may_leave(waiter->ring)) {
+		(void)close(TAKE_FD(porter->work.object));
+		porter->answer.result = -EAGAIN;
+	}
+	return sp_porter_leave(porter, waiter);
+}
+
 static void serve_slot(struct sp_ring *ring, uint32_t index)
 {
 	struct sp_porter *porter = ring->porter;
 	struct sp_arena arena;
 	struct sp_request request;
+	struct sp_waiter waiter;
 	ssize_t length = receive(ring, index);
 
 	if (length < 0) {
@@ -170,15 +216,35 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 					    .tid = request.tid,
 					    .outer_pid = ring->outer_pid,
 					    .process = ring->group >= 0 ? &ring->group : NULL};
-	if (request.refused)
+	waiter = (struct sp_waiter){.ring = ring, .slot = index, .generation = request.generation};
+	if (request.refused) {
 		sp_porter_refuse(porter, request.refusal.nr, request.refusal.instruction);
-	else
+	} else {
+		waiter.info = request.call.info;
+		waiter.flags = request.call.flags;
 		sp_porter_perform(porter, &request.call);
-	/* What was looked up by the number of a group that has died meanwhile was somebody else's. */
-	if (sp_ring_has_ended(ring))
-		sp_close_pointer(&porter->answer.descriptor);
-	else
-		reply(ring, index, request.generation);
+	}
+	if (!leave(porter, &waiter))
+		sp_porter_answer(porter, &waiter);
+}
+
+/* Calls that a signal is to end: those that wait do. */
+static void take_withdrawals(struct sp_ring *ring)
+{
+	struct sp_slots *slots = ring->slots;
+	struct sp_worker *worker = NULL;
+	uint32_t withdrawn;
+
+	if (atomic_load_explicit(&slots->withdrawn, memory_order_relaxed) == 0)
+		return;
+	withdrawn = atomic_exchange(&slots->withdrawn, 0);
+	while ((worker = sp_worker_next(ring->porter->workers, worker))) {
+		const struct sp_waiter *waiter = sp_worker_waiter(worker);
+
+		if (waiter->ring == ring && withdrawn >> waiter->slot & 1 &&
+		    atomic_load(&slots->slot[waiter->slot].withdrawn) == waiter->generation)
+			sp_worker_cancel(worker);
+	}
 }
 
 static unsigned serve_pending(struct sp_ring *ring)
@@ -187,6 +253,7 @@ static unsigned serve_pending(struct sp_ring *ring)
 	uint32_t pending;
 	unsigned served = 0;
 
+	take_withdrawals(ring);
 	if (atomic_load_explicit(word, memory_order_relaxed) == 0)
 		return 0;
 	pending = atomic_exchange(word, 0);

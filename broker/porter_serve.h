@@ -10,6 +10,7 @@
 
 #include "broker/calls.h"
 #include "broker/ring.h"
+#include "broker/worker.h"
 #include "ipc/slots.h"
 #include "policy/rules.h"
 
@@ -43,7 +44,7 @@ struct sp_porter {
 
 	struct event_base *base;
 	struct event *control_event, *sandboxee_event, *children_event, *init_event,
-	    *listener_event, *wall_event;
+	    *listener_event, *workers_event, *look_event, *wall_event;
 
 	bool locked; /* the broker knows */
 	bool ended;
@@ -62,7 +63,9 @@ struct sp_porter {
 	uint8_t arena[32 * 1024] __attribute__((aligned(16)));
 	struct sp_answer answer;
 	struct sp_refusal refusal;
-	struct sp_notify *notify; /* owned; NULL: the sandboxee has a runtime */
+	struct sp_work work;        /* what is left of it */
+	struct sp_notify *notify;   /* owned; NULL: the sandboxee has a runtime */
+	struct sp_workers *workers; /* owned; does what may wait */
 };
 
 enum sp_serve_result {
@@ -78,6 +81,18 @@ enum sp_serve_result sp_porter_serve(struct sp_ring *ring);
  * owned there; what was refused has been reported.
  */
 void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
+
+/*
+ * The call that was decided on last may wait: true where a worker does it, and the waiter is answered
+ * when it is done. Else porter->answer is the answer.
+ */
+bool sp_porter_leave(struct sp_porter *porter, const struct sp_waiter *waiter);
+
+/* Callers that wait are looked at from now on. */
+void sp_porter_look_soon(struct sp_porter *porter);
+
+/* Answers with porter->answer who waited for a slot's call. */
+void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
 
 /* The answer to a system call that is not brokered and that the policy refuses, reported. */
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);

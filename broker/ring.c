@@ -264,6 +264,7 @@ void sp_ring_free(struct sp_ring *ring)
 	for (size_t i = 0; i < SP_RINGS_MAX; i++)
 		if (porter->rings[i] == ring)
 			porter->rings[i] = NULL;
+	sp_workers_forget(porter->workers, ring);
 	destroy(ring);
 }
 

@@ -264,6 +264,24 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 	return 0;
 }
 
+static uint64_t parse_signals(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 16) : 0;
+}
+
+bool sp_caller_is_signalled(const struct sp_view *view, pid_t outer)
+{
+	char text[32768];
+	uint64_t pending;
+
+	if (read_status(view, outer, text, sizeof(text)) < 0)
+		return false;
+	pending = parse_signals(text, "\nSigPnd:\t") | parse_signals(text, "\nShdPnd:\t");
+	return pending & ~(parse_signals(text, "\nSigBlk:\t") | parse_signals(text, "\nSigIgn:\t"));
+}
+
 /* Where the thread's descriptor, or its cwd, is found. Its own entry: threads may have unshared theirs. */
 struct entry {
 	int proc;

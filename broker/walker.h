@@ -34,6 +34,7 @@ struct sp_request {
 	const struct sp_call *call;
 	struct sp_answer *answer;
 	struct sp_refusal *refusal;
+	struct sp_work *work; /* NULL: nobody waits */
 };
 
 enum sp_walk_flags {
@@ -134,6 +135,13 @@ static inline void sp_own_name(int fd, char ret_name[SP_OWN_NAME])
 {
 	(void)snprintf(ret_name, SP_OWN_NAME, "%d", fd);
 }
+
+/* From this size on freeing what a file holds is left to who may take long. */
+#define SP_LARGE_FILE (UINT64_C(256) << 20)
+
+/* Leaves the rest of a call that has been decided on to who may wait; the object, borrowed, is what it
+ * is about. 0; -EAGAIN: there is nobody. */
+int sp_leave(const struct sp_request *request, int object, const struct sp_work *work);
 
 /* A held object once more, with `flags` and never waiting: a descriptor, or -errno. */
 int sp_view_reopen(const struct sp_view *view, int fd, int flags);

@@ -32,6 +32,41 @@
 #define SP_REG_INSTRUCTION 16 /* RIP */
 #define SP_REG_STACK 15       /* RSP */
 
+#define SP_CALL_LENGTH 2 /* of the instruction that makes a system call */
+
+/*
+ * At file scope, once: defines sp_interruptible_call(), which makes the call unless *cancelled, and the
+ * labels by which a signal's handler tells that it has come before the call. Then it goes on behind
+ * it, as if the call had been interrupted.
+ */
+#define SP_INTERRUPTIBLE_CALL                                                                      \
+	long sp_interruptible_call(long nr, long a0, long a1, long a2, _Atomic int *cancelled);    \
+	extern const char sp_interruptible_begin[], sp_interruptible_end[],                        \
+	    sp_interruptible_skipped[];                                                            \
+	__asm__(".pushsection .text\n"                                                             \
+		".hidden sp_interruptible_call, sp_interruptible_begin\n"                          \
+		".hidden sp_interruptible_end, sp_interruptible_skipped\n"                         \
+		".globl sp_interruptible_call, sp_interruptible_begin\n"                           \
+		".globl sp_interruptible_end, sp_interruptible_skipped\n"                          \
+		".type sp_interruptible_call, @function\n"                                         \
+		"sp_interruptible_call:\n"                                                         \
+		"	movq %rdi, %rax\n"                                                               \
+		"	movq %rsi, %rdi\n"                                                               \
+		"	movq %rdx, %rsi\n"                                                               \
+		"	movq %rcx, %rdx\n"                                                               \
+		"	xorl %r10d, %r10d\n"                                                             \
+		"sp_interruptible_begin:\n"                                                        \
+		"	cmpl $0, (%r8)\n"                                                                \
+		"	jne sp_interruptible_skipped\n"                                                  \
+		"	syscall\n"                                                                       \
+		"sp_interruptible_end:\n"                                                          \
+		"	ret\n"                                                                           \
+		"sp_interruptible_skipped:\n"                                                      \
+		"	movq $-4, %rax\n" /* EINTR */                                              \
+		"	ret\n"                                                                           \
+		".size sp_interruptible_call, . - sp_interruptible_call\n"                         \
+		".popsection");
+
 /* A raw system call: no errno, no TLS, no cancellation. Async-signal-safe. */
 static inline long sp_raw_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
 {
@@ -63,7 +98,7 @@ static inline void sp_cpu_relax(void)
 static inline void sp_registers_call(struct user_regs_struct *registers, long nr,
 				     const unsigned long argument[6])
 {
-	registers->rip -= 2; /* the length of the instruction */
+	registers->rip -= SP_CALL_LENGTH;
 	registers->rax = (unsigned long)nr;
 	registers->orig_rax = ~0ul; /* no call under way that could be restarted */
 	registers->rdi = argument[0];

@@ -162,6 +162,7 @@ bool sp_call_changes_nothing(const struct sp_call *call);
 struct sp_answer {
 	int64_t result; /* >= 0, or -errno */
 	int descriptor; /* -1 where none goes back */
+	bool pipe;      /* it is an end of a pipe or FIFO: the last copy's closing is felt */
 	size_t out_length;
 	uint8_t out[SP_OUT_MAX];
 };

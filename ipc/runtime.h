@@ -4,7 +4,7 @@
 #define SALLYPORT_IPC_RUNTIME_H
 
 /* Grows with every change of the messages, the table or the slots. Both ends are of one release. */
-#define SP_PROTOCOL_VERSION 2u
+#define SP_PROTOCOL_VERSION 3u
 
 /* Descriptors of a sandboxee that its program neither sees closed nor can replace. High, so that
  * lowest-free allocation and sweeps of small numbers miss them. */
@@ -17,5 +17,12 @@
  * lets the runtime's own calls through. It can be forged: only calls that harm nobody but the
  * caller have such an exemption. */
 #define SP_RUNTIME_MARK 0x53505254u
+
+/* A thread that the porter makes, and the signal that interrupts one: ignored by who does not expect
+ * it. <sched.h>, <signal.h>. */
+#define SP_WORKER_CLONE                                                                            \
+	(CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |                   \
+	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+#define SP_WORKER_SIGNAL SIGURG
 
 #endif

@@ -38,6 +38,7 @@ struct sp_slot {
 	sp_atomic_u32 sleeping;           /* the thread waits on the futex: wake it */
 	sp_atomic_u32 length;             /* of the message in `bytes` */
 	uint32_t generation;              /* of the last claim; only the sandboxee uses it */
+	sp_atomic_u32 withdrawn;          /* the generation whose call is to end, if it waits */
 	_Alignas(64) uint8_t bytes[SP_SLOT_BYTES];
 };
 
@@ -45,6 +46,7 @@ struct sp_slots {
 	_Alignas(64)
 	    sp_atomic_u32 awake; /* written by the porter: it looks at `pending` by itself */
 	_Alignas(64) sp_atomic_u32 pending; /* bit i: slot i holds a request */
+	sp_atomic_u32 withdrawn;            /* bit i: look at slot i's `withdrawn` */
 	_Alignas(64) uint32_t
 	    spin_rounds; /* written once by the porter: how often a caller may look; 0: never */
 	_Alignas(4096) struct sp_slot slot[SP_SLOT_COUNT];

@@ -720,10 +720,13 @@ static const struct row listener_rows[] = {
     {__NR_ioctl, {USED(INT_IS(1, SECCOMP_IOCTL_NOTIF_ADDFD))}},
 };
 
-/* No memory of the porter's is ever executable. */
-static const struct row porter_memory[] = {
+/* No memory of the porter's is ever executable. The only processes that it makes are threads, and the
+ * only signal that it sends them means nothing to others. */
+static const struct row porter_rows[] = {
     {__NR_mmap, {USED(LONG_MASKED(2, PROT_EXEC, 0))}},
     {__NR_mprotect, {USED(LONG_MASKED(2, PROT_EXEC, 0))}},
+    {__NR_clone, {USED(LONG_IS(0, SP_WORKER_CLONE))}},
+    {__NR_tgkill, {USED(INT_IS(2, SP_WORKER_SIGNAL))}},
 };
 
 static bool porter_needs(const struct compilation *c)
@@ -746,7 +749,7 @@ static int decide_porter_call(struct compilation *c)
 	static const char source[] = "built in: the porter's work";
 	const struct decision allow = {.action = SECCOMP_RET_ALLOW, .source = source};
 	int r = porter_needs(c) ? decide(c, &allow)
-				: decide_rows(c, &allow, porter_memory, SP_ELEMENTS(porter_memory));
+				: decide_rows(c, &allow, porter_rows, SP_ELEMENTS(porter_rows));
 
 	if (r == 0 && c->purpose == PURPOSE_LISTENER)
 		r = decide_rows(c, &allow, listener_rows, SP_ELEMENTS(listener_rows));

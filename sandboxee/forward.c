@@ -25,6 +25,9 @@
 /* A porter on another CPU takes a request within this part of the rounds, or does not run at all. */
 #define SPIN_TAKEN 64u
 
+/* How long a call takes before it is thought to wait for others. */
+#define PATIENCE_NS 20000000
+
 /* One call under way. Lives on the slot's stack. */
 struct exchange {
 	const struct sp_trap *trap;
@@ -34,6 +37,8 @@ struct exchange {
 	uint32_t generation;
 	uint64_t flags; /* of the call, as sent */
 	long result;
+	long
+	    interruption; /* by a signal that waits, of a call that does: -EINTR or SP_SIGNALS_AGAIN; 0 */
 	struct sp_marshal_buffers buffers;
 	uint8_t arena[SP_OUT_MAX + 512] __attribute__((aligned(16)));
 };
@@ -131,25 +136,49 @@ static bool spin(const struct exchange *exchange)
 	return false;
 }
 
+static void ring(void)
+{
+	static const uint64_t one = 1;
+
+	(void)sp_raw_syscall(__NR_write, SP_DOORBELL_FD, (long)&one, sizeof(one), 0, 0, 0);
+}
+
+/* If the call waits for others, it ends now: with EINTR, or done. */
+static void withdraw(struct exchange *exchange)
+{
+	atomic_store(&exchange->slot->withdrawn, exchange->generation);
+	atomic_fetch_or(&sp_runtime.slots->withdrawn, 1u << exchange->index);
+	ring();
+}
+
+/* The longer it takes, the more likely it waits for others: then signals are looked for, which nothing
+ * tells of while they are blocked. */
 static void sleep_until_done(struct exchange *exchange)
 {
+	struct timespec patience = {.tv_nsec = PATIENCE_NS};
 	struct sp_slot *slot = exchange->slot;
 
 	atomic_store(&slot->sleeping, 1);
 	for (;;) {
 		uint32_t state = atomic_load(&slot->state);
+		long r;
 
 		if (state == SP_SLOT_DONE)
 			break;
 		/* Not private: the waker is another process. */
-		(void)futex(&slot->state, FUTEX_WAIT, state, NULL);
+		r = futex(&slot->state, FUTEX_WAIT, state,
+			  exchange->interruption ? NULL : &patience);
+		if (r != -ETIMEDOUT)
+			continue;
+		exchange->interruption = sp_signals_interruption(exchange->trap);
+		if (exchange->interruption)
+			withdraw(exchange);
 	}
 	atomic_store_explicit(&slot->sleeping, 0, memory_order_relaxed);
 }
 
 static void post_and_wait(struct exchange *exchange, size_t length)
 {
-	static const uint64_t one = 1;
 	struct sp_slots *slots = sp_runtime.slots;
 
 	atomic_store_explicit(&exchange->slot->length, (uint32_t)length, memory_order_relaxed);
@@ -157,7 +186,7 @@ static void post_and_wait(struct exchange *exchange, size_t length)
 	atomic_fetch_or(&slots->pending, 1u << exchange->index);
 	/* Who has to wake the porter first has time to sleep. */
 	if (!atomic_load(&slots->awake))
-		(void)sp_raw_syscall(__NR_write, SP_DOORBELL_FD, (long)&one, sizeof(one), 0, 0, 0);
+		ring();
 	else if (spin(exchange))
 		return;
 	sleep_until_done(exchange);
@@ -469,10 +498,13 @@ static void on_slot_stack(void *data)
 	exchange.slot = &sp_runtime.slots->slot[crossing->index];
 	exchange.generation = ++exchange.slot->generation;
 	exchange.result = -EIO;
+	exchange.interruption = 0;
 	if (crossing->info)
 		forward_call(&exchange);
 	else
 		forward_refused(&exchange);
+	if (exchange.result == -EINTR && exchange.interruption == SP_SIGNALS_AGAIN)
+		exchange.result = sp_signals_again(exchange.trap);
 	crossing->result = exchange.result;
 }
 

@@ -80,6 +80,16 @@ long sp_signals_ppoll(const struct sp_trap *trap);
 long sp_signals_pselect(const struct sp_trap *trap);
 long sp_signals_epoll(const struct sp_trap *trap);
 
+/*
+ * What a signal that has come meanwhile does to a call that waits, as its disposition says: -EINTR,
+ * SP_SIGNALS_AGAIN (the call is made again behind its handler), or 0: there is none.
+ */
+#define SP_SIGNALS_AGAIN 1
+long sp_signals_interruption(const struct sp_trap *trap);
+
+/* Has the program make its call again; returns what its result register must hold for that. */
+long sp_signals_again(const struct sp_trap *trap);
+
 /* A SIGSYS that no filter raised: does what the program believes that the signal does. */
 void sp_signals_deliver(pid_t pid, const siginfo_t *info, ucontext_t *context);
 

@@ -342,3 +342,38 @@ long sp_signals_epoll(const struct sp_trap *trap)
 	return sp_raw_syscall(trap->nr, marked(argument[0]), argument[1], argument[2], argument[3],
 			      (long)&mask, SET_SIZE);
 }
+
+/* ---- calls that wait for others ---- */
+
+static bool is_ignored_by_default(int signal)
+{
+	return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH;
+}
+
+long sp_signals_interruption(const struct sp_trap *trap)
+{
+	kernel_sigset pending;
+
+	if (sp_raw_syscall(__NR_rt_sigpending, (long)&pending, SET_SIZE, 0, 0, 0, SP_RUNTIME_MARK) <
+	    0)
+		return 0;
+	pending &= ~mask_get(trap->context);
+	for (int signal = 1; signal <= LAST_SIGNAL; signal++) {
+		struct kernel_sigaction action;
+
+		if (!(pending & BIT(signal)) || action_raw(signal, NULL, &action) < 0 ||
+		    action.handler == (uintptr_t)SIG_IGN)
+			continue;
+		if (action.handler != (uintptr_t)SIG_DFL)
+			return action.flags & SA_RESTART ? SP_SIGNALS_AGAIN : -EINTR;
+		if (!is_ignored_by_default(signal))
+			return SP_SIGNALS_AGAIN;
+	}
+	return 0;
+}
+
+long sp_signals_again(const struct sp_trap *trap)
+{
+	trap->context->uc_mcontext.gregs[SP_REG_INSTRUCTION] -= SP_CALL_LENGTH;
+	return trap->nr;
+}

@@ -2,7 +2,6 @@
 /* open, creat, openat, openat2. */
 #include <errno.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 
 #include "broker/walker.h"
 #include "ipc/util.h"
@@ -120,25 +119,29 @@ static bool is_tame(unsigned major_number, unsigned minor_number)
 	return false;
 }
 
-/* FIFOs are for who needs not wait for the other end: this process answers all callers. A writer learns
- * from ENXIO that there is no reader. */
-static bool is_special(const struct opening *o, mode_t mode, unsigned major_number,
-		       unsigned minor_number)
+static bool is_special(const struct sp_walk *walk)
 {
+	mode_t mode = walk->status.stx_mode;
+
 	if (S_ISCHR(mode))
-		return !is_tame(major_number, minor_number);
-	if (S_ISFIFO(mode))
-		return !(o->flags & O_NONBLOCK) && (o->flags & O_ACCMODE) == O_RDONLY;
+		return !is_tame(walk->status.stx_rdev_major, walk->status.stx_rdev_minor);
 	return S_ISSOCK(mode) || S_ISBLK(mode);
 }
 
-static int refuse_special(const struct opening *o, const struct sp_walk *walk, mode_t mode)
+static int refuse_special(const struct opening *o, const struct sp_walk *walk)
 {
+	mode_t mode = walk->status.stx_mode;
 	const char *detail = S_ISFIFO(mode)   ? "is a FIFO"
 			     : S_ISSOCK(mode) ? "is a socket"
 					      : "is a device";
 
 	return sp_refuse(o->request, walk->name, &walk->decision, ENXIO, detail);
+}
+
+/* What is opened is felt by others, or does something. */
+static bool is_felt(mode_t mode)
+{
+	return !S_ISREG(mode) && !S_ISDIR(mode);
 }
 
 static int truncate_file(const struct opening *o, int fd)
@@ -154,21 +157,22 @@ static int truncate_file(const struct opening *o, int fd)
 	return ftruncate(writable, 0) < 0 ? -errno : 0;
 }
 
+/* Only some of the names of a file with several links are known to the policy. */
+static int check_links(const struct opening *o, const struct sp_walk *walk, mode_t mode,
+		       uint64_t links)
+{
+	if (!S_ISREG(mode) || links <= 1 || !writes(o->flags))
+		return 0;
+	return sp_require(o->request, walk, SP_RIGHT_LINKED);
+}
+
 static int check_file(const struct opening *o, const struct sp_walk *walk, int fd,
 		      const struct stat *status)
 {
-	if (is_special(o, status->st_mode, major(status->st_rdev), minor(status->st_rdev)))
-		return refuse_special(o, walk, status->st_mode);
-	/* Only some of the names of a file with several links are known to the policy. */
-	if (S_ISREG(status->st_mode) && status->st_nlink > 1 && writes(o->flags)) {
-		int r = sp_require(o->request, walk, SP_RIGHT_LINKED);
+	int r = check_links(o, walk, status->st_mode, status->st_nlink);
 
-		if (r < 0)
-			return r;
-	}
-	/* Of a device or a FIFO the kernel truncates nothing. */
-	if (!(o->flags & O_TRUNC) || S_ISCHR(status->st_mode) || S_ISFIFO(status->st_mode))
-		return 0;
+	if (r < 0 || !(o->flags & O_TRUNC))
+		return r;
 	return S_ISDIR(status->st_mode) ? -EISDIR : truncate_file(o, fd);
 }
 
@@ -187,7 +191,7 @@ static int give(const struct opening *o, int fd)
 }
 
 /* Looks at what was opened before anybody gets it. AGAIN: it lies in a /proc that only the slow way
- * may enter. */
+ * may enter, or was put in the place of what was looked at before. */
 static int examine(const struct opening *o, const struct sp_walk *walk, int *fd, bool fast)
 {
 	struct stat status;
@@ -196,6 +200,8 @@ static int examine(const struct opening *o, const struct sp_walk *walk, int *fd,
 	if (fstat(*fd, &status) < 0)
 		return -errno;
 	if (fast && sp_view_is_stray_proc(o->request->view, *fd, status.st_dev))
+		return AGAIN;
+	if (!(o->flags & O_PATH) && is_felt(status.st_mode))
 		return AGAIN;
 	r = o->flags & O_PATH ? 0 : check_file(o, walk, *fd, &status);
 	return r < 0 ? r : give(o, TAKE_FD(*fd));
@@ -211,9 +217,6 @@ static int open_fast(const struct opening *o)
 	if ((o->flags & (CREATING | O_TRUNC)) || o->resolve)
 		return AGAIN;
 	r = sp_walk_fast(o->request, call->dirfd, call->path, quiet(o->flags), o->needed, &walk);
-	/* The slow way tells a FIFO without a reader from other troubles. */
-	if (r == -ENXIO)
-		return AGAIN;
 	return r == 0 ? examine(o, &walk, &walk.object, true) : r;
 }
 
@@ -262,9 +265,50 @@ static int check_existing(const struct opening *o, const struct sp_walk *walk)
 	r = sp_require(o->request, walk, o->needed);
 	if (r < 0 || (o->flags & O_PATH))
 		return r;
-	return is_special(o, mode, walk->status.stx_rdev_major, walk->status.stx_rdev_minor)
-		   ? refuse_special(o, walk, mode)
-		   : 0;
+	return is_special(walk) ? refuse_special(o, walk) : 0;
+}
+
+/* What a held object is opened with: no flag is left that speaks of its name. */
+static int held_flags(const struct opening *o)
+{
+	return (int)(o->flags & (O_ACCMODE | STATUS_FLAGS | O_SYNC | LARGEFILE));
+}
+
+/* The opening, and the truncation behind it, may wait. Of a FIFO the kernel truncates nothing. */
+static int leave(const struct opening *o, const struct sp_walk *walk)
+{
+	const struct sp_work work = {
+	    .flags = held_flags(o),
+	    .gives = true,
+	    .truncates = S_ISREG(walk->status.stx_mode) && (o->flags & O_TRUNC),
+	};
+
+	return sp_leave(o->request, walk->object, &work);
+}
+
+/* A FIFO without O_NONBLOCK waits for its other end: whoever reads does, whoever writes if nobody reads
+ * yet, which ENXIO tells. */
+static int open_felt(const struct opening *o, const struct sp_walk *walk)
+{
+	bool waits = S_ISFIFO(walk->status.stx_mode) && !(o->flags & O_NONBLOCK);
+	int fd = -ENXIO;
+
+	if (!waits || (o->flags & O_ACCMODE) != O_RDONLY)
+		fd = sp_view_reopen(o->request->view, walk->object, held_flags(o));
+	if (fd == -ENXIO && waits)
+		return o->request->work ? leave(o, walk) : refuse_special(o, walk);
+	o->request->answer->pipe = S_ISFIFO(walk->status.stx_mode);
+	return fd < 0 ? fd : give(o, fd);
+}
+
+/* Somebody has a lease of the file, and is asked to give it up; or there is much to free. */
+static bool takes_long(const struct opening *o, const struct sp_walk *walk, int fd)
+{
+	if (!S_ISREG(walk->status.stx_mode) || !o->request->work)
+		return false;
+	return fd == -EAGAIN
+		   ? !(o->flags & O_NONBLOCK)
+		   : fd >= 0 && (o->flags & O_TRUNC) && walk->status.stx_size >= SP_LARGE_FILE;
 }
 
 static int open_existing(const struct opening *o, const struct sp_walk *walk)
@@ -275,6 +319,8 @@ static int open_existing(const struct opening *o, const struct sp_walk *walk)
 
 	if (r < 0)
 		return r;
+	if (is_felt(walk->status.stx_mode) && !(o->flags & O_PATH))
+		return open_felt(o, walk);
 	if (o->flags & TMPFILE_BIT)
 		fd = open_masked(o, walk, flags | (o->flags & O_EXCL));
 	else
@@ -284,8 +330,10 @@ static int open_existing(const struct opening *o, const struct sp_walk *walk)
 		return AGAIN;
 	if (fd == -ENOENT && (o->flags & O_CREAT))
 		return AGAIN;
-	if (fd == -ENXIO && S_ISFIFO(walk->status.stx_mode) && !(o->flags & O_NONBLOCK))
-		return refuse_special(o, walk, walk->status.stx_mode);
+	if (takes_long(o, walk, fd)) {
+		r = check_links(o, walk, walk->status.stx_mode, walk->status.stx_nlink);
+		return r < 0 ? r : leave(o, walk);
+	}
 	return fd < 0 ? fd : examine(o, walk, &fd, false);
 }
 

@@ -28,9 +28,23 @@ static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_REMOVEXATTR] = sp_call_removexattr,
 };
 
+int sp_leave(const struct sp_request *request, int object, const struct sp_work *work)
+{
+	int held;
+
+	if (!request->work)
+		return -EAGAIN;
+	held = fcntl(object, F_DUPFD_CLOEXEC, 0);
+	if (held < 0)
+		return -errno;
+	*request->work = *work;
+	request->work->object = held;
+	return 0;
+}
+
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
 		     struct sp_caller *caller, const struct sp_call *call, struct sp_answer *answer,
-		     struct sp_refusal *ret_refusal)
+		     struct sp_refusal *ret_refusal, struct sp_work *ret_work)
 {
 	struct sp_request request = {
 	    .view = view,
@@ -39,9 +53,13 @@ void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
 	    .call = call,
 	    .answer = answer,
 	    .refusal = ret_refusal,
+	    .work = ret_work,
 	};
 
+	if (ret_work)
+		*ret_work = (struct sp_work)SP_WORK_NONE;
 	answer->descriptor = -1;
+	answer->pipe = false;
 	answer->out_length = 0;
 	ret_refusal->error = 0;
 	ret_refusal->name[0] = '\0';

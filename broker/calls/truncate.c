@@ -22,6 +22,17 @@ static int check_file(const struct sp_request *request, const struct sp_walk *wa
 	return check_limit(request, walk);
 }
 
+static int leave(const struct sp_request *request, const struct sp_walk *walk)
+{
+	const struct sp_work work = {
+	    .flags = O_WRONLY,
+	    .truncates = true,
+	    .length = (off_t)request->call->size,
+	};
+
+	return sp_leave(request, walk->object, &work);
+}
+
 int64_t sp_call_truncate(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
@@ -36,7 +47,11 @@ int64_t sp_call_truncate(struct sp_request *request)
 		r = check_file(request, &walk);
 	if (r < 0)
 		return r;
+	if (walk.status.stx_size >= (uint64_t)length + SP_LARGE_FILE && request->work)
+		return leave(request, &walk);
 	writable = sp_view_reopen(request->view, walk.object, O_WRONLY);
+	if (writable == -EAGAIN) /* somebody has a lease of it */
+		return leave(request, &walk);
 	if (writable < 0)
 		return writable;
 	return ftruncate(writable, length) < 0 ? -errno : 0;

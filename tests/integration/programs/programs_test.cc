@@ -144,6 +144,11 @@ const Row kRows[] = {
      "bash -c 'exec 3<>fifo; echo through >&3; read -r line <&3; echo $line; echo again > fifo; "
      "read -r line <&3; echo $line'",
      "mkfifo fifo", EXACT},
+    {"fifo_meet", WRITES " " RUNS,
+     "bash -c 'mkfifo f g; cat f & echo over > f; wait; (read -r x < f; echo got $x > g) & echo "
+     "there "
+     "> f; read -r y < g; wait; echo $y; for i in 1 2 3; do echo $i > f & cat f; wait; done'",
+     "", EXACT},
     {"full", READS " " RUNS,
      "bash -c 'echo x > /dev/full; echo $?; head -c 4 /dev/zero | od -c; head -c 8 /dev/urandom | "
      "wc -c'",

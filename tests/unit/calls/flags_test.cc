@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags, modes, kinds of files: what a descriptor can do is never above the policy.
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -150,6 +151,119 @@ TEST_F(Flags, FifosOpenWhereNobodyNeedsToWait)
 	}
 	World other({{t("all/**"), SP_RIGHT_READ}});
 	EXPECT_TRUE(other.open(t("all/fifo"), O_WRONLY).refused_with(EACCES));
+}
+
+// Whether a name was opened since the last time, but for a look (O_PATH).
+class Watch
+{
+      public:
+	explicit Watch(const std::string &path) : fd_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC))
+	{
+		EXPECT_GE(inotify_add_watch(fd_.get(), path.c_str(), IN_OPEN), 0) << path;
+	}
+	bool opened() const
+	{
+		char events[4096];
+
+		return read(fd_.get(), events, sizeof(events)) > 0;
+	}
+
+      private:
+	Fd fd_;
+};
+
+TEST_F(Flags, WhatIsRefusedOrWaitsIsNotOpened)
+{
+	const uint32_t both = SP_RIGHT_READ | SP_RIGHT_WRITE;
+	World world({{"/dev/**", both}, {t("all/**"), both}});
+	struct sp_work work;
+
+	world.leave_work_to(&work);
+	ASSERT_EQ(0, mkfifo(t("all/fifo").c_str(), 0600));
+	for (const char *name : {"/dev/ptmx", "/dev/pts/ptmx", "/dev/kmsg", "/dev/tty0"}) {
+		if (access(name, R_OK) < 0) /* of which no news can be had */
+			continue;
+		Watch watch(name);
+		for (uint64_t flags : {O_RDONLY, O_RDWR, O_WRONLY | O_NONBLOCK})
+			EXPECT_EQ(-ENXIO, world.open(name, flags).result) << name;
+		EXPECT_FALSE(watch.opened()) << name;
+	}
+	Watch fifo(t("all/fifo")), null("/dev/null");
+	for (uint64_t flags : {O_RDONLY, O_WRONLY, O_CREAT | O_WRONLY | O_TRUNC}) {
+		EXPECT_EQ(0, world.open(t("all/fifo"), flags).result);
+		ASSERT_GE(work.object, 0) << flags;
+		EXPECT_TRUE(work.gives && !work.truncates);
+		EXPECT_EQ(flags & O_ACCMODE, work.flags & (O_ACCMODE | O_NONBLOCK));
+		close(work.object);
+	}
+	EXPECT_EQ(-ENXIO, world.open(t("all/fifo"), O_WRONLY | O_NONBLOCK).result);
+	EXPECT_EQ(-1, work.object);
+	EXPECT_FALSE(fifo.opened());
+	EXPECT_EQ(0, world.open("/dev/null", O_RDWR).result);
+	EXPECT_TRUE(null.opened());
+}
+
+// A file whose opening breaks a lease, and one that is long in the truncating.
+TEST_F(Flags, WhatTakesLongIsLeftToDo)
+{
+	struct sp_work work;
+	World world({{t("all/**"), SP_RIGHT_READ | SP_RIGHT_WRITE}});
+	const off_t large = 300 << 20;
+
+	world.leave_work_to(&work);
+	write_file(t("all/large"));
+	ASSERT_EQ(0, truncate(t("all/large").c_str(), large));
+	EXPECT_EQ(0, world.open(t("all/large"), O_RDWR | O_TRUNC).result);
+	ASSERT_GE(work.object, 0);
+	EXPECT_TRUE(work.gives && work.truncates && work.length == 0);
+	close(work.object);
+	Call call = {SP_CALL_truncate, t("all/large")};
+	call.size = 7;
+	EXPECT_EQ(0, world.perform(call).result);
+	ASSERT_GE(work.object, 0);
+	EXPECT_TRUE(!work.gives && work.truncates && work.length == 7);
+	close(work.object);
+	call.size = large - 1;
+	EXPECT_EQ(0, world.perform(call).result);
+	EXPECT_EQ(-1, work.object);
+	world_->leave_work_to(nullptr);
+	EXPECT_EQ(0, world_->open(t("all/large"), O_RDWR | O_TRUNC).result);
+	EXPECT_EQ("", read_file(t("all/large")));
+}
+
+TEST_F(Flags, AFileWithALeaseIsLeftToDo)
+{
+	struct sp_work work;
+	World world({{t("all/**"), SP_RIGHT_READ | SP_RIGHT_WRITE}});
+	int ready[2], done[2];
+	char byte;
+
+	world.leave_work_to(&work);
+	write_file(t("all/leased"));
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, pipe(done));
+	pid_t holder = fork();
+	if (holder == 0) {
+		signal(SIGIO, SIG_IGN);
+		int fd = open(t("all/leased").c_str(), O_RDONLY);
+		bool holds = fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+		_exit(write(ready[1], holds ? "y" : "n", 1) == 1 && read(done[0], &byte, 1) == 1
+			  ? 0
+			  : 1);
+	}
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	if (byte == 'y') {
+		EXPECT_EQ(0, world.open(t("all/leased"), O_WRONLY).result);
+		EXPECT_GE(work.object, 0);
+		close(work.object);
+		EXPECT_EQ(-EAGAIN, world.open(t("all/leased"), O_WRONLY | O_NONBLOCK).result);
+		EXPECT_EQ(-1, work.object);
+		EXPECT_EQ(-EAGAIN, world_->open(t("all/leased"), O_WRONLY).result);
+	}
+	ASSERT_EQ(1, write(done[1], "", 1));
+	ASSERT_EQ(holder, waitpid(holder, nullptr, 0));
+	for (int fd : {ready[0], ready[1], done[0], done[1]})
+		close(fd);
 }
 
 // Those that do nothing to anybody, by what they are and not by their name.

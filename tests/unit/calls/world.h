@@ -280,7 +280,8 @@ class World
 		sp_caller caller = caller_;
 
 		caller.tid = plain.tid;
-		sp_call_perform(&view_, rules_.get(), &caller, &plain, answer.get(), refusal.get());
+		sp_call_perform(&view_, rules_.get(), &caller, &plain, answer.get(), refusal.get(),
+				work_);
 		return {answer->result,
 			Fd(answer->descriptor),
 			std::string(reinterpret_cast<char *>(answer->out), answer->out_length),
@@ -288,6 +289,12 @@ class World
 			refusal->name,
 			refusal->rule ? refusal->rule : "",
 			refusal->detail ? refusal->detail : ""};
+	}
+
+	// What may wait is left there from now on; else it is refused.
+	void leave_work_to(struct sp_work *work)
+	{
+		work_ = work;
 	}
 
 	Outcome open(const std::string &path, uint64_t flags, uint64_t mode = 0) const
@@ -308,6 +315,7 @@ class World
 	struct sp_view view_;
 	struct sp_caller caller_ = {};
 	Rules rules_;
+	struct sp_work *work_ = nullptr;
 };
 
 } // namespace calls
