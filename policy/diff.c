@@ -439,6 +439,30 @@ static void diff_layers(struct diff *diff)
 	}
 }
 
+/* Filters that others wrote are compared as they are: byte by byte. */
+static bool same_extras(const struct sp_policy *first, const struct sp_policy *second)
+{
+	if (first->extra_count != second->extra_count)
+		return false;
+	for (size_t i = 0; i < first->extra_count; i++)
+		if (first->extras[i].length != second->extras[i].length ||
+		    memcmp(first->extras[i].bytes, second->extras[i].bytes,
+			   first->extras[i].length) != 0)
+			return false;
+	return true;
+}
+
+static void diff_extras(struct diff *diff)
+{
+	const struct sp_policy *first = diff->side[0].policy, *second = diff->side[1].policy;
+
+	if (same_extras(first, second))
+		return;
+	diff->differences++;
+	(void)fprintf(diff->out, "~ filters of others: %zu | %zu\n", first->extra_count,
+		      second->extra_count);
+}
+
 /* ---- the function for all ---- */
 
 static void clear_diff(struct diff *diff)
@@ -463,6 +487,7 @@ static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy
 		return r;
 	diff_limits(diff);
 	diff_layers(diff);
+	diff_extras(diff);
 	return 0;
 }
 

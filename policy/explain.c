@@ -329,6 +329,9 @@ void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *ca
 	free(list.entries);
 	for (size_t i = 0; i < finding->named_count; i++)
 		print_named(out, subject, &finding->named[i]);
+	if (subject->policy->extra_count > 0)
+		(void)fprintf(out, "%zu filters of others are asked as well, and may refuse it\n",
+			      subject->policy->extra_count);
 }
 
 /* ---- JSON ---- */
@@ -436,7 +439,7 @@ void sp_explain_json(FILE *out, const struct sp_subject *subject, const char *ca
 	gather_calls(subject, invocation->nr, finding, &list);
 	json_entries(out, subject, &list);
 	free(list.entries);
-	(void)fputs(", \"names\": [", out);
+	(void)fprintf(out, ", \"filters\": %zu, \"names\": [", subject->policy->extra_count);
 	for (size_t i = 0; i < finding->named_count; i++) {
 		(void)fputs(i > 0 ? ", " : "", out);
 		json_named(out, subject, &finding->named[i]);

@@ -66,7 +66,8 @@ struct sp_reading {
 	struct sp_place
 	    limit_places[SP_LIMIT_COUNT]; /* of values, where the policy itself has them */
 	uint32_t layers, optional_layers;
-	int error; /* what no text can be blamed for: -ENOMEM */
+	struct sp_argument_of argument; /* of the condition in hand */
+	int error;                      /* what no text can be blamed for: -ENOMEM */
 };
 
 /* The value of a parameter. */

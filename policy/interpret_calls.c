@@ -80,6 +80,14 @@ static bool fits(uint64_t value, unsigned bits)
 	return bits == 64 || value <= UINT32_MAX || value >= (uint64_t)INT32_MIN;
 }
 
+/* Of the constants that the argument takes, or else of all. */
+static const char *nearest_constant(const struct sp_reading *reading, const char *text)
+{
+	const char *own = sp_nearest(text, sp_candidate_argument_constant, &reading->argument);
+
+	return own ? own : sp_nearest(text, sp_candidate_constant, NULL);
+}
+
 /* One number or constant. */
 static bool read_part(struct sp_reading *reading, const struct sp_word *word, unsigned bits,
 		      uint64_t *ret_value, bool *ret_literal)
@@ -93,8 +101,7 @@ static bool read_part(struct sp_reading *reading, const struct sp_word *word, un
 					   : !sp_constant_find(text, ret_value)) {
 		bool digit = *ret_literal || text[0] == '-';
 
-		SP_MISTAKE(reading, word->place,
-			   digit ? NULL : sp_nearest(text, sp_candidate_constant, NULL),
+		SP_MISTAKE(reading, word->place, digit ? NULL : nearest_constant(reading, text),
 			   digit ? "\"%s\" is no number of 64 bits" : "unknown constant \"%s\"",
 			   text);
 		return false;
@@ -266,6 +273,7 @@ static struct sp_condition *read_clause(struct sp_reading *reading, const struct
 
 	if (!read_argument(reading, call, nr, clause->argument, &comparison))
 		return NULL;
+	reading->argument = (struct sp_argument_of){nr, comparison.argument};
 	return clause->members ? read_members(reading, clause, &comparison)
 			       : read_comparison(reading, clause, &comparison);
 }

@@ -229,6 +229,8 @@ static uint64_t take_constant(struct reader *reader, unsigned argument)
 	if (strcmp(word, "NULL") == 0 || sp_constant_find(word, &value))
 		return value;
 	name = sp_nearest(word, sp_candidate_argument_constant, &of);
+	if (!name)
+		name = sp_nearest(word, sp_candidate_constant, NULL);
 	MISTAKE(reader, start, strlen(word), name, "unknown constant \"%s\"", word);
 	return 0;
 }

@@ -286,8 +286,12 @@ static int parse_condition(struct proof *proof, size_t start, struct sp_policy *
 
 	if (length < 0)
 		return -ENOMEM;
-	if (with)
-		memcpy(whole + sizeof(before) - 1 + (with - text), "     (", 6);
+	if (with) {
+		char *at = whole + sizeof(before) - 1 + (with - text);
+
+		memset(at, ' ', strlen(" with"));
+		at[strlen(" with")] = '(';
+	}
 	source.text = whole;
 	source.length = (size_t)length;
 	r = sp_interpret(proof->reporter, &source, &wanted, &includes);

@@ -215,6 +215,9 @@ static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t c
 	(void)fputs("}\n", out);
 	text_paths(out, policy);
 	text_settings(out, policy);
+	if (policy->extra_count > 0)
+		(void)fprintf(out, "# %zu filters of others come on top, which no text can hold\n",
+			      policy->extra_count);
 	return r;
 }
 
@@ -367,7 +370,7 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 	(void)fputs("\n  ],\n", out);
 	json_paths(out, policy);
 	json_settings(out, policy);
-	(void)fputs(",\n  \"within\": [", out);
+	(void)fprintf(out, ",\n  \"filters\": %zu,\n  \"within\": [", policy->extra_count);
 	for (size_t i = 0; i < policy->within_count && r == 0; i++) {
 		(void)fputs(i > 0 ? ", " : "", out);
 		r = json_policy(out, policy->within[i]);

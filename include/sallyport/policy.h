@@ -247,7 +247,8 @@ struct sp_explanation *sp_explanation_free(struct sp_explanation *explanation); 
 /*
  * Compares what two policies mean: over all calls with all arguments, all names, limits and layers.
  * *ret_text has for each difference a line with an example: "-" the first allows more, "+" the second
- * does, "~" both refuse or allow, but differently; then the two rules. It is exact: no difference is left out.
+ * does, "~" both refuse or allow, but differently; then the two rules. It is exact: no difference is left out. Names
+ * are compared by their rights, filters that others wrote (sp_policy_add_filter) byte by byte.
  * Returns 0 (they mean the same, the text is empty), 1 (they differ), or an error; -E2BIG is also that
  * patterns meet in too many ways to follow.
  */

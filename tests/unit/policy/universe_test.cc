@@ -545,6 +545,50 @@ TEST_F(UniverseTest, ProofsAboutCallsAgreeWithBruteForce)
 	EXPECT_GT(failed, 50);
 }
 
+/* What is shown means what was shown: of rules of all ranks, for all arguments and names. */
+TEST_F(UniverseTest, WhatIsShownMeansTheSame)
+{
+	Random random(9);
+
+	for (int round = 0; round < 150; round++) {
+		std::string texts[2];
+		const char *verbs[] = {"allow", "deny", "kill", "log", "errno EIO", "deny"};
+
+		for (std::string &text : texts) {
+			for (unsigned n = random() % 5; n > 0; n--) {
+				const Call &call = small_calls[random() % std::size(small_calls)];
+				std::string verb = verbs[random() % std::size(verbs)];
+
+				text += verb + " " + call.name + "(" +
+					random_condition(random, call) + ")" +
+					(verb == "deny" && random() % 2 ? " as ENODEV" : "") + "\n";
+			}
+			if (random() % 2)
+				text += "allow @memory, kill\n";
+		}
+		Policy policy;
+		std::string all = "policy p\n" + std::string(round % 3 ? "include" : "within") +
+				  " q\nsyscalls {\n" + texts[0] + "}\nfiles { read \"" +
+				  random_pattern(random) + "\" }\npolicy q\nsyscalls {\n" +
+				  texts[1] + "}\nfiles { read, write \"" + random_pattern(random) +
+				  "\" }\n";
+		sp_policy *raw = nullptr;
+		char *shown = nullptr, *text = nullptr;
+
+		ASSERT_EQ(0, sp_policy_parse("p", all.data(), all.size(), nullptr, nullptr, &raw))
+		    << all;
+		policy.reset(raw);
+		ASSERT_EQ(0,
+			  sp_policy_show(raw, SP_POLICY_FORM_TEXT, SP_POLICY_FILTER_ALONE, &shown));
+		std::string copy = shown;
+		free(shown);
+		Policy again = sallyport::parse(copy);
+		ASSERT_TRUE(again) << copy;
+		ASSERT_EQ(0, sp_policy_diff(raw, again.get(), &text)) << all << copy << text;
+		free(text);
+	}
+}
+
 /* ---- what is compared beside ---- */
 
 int diff(const std::string &a, const std::string &b, std::string *ret_text)
