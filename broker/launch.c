@@ -3,16 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -160,9 +164,62 @@ static int open_outer_proc(struct launch *launch)
 	return launch->outer_proc < 0 ? -errno : 0;
 }
 
+/* Whether the sandboxee locks itself, with what it finds among its descriptors. */
 static bool has_runtime(const struct launch *launch)
 {
 	return launch->order->plan->interception == SP_INTERCEPTION_COOPERATIVE;
+}
+
+/* "…/sallyport-spawner", which we are, becomes "…/<name>". */
+static int open_beside(const char *name)
+{
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+	int fd;
+
+	if (length < 0)
+		return -errno;
+	path[length] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash || (size_t)(slash + 1 - path) + strlen(name) >= sizeof(path))
+		return -ENAMETOOLONG;
+	memcpy(slash + 1, name, strlen(name) + 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A copy: what sandboxes shared would let them talk to each other, by its locks. */
+static int copy_sealed(int from, int *ret_copy)
+{
+	_cleanup_close_ int copy =
+	    memfd_create("sallyport-runtime", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ssize_t n;
+
+	if (copy < 0)
+		return -errno;
+	while ((n = sendfile(copy, from, NULL, 1 << 20)) > 0)
+		;
+	if (n < 0 ||
+	    fcntl(copy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return -errno;
+	*ret_copy = TAKE_FD(copy);
+	return 0;
+}
+
+static bool is_preloaded(const struct launch *launch)
+{
+	return launch->order->plan->interception == SP_INTERCEPTION_PRELOAD;
+}
+
+static int step_runtime(struct launch *launch)
+{
+	_cleanup_close_ int library = -1;
+
+	if (!is_preloaded(launch))
+		return 0;
+	library = open_beside("libsallyport-preload.so");
+	return library < 0 ? library : copy_sealed(library, &launch->setup.runtime);
 }
 
 static int step_memory(struct launch *launch)
@@ -225,7 +282,8 @@ static int step_landlock(struct launch *launch)
 
 static const char **copy_vector(const ProtobufCBinaryData *data, size_t count)
 {
-	const char **vector = calloc(count + 1, sizeof(*vector));
+	/* One more, for what is added. */
+	const char **vector = calloc(count + 2, sizeof(*vector));
 
 	for (size_t i = 0; vector && i < count; i++) {
 		vector[i] = copy_text(&data[i]);
@@ -233,6 +291,40 @@ static const char **copy_vector(const ProtobufCBinaryData *data, size_t count)
 			return NULL;
 	}
 	return vector;
+}
+
+/*
+ * LD_PRELOAD names the runtime first, so that of all that is preloaded its constructor is the last. A
+ * variable of the user's own stays where it is.
+ */
+static int add_preload(const char **environment, size_t count)
+{
+	static const char name[] = "LD_PRELOAD=";
+	size_t i = 0;
+	char *text;
+
+	while (i < count && strncmp(environment[i], name, sizeof(name) - 1) != 0)
+		i++;
+	if (i == count)
+		text = strdup("LD_PRELOAD=" SP_RUNTIME_NAME);
+	else if (asprintf(&text, "LD_PRELOAD=" SP_RUNTIME_NAME ":%s",
+			  environment[i] + sizeof(name) - 1) < 0)
+		text = NULL;
+	if (!text)
+		return -ENOMEM;
+	environment[i] = text;
+	return 0;
+}
+
+static const char **make_environment(const struct launch *launch)
+{
+	const Sallyport__Wire__LaunchPlan *plan = launch->order->plan;
+	const char **environment = copy_vector(plan->environment, plan->n_environment);
+
+	if (environment && is_preloaded(launch) &&
+	    add_preload(environment, plan->n_environment) < 0)
+		return NULL;
+	return environment;
 }
 
 static bool is_passed(const struct launch *launch, uint32_t number)
@@ -298,7 +390,7 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	start.filters.extras =
 	    sp_rules_extra_filters(launch->setup.rules, &start.filters.extra_count);
 	launch->argv = copy_vector(plan->argument, plan->n_argument);
-	launch->environment = copy_vector(plan->environment, plan->n_environment);
+	launch->environment = make_environment(launch);
 	if (!start.directory || !launch->argv || !launch->environment)
 		return -ENOMEM;
 	start.argv = launch->argv;
@@ -374,8 +466,9 @@ static int step_close(struct launch *launch)
 	for (size_t i = 0; i < launch->order->passed_count + OWN_PLACES; i++)
 		sp_close_pointer(&launch->places[i].from);
 	sp_close_pointer(&launch->outer_proc);
-	if (!has_runtime(launch))
-		sp_close_pointer(&launch->setup.landlock);
+	/* On a floor the sandboxee has taken it already, and no runtime is ever sent one. */
+	if (!has_runtime(launch) && launch->setup.landlock >= 0)
+		(void)close(TAKE_FD(launch->setup.landlock));
 	launch->setup.init = TAKE_FD(launch->init.pidfd);
 	init_close(&launch->init);
 	return 0;
@@ -525,6 +618,7 @@ static const struct {
 	int (*take)(struct launch *launch);
 } steps[] = {
     {LAYER_POLICY, 0, step_rules},
+    {LAYER_RUNTIME, 0, step_runtime},
     {LAYER_SESSION, 0, step_session},
     {LAYER_DESCRIPTORS, 0, step_descriptors},
     {LAYER_USER, SP_ISOLATE_USER, step_user},
@@ -573,6 +667,7 @@ _Noreturn void launch_run(struct launch_order *order)
 		    .ring = SP_RING_ENDS_NONE,
 		    .landlock = -1,
 		    .listener = -1,
+		    .runtime = -1,
 		    .init = -1,
 		    .sandboxee = -1,
 		    .view = SP_VIEW_NONE,

@@ -13,9 +13,11 @@
 
 #include "broker/execution.h"
 #include "broker/porter_events.h"
+#include "broker/ring.h"
 #include "broker/tracee.h"
 #include "ipc/channel.h"
 #include "ipc/marshal.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 
 /* Calls served before the event loop gets its turn again. */
@@ -23,6 +25,7 @@
 
 struct sp_notify {
 	struct seccomp_notif request;
+	struct sp_forwarded call; /* what is asked for: by the request itself, or in its memory */
 	struct seccomp_notif
 	    deferred[SP_TRACEES_MAX]; /* to be looked at anew; in the order they came */
 	size_t deferred_count;
@@ -57,18 +60,32 @@ static bool still_waits(int listener, uint64_t id)
 	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
+static int add_descriptor(int listener, struct seccomp_notif_addfd *add, bool cloexec)
+{
+	int r;
+
+	add->newfd_flags = cloexec ? O_CLOEXEC : 0;
+	r = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, add);
+	return r < 0 ? -errno : r;
+}
+
 /* A number of the caller's, or -errno. `flags`: SECCOMP_ADDFD_FLAG_SEND answers the call with it. */
 static int install(int listener, uint64_t id, int descriptor, uint32_t flags, bool cloexec)
 {
-	struct seccomp_notif_addfd add = {
-	    .id = id,
-	    .flags = flags,
-	    .srcfd = (uint32_t)descriptor,
-	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
-	};
-	int r = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	struct seccomp_notif_addfd add = {.id = id, .flags = flags, .srcfd = (uint32_t)descriptor};
 
-	return r < 0 ? -errno : r;
+	return add_descriptor(listener, &add, cloexec);
+}
+
+/* The same at a number, whatever the caller has there. */
+static int install_at(int listener, uint64_t id, int descriptor, int number)
+{
+	struct seccomp_notif_addfd add = {.id = id,
+					  .flags = SECCOMP_ADDFD_FLAG_SETFD,
+					  .srcfd = (uint32_t)descriptor,
+					  .newfd = (uint32_t)number};
+
+	return add_descriptor(listener, &add, true);
 }
 
 int sp_notify_launching(int listener)
@@ -244,13 +261,14 @@ static void answer_execution(struct sp_porter *porter)
 
 static void answer_value(struct sp_porter *porter, const struct sp_call *call)
 {
-	const struct seccomp_notif *request = &porter->notify->request;
+	const struct sp_notify *notify = porter->notify;
+	const struct seccomp_notif *request = &notify->request;
 	struct sp_answer *answer = &porter->answer;
 	int64_t result = answer->result;
 
 	if (result >= 0 && answer->out_length > 0 && call->info->out >= 0 &&
 	    (!still_waits(porter->listener, request->id) ||
-	     write_memory(request, request->data.args[call->info->out], answer->out,
+	     write_memory(request, notify->call.argument[call->info->out], answer->out,
 			  answer->out_length) < 0))
 		result = -EFAULT;
 	send(porter->listener, request->id, result, 0);
@@ -268,7 +286,7 @@ static void answer_call(struct sp_porter *porter, const struct sp_call *call)
 		answer_value(porter, call);
 }
 
-/* ---- one call ---- */
+/* ---- reading a call ---- */
 
 /* What creates is masked by the caller's umask; to ask for it otherwise would be dear. */
 static bool needs_umask(const struct sp_call *call)
@@ -292,8 +310,7 @@ static int read_call(struct sp_porter *porter, const struct sp_call_info *info,
 	struct sp_notify *notify = porter->notify;
 	const struct sp_memory memory = {read_memory, read_string, &notify->request};
 	struct sp_call call;
-	int r = sp_marshal_call(info, (const uint64_t *)notify->request.data.args, &memory,
-				&notify->buffers, &call);
+	int r = sp_marshal_call(info, notify->call.argument, &memory, &notify->buffers, &call);
 
 	if (r == 0 && needs_umask(&call)) {
 		r = sp_caller_identify(&porter->view, &porter->caller);
@@ -317,6 +334,90 @@ static bool leave(struct sp_porter *porter, const struct sp_call *call)
 	return sp_porter_leave(porter, &waiter);
 }
 
+/* ---- the runtime on top ---- */
+
+static int give_ends(struct sp_porter *porter, const struct sp_ring_ends *ends)
+{
+	uint64_t id = porter->notify->request.id;
+	int r = install_at(porter->listener, id, ends->channel, SP_CHANNEL_FD);
+
+	if (r >= 0)
+		r = install_at(porter->listener, id, ends->doorbell, SP_DOORBELL_FD);
+	return r < 0 ? r : 0;
+}
+
+/* The group is that of the thread which still waits behind all looks at its numbers. */
+static int make_ring(struct sp_porter *porter, struct sp_ring_ends *ours, struct sp_ring **ret_ring)
+{
+	const struct sp_caller *caller = &porter->caller;
+	_cleanup_close_ int group = (int)syscall(SYS_pidfd_open, caller->outer_pid, 0);
+
+	if (group < 0)
+		return -errno;
+	if (!still_waits(porter->listener, porter->notify->request.id))
+		return -ESRCH;
+	return sp_ring_of_group_take(porter, ours, &group, caller->outer_pid, caller->pid,
+				     ret_ring);
+}
+
+static int give_ring(struct sp_porter *porter, bool lock)
+{
+	_cleanup_(sp_ring_ends_close) struct sp_ring_ends ours = SP_RING_ENDS_NONE;
+	_cleanup_(sp_ring_ends_close) struct sp_ring_ends theirs = SP_RING_ENDS_NONE;
+	struct sp_ring *ring;
+	int r = sp_ring_ends_make(&ours, &theirs);
+
+	if (r == 0)
+		r = make_ring(porter, &ours, &ring);
+	if (r < 0)
+		return r;
+	r = give_ends(porter, &theirs);
+	if (r == 0)
+		r = sp_ring_welcome(ring, lock);
+	if (r < 0)
+		sp_ring_free(ring);
+	return r;
+}
+
+static void serve_channel(struct sp_porter *porter)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	bool lock = request->data.args[1] & SP_CHANNEL_LOCK;
+	int r = 0;
+
+	if (request->data.args[0] != SP_PROTOCOL_VERSION ||
+	    request->data.args[1] & ~(uint64_t)SP_CHANNEL_LOCK)
+		r = -EPROTO;
+	if (r == 0)
+		r = sp_caller_identify(&porter->view, &porter->caller);
+	if (r == 0 && lock && porter->caller.threads != 1)
+		r = -EBUSY;
+	if (r == 0)
+		r = give_ring(porter, lock);
+	send(porter->listener, request->id, r, 0);
+}
+
+static bool is_runtime(const struct sp_porter *porter, const struct sp_call *call)
+{
+	return porter->runtime >= 0 && call->info->operation == SP_OPERATION_OPEN &&
+	       call->flags == (O_RDONLY | O_CLOEXEC) && strcmp(call->path, SP_RUNTIME_NAME) == 0;
+}
+
+/* What the loader asks for because LD_PRELOAD names it. */
+static void give_runtime(struct sp_porter *porter)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	_cleanup_close_ int file = sp_view_reopen(&porter->view, porter->runtime, O_RDONLY);
+	int r = file < 0
+		    ? file
+		    : install(porter->listener, request->id, file, SECCOMP_ADDFD_FLAG_SEND, true);
+
+	if (r < 0)
+		send(porter->listener, request->id, r, 0);
+}
+
+/* ---- one call ---- */
+
 static void serve_call(struct sp_porter *porter, const struct sp_call_info *info)
 {
 	const struct seccomp_notif *request = &porter->notify->request;
@@ -330,6 +431,10 @@ static void serve_call(struct sp_porter *porter, const struct sp_call_info *info
 		send(porter->listener, request->id, r, 0);
 		return;
 	}
+	if (is_runtime(porter, &call)) {
+		give_runtime(porter);
+		return;
+	}
 	sp_porter_perform(porter, &call);
 	if (leave(porter, &call))
 		sp_porter_look_soon(porter);
@@ -337,18 +442,44 @@ static void serve_call(struct sp_porter *porter, const struct sp_call_info *info
 		answer_call(porter, &call);
 }
 
+/* What the request asks for itself, or what it forwards: 0 or -EFAULT. */
+static int read_request(struct sp_notify *notify)
+{
+	struct seccomp_notif *request = &notify->request;
+
+	if (request->data.nr == SP_NR_FORWARD)
+		return read_memory(request, &notify->call, request->data.args[0],
+				   sizeof(notify->call));
+	notify->call.nr = (uint64_t)request->data.nr;
+	memcpy(notify->call.argument, request->data.args, sizeof(notify->call.argument));
+	return 0;
+}
+
 static void serve_request(struct sp_porter *porter)
 {
-	struct seccomp_notif *request = &porter->notify->request;
+	struct sp_notify *notify = porter->notify;
+	struct seccomp_notif *request = &notify->request;
 	const struct sp_call_info *info;
+	int nr, r;
 
-	porter->caller = (struct sp_caller){.outer = (pid_t)request->pid};
-	info = sp_call_find(request->data.nr);
+	porter->caller = (struct sp_caller){.outer = (pid_t)request->pid,
+					    .locked = request->data.nr == SP_NR_FORWARD};
+	if (request->data.nr == SP_NR_CHANNEL) {
+		serve_channel(porter);
+		return;
+	}
+	r = read_request(notify);
+	if (r < 0) {
+		send(porter->listener, request->id, r, 0);
+		return;
+	}
+	nr = (int)(uint32_t)notify->call.nr;
+	info = sp_call_find(nr);
 	if (info) {
 		serve_call(porter, info);
 		return;
 	}
-	sp_porter_refuse(porter, request->data.nr, request->data.instruction_pointer);
+	sp_porter_refuse(porter, nr, request->data.instruction_pointer);
 	send(porter->listener, request->id, porter->answer.result, 0);
 }
 

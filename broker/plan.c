@@ -54,7 +54,7 @@ static int check(const struct sp_launch *launch)
 		return -EINVAL;
 	if ((launch->program ? launch->program : launch->argv[0])[0] != '/')
 		return -EINVAL;
-	if (launch->interception > SP_INTERCEPTION_NOTIFY)
+	if (launch->interception > SP_INTERCEPTION_AUTO)
 		return -EINVAL;
 	if (launch->directory && launch->directory[0] != '/')
 		return -EINVAL;
@@ -131,10 +131,6 @@ static void add_scalars(const struct sp_launch *launch, Sallyport__Wire__LaunchP
 		plan->has_program = true;
 		plan->program = bytes_of(launch->program);
 	}
-	if (launch->interception) {
-		plan->has_interception = true;
-		plan->interception = launch->interception;
-	}
 	plan->has_keep_session = plan->keep_session = launch->keep_session;
 	plan->has_ignored_signals = launch->ignored_signals != 0;
 	plan->ignored_signals = launch->ignored_signals;
@@ -142,6 +138,17 @@ static void add_scalars(const struct sp_launch *launch, Sallyport__Wire__LaunchP
 		plan->has_spin = true;
 		plan->spin = launch->spin_us < 0 ? 0 : (uint32_t)launch->spin_us;
 	}
+}
+
+static int choose_interception(const struct sp_launch *launch, Sallyport__Wire__LaunchPlan *plan)
+{
+	enum sp_interception chosen = sp_launch_interception(launch, NULL, NULL);
+
+	if (launch->interception == SP_INTERCEPTION_PRELOAD && chosen != launch->interception)
+		return -EOPNOTSUPP;
+	plan->has_interception = chosen != SP_INTERCEPTION_COOPERATIVE;
+	plan->interception = chosen;
+	return 0;
 }
 
 int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t number_count,
@@ -156,6 +163,9 @@ int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t nu
 	plan.number = (uint32_t *)(uintptr_t)numbers;
 	plan.n_number = number_count;
 	add_scalars(launch, &plan);
+	r = choose_interception(launch, &plan);
+	if (r < 0)
+		return r;
 	r = sp_policy_compile(launch->policy, &policy, &plan.policy.len);
 	if (r < 0)
 		return r;

@@ -382,6 +382,7 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->control = TAKE_FD(setup->control);
 	porter->landlock = TAKE_FD(setup->landlock);
 	porter->listener = TAKE_FD(setup->listener);
+	porter->runtime = TAKE_FD(setup->runtime);
 	porter->init = TAKE_FD(setup->init);
 	porter->sandboxee = TAKE_FD(setup->sandboxee);
 	porter->children = -1;
@@ -442,6 +443,7 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	close_descriptor(&porter->control);
 	close_descriptor(&porter->landlock);
 	close_descriptor(&porter->listener);
+	close_descriptor(&porter->runtime);
 	sp_notify_free(porter->notify);
 	close_descriptor(&porter->init);
 	close_descriptor(&porter->sandboxee);

@@ -26,6 +26,7 @@ struct sp_porter_setup {
 	int landlock;             /* ruleset that the sandboxee restricts itself with; -1: none */
 	/* Of one with a floor, else -1: */
 	int listener;        /* user notifications of every process of the sandbox */
+	int runtime;         /* the library that LD_PRELOAD names; -1: it names none of ours */
 	int init;            /* pidfd of the sandbox's init */
 	int sandboxee;       /* pidfd of the sandboxee, a child of the calling process */
 	pid_t sandboxee_pid; /* as the kernel numbers it outside */

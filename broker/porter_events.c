@@ -76,6 +76,7 @@ static void set_caller(struct sp_porter *porter, Sallyport__Wire__Report *report
 	struct sp_caller *caller = &porter->caller;
 
 	report->tid = caller->outer ? caller->outer : caller->tid;
+	report->has_claimed = report->claimed = !caller->outer;
 	if (sp_caller_identify(&porter->view, caller) == 0)
 		report->pid = caller->outer_pid;
 }

@@ -215,6 +215,7 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 	porter->caller = (struct sp_caller){.pid = ring->pid,
 					    .tid = request.tid,
 					    .outer_pid = ring->outer_pid,
+					    .locked = true,
 					    .process = ring->group >= 0 ? &ring->group : NULL};
 	waiter = (struct sp_waiter){.ring = ring, .slot = index, .generation = request.generation};
 	if (request.refused) {

@@ -34,7 +34,7 @@ struct sp_source {
 int sp_source_add(struct event_base *base, const struct sp_source *source, void *data);
 
 struct sp_porter {
-	int control, landlock, listener, init, sandboxee,
+	int control, landlock, listener, runtime, init, sandboxee,
 	    children; /* owned; `children` is a signalfd of SIGCHLD */
 	pid_t sandboxee_pid, inner_pid;
 	struct sp_caller caller;

@@ -350,6 +350,7 @@ static int take_report(struct sp_sandbox *sandbox, const Sallyport__Wire__Porter
 	    .error = wire->has_error ? (int)(wire->error & 0xfff) : 0,
 	    .rule = rule,
 	    .detail = detail,
+	    .claimed = wire->has_claimed && wire->claimed,
 	    .instruction = wire->has_instruction ? wire->instruction : 0,
 	    .suppressed = wire->has_suppressed ? wire->suppressed : 0,
 	};

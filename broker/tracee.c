@@ -113,7 +113,7 @@ static void make_call(struct sp_tracee *tracee, long nr, const unsigned long arg
 static void make_close(struct sp_tracee *tracee, int descriptor,
 		       void (*next)(struct sp_tracee *tracee, long result))
 {
-	const unsigned long argument[6] = {(unsigned long)descriptor};
+	const unsigned long argument[6] = {(unsigned long)descriptor, 0, 0, 0, 0, SP_RUNTIME_MARK};
 
 	make_call(tracee, __NR_close, argument, next);
 }

@@ -243,7 +243,7 @@ static int read_status(const struct sp_view *view, pid_t tid, char *text, size_t
 int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 {
 	char text[32768]; /* a line of it lists the groups, which may be many */
-	long outer, pid, thread, tid, mask;
+	long outer, pid, thread, tid, mask, threads;
 	int r;
 
 	if (caller->pid > 0)
@@ -255,11 +255,13 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 	 * begin with one, are the kernel's. */
 	if (!parse_last(text, "\nNStgid:", 10, &outer, &pid) ||
 	    !parse_last(text, "\nNSpid:", 10, &thread, &tid) ||
+	    !parse_last(text, "\nThreads:", 10, &threads, &threads) ||
 	    !parse_last(text, "\nUmask:", 8, &mask, &mask))
 		return -ESRCH;
 	caller->outer_pid = (pid_t)outer;
 	caller->pid = (pid_t)pid;
 	caller->tid = (pid_t)tid;
+	caller->threads = (unsigned)threads;
 	caller->umask = (mode_t)mask & 0777;
 	return 0;
 }

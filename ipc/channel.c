@@ -12,6 +12,7 @@
 #include "ipc/arch.h"
 #include "ipc/decode.h"
 #include "ipc/kernel.h"
+#include "ipc/runtime.h"
 
 int sp_channel_pair(int flags, int ret_sockets[2])
 {
@@ -48,7 +49,7 @@ static long send_raw(int socket, const struct msghdr *message)
 static long receive_raw(int socket, struct msghdr *message, int flags)
 {
 	return sp_raw_syscall(__NR_recvmsg, socket, (long)message, flags | MSG_CMSG_CLOEXEC, 0, 0,
-			      0);
+			      SP_RUNTIME_MARK);
 }
 
 int sp_channel_send(int socket, const void *bytes, size_t length, int descriptor)
@@ -114,7 +115,7 @@ static int take_descriptor(struct msghdr *message, int *ret_descriptor)
 	if (message->msg_flags & MSG_TRUNC ||
 	    (message->msg_flags & MSG_CTRUNC && descriptor >= 0)) {
 		if (descriptor >= 0)
-			(void)sp_raw_syscall(__NR_close, descriptor, 0, 0, 0, 0, 0);
+			(void)sp_raw_syscall(__NR_close, descriptor, 0, 0, 0, 0, SP_RUNTIME_MARK);
 		return -EBADMSG;
 	}
 	/* Control data cut off without a descriptor: there was no free number for it. */
@@ -149,7 +150,7 @@ ssize_t sp_channel_receive(int socket, void *bytes, size_t size, int flags, int 
 		return r;
 	if (descriptor != -1 && !ret_descriptor) {
 		if (descriptor >= 0)
-			(void)sp_raw_syscall(__NR_close, descriptor, 0, 0, 0, 0, 0);
+			(void)sp_raw_syscall(__NR_close, descriptor, 0, 0, 0, 0, SP_RUNTIME_MARK);
 		return -EBADMSG;
 	}
 	if (ret_descriptor)

@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_IPC_RUNTIME_H
 #define SALLYPORT_IPC_RUNTIME_H
 
+#include <stdint.h>
+
 /* Grows with every change of the messages, the table or the slots. Both ends are of one release. */
 #define SP_PROTOCOL_VERSION 3u
 
@@ -12,6 +14,34 @@
 #define SP_DOORBELL_FD 1022
 #define SP_CHANNEL_FD 1023
 #define SP_RESERVED_LAST 1023
+
+/*
+ * Numbers of calls that no kernel has. A floor brings them before the porter, and the filter of a
+ * runtime on top lets them pass; without a floor they fail with ENOSYS.
+ *
+ * SP_NR_CHANNEL(SP_PROTOCOL_VERSION, flags): asks for a ring of the calling process's own, in the
+ * place of one that it has. Channel and doorbell then stand at their numbers, and in the channel what
+ * belongs to them: with SP_CHANNEL_LOCK the Welcome, then the Parcels. 0; -EPROTO: of another
+ * release; -EBUSY: with SP_CHANNEL_LOCK, the process has other threads; -EAGAIN: the sandbox has as
+ * many rings as it may; -EBADF: RLIMIT_NOFILE ends below the numbers; or another errno.
+ *
+ * SP_NR_FORWARD(struct sp_forwarded *): makes a call that the filter on top has trapped by way of the
+ * floor. Its result is the call's.
+ */
+#define SP_NR_CHANNEL 0x3f505300
+#define SP_NR_FORWARD 0x3f505301
+#define SP_NR_RESERVED_LAST SP_NR_FORWARD
+
+#define SP_CHANNEL_LOCK 1u
+
+struct sp_forwarded {
+	uint64_t nr;
+	uint64_t argument[6];
+};
+
+/* What LD_PRELOAD names for a program that is to have the runtime on top: the floor's porter gives the
+ * library for it. No procfs has such an entry. */
+#define SP_RUNTIME_NAME "/proc/self/sallyport-runtime"
 
 /* A value in an unused argument (or the ignored upper half of a 32-bit one) by which the filter
  * lets the runtime's own calls through. It can be forged: only calls that harm nobody but the

@@ -73,10 +73,18 @@ static const struct row harmless[] = {
     {__NR_gettid, {}}, {__NR_getpid, {}}, {__NR_sched_yield, {}},
 };
 
-/* Beside these, what the porter makes a thread without a runtime do (broker/tracee.c). */
-static const struct row injected[] = {
+/* Beside these, on a floor: what the porter makes a thread do (broker/tracee.c), and what a runtime on
+ * top does that the policy may well refuse to others. */
+static const struct row floor_needs[] = {
     {__NR_close, {}},
     {__NR_recvmsg, {USED(MARKED(5))}},
+    {__NR_process_vm_readv, {USED(HALF_MARKED)}},
+    {__NR_process_vm_writev, {USED(HALF_MARKED)}},
+    {__NR_fcntl, {USED(INT_IS(1, F_SETFD)), USED(MARKED(5))}},
+    /* A further filter only takes away, and with no flags has no listener. */
+    {__NR_seccomp,
+     {USED(LONG_IS(0, (uint64_t)SP_RUNTIME_MARK << 32 | SECCOMP_SET_MODE_FILTER)),
+      USED(INT_IS(1, 0))}},
 };
 
 /* What the runtime's own calls look like: always let through, in the handler a trap would be fatal. */
@@ -93,7 +101,8 @@ static const struct row needs[] = {
     {__NR_close_range, {USED(MARKED(5))}},
     {__NR_process_vm_readv, {USED(HALF_MARKED)}},
     {__NR_process_vm_writev, {USED(HALF_MARKED)}},
-    {__NR_recvmsg, {USED(INT_IS(0, SP_CHANNEL_FD))}},
+    {__NR_recvmsg, {USED(MARKED(5))}},
+    {__NR_umask, {USED(MARKED(5))}},
     {__NR_write, {USED(INT_IS(0, SP_DOORBELL_FD))}},
     {__NR_tgkill, {USED(INT_IS(2, SIGSYS))}},
     {__NR_fcntl, {USED(INT_IS(1, F_SETFD)), USED(MARKED(5))}},
@@ -537,7 +546,7 @@ static int add_needs(struct compilation *c)
 		return r;
 	return c->purpose == PURPOSE_LOCK
 		   ? decide_rows(c, &allow_own, needs, SP_ELEMENTS(needs))
-		   : decide_rows(c, &allow_own, injected, SP_ELEMENTS(injected));
+		   : decide_rows(c, &allow_own, floor_needs, SP_ELEMENTS(floor_needs));
 }
 
 static int add_memory(struct compilation *c)
@@ -701,6 +710,8 @@ static const struct {
     {__NR_timerfd_settime, 0, false},
     {__NR_getrandom, 0, false},
     {__NR_sigaltstack, 0, false},
+    {__NR_memfd_create, 0, true},
+    {__NR_eventfd2, 0, true},
     {__NR_pidfd_open, 0, true},
     {__NR_pidfd_getfd, 0, true},
     {__NR_process_vm_readv, 0, true},
@@ -758,8 +769,25 @@ static int decide_porter_call(struct compilation *c)
 
 /* ---- policies that bound each other ---- */
 
-/* Numbers with a name, and one more for what lies beyond. */
-#define CALLS (SP_NUMBERS + 1)
+/* Numbers that a name may have, and then by their first: what lies beyond, the runtime's own, and what
+ * lies beyond those. */
+enum { BEYOND = SP_NUMBERS, RESERVED_NUMBERS, FURTHER, CALLS };
+
+static const uint32_t first_beyond[] = {SP_NUMBERS, SP_NR_CHANNEL, SP_NR_RESERVED_LAST + 1};
+
+static uint32_t first_number(uint32_t nr)
+{
+	return nr < SP_NUMBERS ? nr : first_beyond[nr - SP_NUMBERS];
+}
+
+static int leaf_of(uint32_t nr)
+{
+	if (nr < SP_NUMBERS)
+		return (int)nr;
+	if (nr < SP_NR_CHANNEL)
+		return BEYOND;
+	return nr <= SP_NR_RESERVED_LAST ? RESERVED_NUMBERS : FURTHER;
+}
 
 /* What each policy, of those that bound each other, says of one call. */
 struct layers {
@@ -826,6 +854,10 @@ static int decide_any(struct compilation *c)
 {
 	if (is_porter(c))
 		return decide_porter_call(c);
+	if (c->nr == RESERVED_NUMBERS && c->purpose != PURPOSE_ALONE)
+		return decide_finally(c,
+				      c->purpose == PURPOSE_LOCK ? SECCOMP_RET_ALLOW : c->intercept,
+				      built_in_runtime);
 	return sp_call_name(c->nr) ? decide_call(c) : decide_default(c, built_in_default);
 }
 
@@ -939,7 +971,7 @@ static int write_program(const struct draft *draft, struct sp_program *ret_progr
 	int r;
 
 	for (uint32_t nr = 0; nr < CALLS; nr++)
-		leaves[nr] = (struct sp_leaf){.first = nr,
+		leaves[nr] = (struct sp_leaf){.first = first_number(nr),
 					      .kind = kind_of(&draft->call[nr], nr),
 					      .write = write_call,
 					      .data = &draft->call[nr]};
@@ -1072,7 +1104,7 @@ int sp_judge_new(const struct sp_policy *policy, enum sp_filter_kind kind, int n
 		return -ENOMEM;
 	judge->foreign = is_foreign(nr);
 	judge->count = sp_model_layers(policy, layers);
-	c.nr = (uint32_t)nr < SP_NUMBERS ? nr : SP_NUMBERS;
+	c.nr = leaf_of((uint32_t)nr);
 	for (size_t i = 0; i < judge->count && r == 0; i++) {
 		c.policy = layers[i];
 		c.bounds = i > 0;

@@ -7,7 +7,6 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ipc/arch.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
 #include "ipc/kernel.h"
@@ -28,18 +28,22 @@
 
 struct sp_runtime sp_runtime;
 
-/* What the porter sent. */
+/* What the porter sent. The program's malloc need not be ready yet. */
+struct memory {
+	uint8_t datagram[SP_DATAGRAM_MAX];
+	uint8_t arena[SP_DATAGRAM_MAX + 4096] __attribute__((aligned(16)));
+};
+
 struct welcome {
-	uint8_t *datagram;                 /* SP_DATAGRAM_MAX bytes, owned */
-	Sallyport__Wire__Welcome *message; /* owned */
+	struct memory *memory;             /* owned */
+	Sallyport__Wire__Welcome *message; /* in it */
 	int slots, landlock;               /* owned; -1: not sent */
 };
 
 static void welcome_clear(struct welcome *welcome)
 {
-	free(welcome->datagram);
-	if (welcome->message)
-		sallyport__wire__welcome__free_unpacked(welcome->message, NULL);
+	if (welcome->memory)
+		(void)munmap(welcome->memory, sizeof(*welcome->memory));
 	sp_close_pointer(&welcome->slots);
 	sp_close_pointer(&welcome->landlock);
 }
@@ -66,20 +70,15 @@ static int count_threads(unsigned long *ret_count)
 	return 0;
 }
 
-static int check_caller(void)
+/* A thread that is not at a known place could hold a lock or an altstack that the handler will
+ * need. */
+static int check_threads(void)
 {
 	unsigned long threads;
-	int r;
+	int r = count_threads(&threads);
 
-	if (sp_runtime.locked)
-		return -EALREADY;
-	if (!is_channel(SP_CHANNEL_FD))
-		return -ENOTCONN;
-	r = count_threads(&threads);
 	if (r < 0)
 		return r;
-	/* A thread that is not at a known place could hold a lock or an altstack that the handler
-	 * will need. */
 	return threads == 1 ? 0 : -EBUSY;
 }
 
@@ -102,17 +101,16 @@ static ssize_t receive(void *bytes, size_t size, int *ret_descriptor)
 
 static int receive_welcome(struct welcome *welcome)
 {
+	struct sp_arena arena;
 	ProtobufCMessage *message;
 	ssize_t length;
 
-	welcome->datagram = malloc(SP_DATAGRAM_MAX);
-	if (!welcome->datagram)
-		return -ENOMEM;
-	length = receive(welcome->datagram, SP_DATAGRAM_MAX, NULL);
+	length = receive(welcome->memory->datagram, sizeof(welcome->memory->datagram), NULL);
 	if (length < 0)
 		return (int)length;
-	if (sp_message_decode(&sallyport__wire__welcome__descriptor, welcome->datagram,
-			      (size_t)length, NULL, &message) < 0)
+	sp_arena_init(&arena, welcome->memory->arena, sizeof(welcome->memory->arena));
+	if (sp_message_decode(&sallyport__wire__welcome__descriptor, welcome->memory->datagram,
+			      (size_t)length, &arena, &message) < 0)
 		return -EPROTO;
 	welcome->message = (Sallyport__Wire__Welcome *)message;
 	if (welcome->message->error)
@@ -148,13 +146,42 @@ static int receive_parcel(struct welcome *welcome)
 	}
 }
 
-static int shake_hands(struct welcome *welcome)
+/* On a floor the kernel tells the porter who asks, and the call is the greeting. */
+static int ask_floor(void)
+{
+	long r = sp_raw_syscall(SP_NR_CHANNEL, SP_PROTOCOL_VERSION, SP_CHANNEL_LOCK, 0, 0, 0, 0);
+
+	switch (r) {
+	case 0:
+		sp_runtime.floor = true;
+		return 0;
+	case -EPROTO:
+	case -EBUSY:
+	case -EAGAIN:
+		return (int)r;
+	case -EBADF:
+		return -EMFILE;
+	default: /* ENOSYS: there is no floor; another: it is not ours */
+		return -ENOTCONN;
+	}
+}
+
+static int greet(void)
 {
 	Sallyport__Wire__Hello hello = SALLYPORT__WIRE__HELLO__INIT;
 	int r;
 
+	if (!is_channel(SP_CHANNEL_FD))
+		return ask_floor();
+	r = check_threads();
 	hello.version = SP_PROTOCOL_VERSION;
-	r = sp_channel_send_message(SP_CHANNEL_FD, &hello.base, -1);
+	return r < 0 ? r : sp_channel_send_message(SP_CHANNEL_FD, &hello.base, -1);
+}
+
+static int shake_hands(struct welcome *welcome)
+{
+	int r = greet();
+
 	if (r == 0)
 		r = receive_welcome(welcome);
 	for (uint32_t i = 0; r == 0 && i < welcome->message->descriptors; i++)
@@ -178,24 +205,32 @@ static int map_slots(int descriptor)
 	return 0;
 }
 
-/* Each stack has a page below it that faults, so that an overflow is a clean death and not a
- * corrupted neighbour. */
-static int map_stacks(void)
+static size_t page_size(void)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t stride = SP_STACK_SIZE + page;
-	uint8_t *memory = mmap(NULL, stride * SP_SLOT_COUNT, PROT_READ | PROT_WRITE,
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t own_memory_size(void)
+{
+	return page_size() + (SP_STACK_SIZE + page_size()) * SP_SLOT_COUNT;
+}
+
+/* The owner's page, and then the stacks. Each has a page below it that faults, so that an overflow is a
+ * clean death and not a corrupted neighbour. */
+static int map_own_memory(void)
+{
+	size_t page = page_size(), stride = SP_STACK_SIZE + page;
+	uint8_t *memory = mmap(NULL, own_memory_size(), PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
-	for (size_t i = 0; i < SP_SLOT_COUNT; i++)
-		if (mprotect(memory + i * stride, page, PROT_NONE) < 0) {
-			(void)munmap(memory, stride * SP_SLOT_COUNT);
-			return -ENOMEM;
-		}
-	sp_runtime.stacks = memory;
+	sp_runtime.owner = (_Atomic uint32_t *)(void *)memory;
+	sp_runtime.stacks = memory + page;
 	sp_runtime.stack_stride = stride;
+	for (size_t i = 0; i < SP_SLOT_COUNT; i++)
+		if (mprotect(sp_runtime.stacks + i * stride, page, PROT_NONE) < 0)
+			return -ENOMEM;
 	return 0;
 }
 
@@ -203,10 +238,11 @@ static void unmap(void)
 {
 	if (sp_runtime.slots)
 		(void)munmap(sp_runtime.slots, sizeof(struct sp_slots));
-	if (sp_runtime.stacks)
-		(void)munmap(sp_runtime.stacks, sp_runtime.stack_stride * SP_SLOT_COUNT);
+	if (sp_runtime.owner)
+		(void)munmap(sp_runtime.owner, own_memory_size());
 	sp_runtime.slots = NULL;
 	sp_runtime.stacks = NULL;
+	sp_runtime.owner = NULL;
 }
 
 static void init_runtime(void)
@@ -217,7 +253,6 @@ static void init_runtime(void)
 	atomic_store(&sp_runtime.umask, mask);
 	for (size_t i = 0; i < SP_SLOT_COUNT; i++)
 		sp_runtime.received[i] = -1;
-	sp_runtime.pid = getpid();
 }
 
 static int take_signal(struct sigaction *ret_previous)
@@ -253,9 +288,14 @@ static int load_filter(const ProtobufCBinaryData *bytes)
 	if (bytes->len % sizeof(struct sock_filter) ||
 	    bytes->len / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return -EPROTO;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	/* Below a floor it is set. */
+	if (!sp_runtime.floor && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+	/* By the mark in the half of the operation that the kernel ignores a floor lets it pass. */
+	return syscall(SYS_seccomp, (uint64_t)SP_RUNTIME_MARK << 32 | SECCOMP_SET_MODE_FILTER, 0,
+		       &program) < 0
+		   ? -errno
+		   : 0;
 }
 
 static int lock(struct welcome *welcome)
@@ -273,24 +313,53 @@ static int lock(struct welcome *welcome)
 	return r;
 }
 
+static int enter(struct welcome *welcome)
+{
+	int r = shake_hands(welcome);
+
+	if (r == 0)
+		r = map_slots(welcome->slots);
+	if (r == 0)
+		r = map_own_memory();
+	if (r == 0)
+		r = sp_owner_take();
+	if (r == 0) {
+		init_runtime();
+		r = lock(welcome);
+	}
+	return r;
+}
+
+static void leave_floor(void)
+{
+	if (!sp_runtime.floor)
+		return;
+	(void)close(SP_CHANNEL_FD);
+	(void)close(SP_DOORBELL_FD);
+	sp_runtime.floor = false;
+}
+
 EXPORT int sp_sandboxee_enter(void)
 {
 	_cleanup_(welcome_clear) struct welcome welcome = {.slots = -1, .landlock = -1};
-	int r = check_caller();
+	void *memory;
+	int r;
 
-	if (r < 0)
-		return r;
-	r = shake_hands(&welcome);
-	if (r == 0)
-		r = map_slots(welcome.slots);
-	if (r == 0)
-		r = map_stacks();
-	if (r == 0) {
-		init_runtime();
-		r = lock(&welcome);
+	if (sp_runtime.preloaded) {
+		sp_runtime.preloaded = false;
+		return 0;
 	}
+	if (sp_runtime.locked)
+		return -EALREADY;
+	memory = mmap(NULL, sizeof(*welcome.memory), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	welcome.memory = memory;
+	r = enter(&welcome);
 	if (r < 0) {
 		unmap();
+		leave_floor();
 		return r;
 	}
 	sp_runtime.locked = true;

@@ -514,9 +514,19 @@ long sp_forward(const struct sp_trap *trap, const struct sp_call_info *info)
 	uint8_t *top;
 
 	if (!claim((uint32_t)trap->tid, &crossing.index))
-		return -EAGAIN;
+		return sp_runtime.floor ? sp_forward_below(trap) : -EAGAIN;
 	top = sp_runtime.stacks + (crossing.index + 1) * sp_runtime.stack_stride;
 	sp_call_on_stack(top, on_slot_stack, &crossing);
 	release(&sp_runtime.slots->slot[crossing.index]);
 	return crossing.result;
+}
+
+long sp_forward_below(const struct sp_trap *trap)
+{
+	struct sp_forwarded forwarded = {.nr = (uint64_t)trap->nr};
+
+	if (!sp_runtime.floor)
+		return -EIO;
+	memcpy(forwarded.argument, trap->argument, sizeof(forwarded.argument));
+	return sp_raw_syscall(SP_NR_FORWARD, (long)&forwarded, 0, 0, 0, 0, 0);
 }

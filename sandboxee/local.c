@@ -36,11 +36,13 @@ long sp_local_close_range(const struct sp_trap *trap)
 	return r < 0 ? r : close_part(above, last, flags);
 }
 
+/* The porter is told with each call that creates; the kernel's own is kept in step for calls that go
+ * another way. */
 long sp_local_umask(const struct sp_trap *trap)
 {
-	/* A vfork child shares our memory but not our umask, and a child's creating calls fail
-	 * anyway. */
-	if (trap->foreign)
-		return (long)atomic_load(&sp_runtime.umask);
-	return (long)atomic_exchange(&sp_runtime.umask, (uint32_t)trap->argument[0] & 0777);
+	long before = sp_raw_syscall(__NR_umask, trap->argument[0], 0, 0, 0, 0, SP_RUNTIME_MARK);
+
+	if (!trap->guest)
+		atomic_store(&sp_runtime.umask, (uint32_t)trap->argument[0] & 0777);
+	return before;
 }

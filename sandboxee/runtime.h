@@ -28,8 +28,12 @@
  */
 struct sp_runtime {
 	bool locked;
-	pid_t pid;              /* who locked; a forked child finds that it is somebody else */
-	struct sp_slots *slots; /* shared with the porter */
+	bool floor;     /* one lies below: who has no ring can still ask by its way */
+	bool preloaded; /* * locked before the program could ask for it */
+	/* * In a page that a forked child finds empty. The process whose ring this is, 0: nobody's,
+	 * or, with SP_OWNER_BECOMING, the one that is about to get one. A futex. */
+	_Atomic uint32_t *owner;
+	struct sp_slots *slots; /* * shared with the porter; no child inherits them */
 	uint8_t *stacks;        /* SP_SLOT_COUNT of them, each above a guard page */
 	size_t stack_stride;
 
@@ -47,12 +51,15 @@ struct sp_runtime {
 
 extern struct sp_runtime sp_runtime;
 
+#define SP_OWNER_BECOMING 0x80000000u
+
 /* One trapped call, as the handler sees it. Lives on the interrupted stack: small. */
 struct sp_trap {
 	int nr;
-	pid_t tid;    /* of the calling thread */
-	pid_t pid;    /* of its process, which may be a child of the one that locked */
-	bool foreign; /* pid is not the one that locked */
+	pid_t tid;  /* of the calling thread */
+	pid_t pid;  /* of its process, which may be a child of the one that locked */
+	bool guest; /* it only shares its memory with the process whose runtime this is, as after
+			 vfork(2): that one's state is not to be touched */
 	uint64_t instruction;
 	long argument[SP_ARGUMENTS];
 	ucontext_t *context;
@@ -106,6 +113,22 @@ long sp_local_umask(const struct sp_trap *trap);
 /* Sends a brokered call, or, with info NULL, the report of a refused one; returns what the program
  * gets. */
 long sp_forward(const struct sp_trap *trap, const struct sp_call_info *info);
+
+/* The same for a thread that no ring serves: by way of the floor. -EIO where there is none. */
+long sp_forward_below(const struct sp_trap *trap);
+
+/* ---- child.c: who has a ring
+ * ---------------------------------------------------------------------- */
+
+/* The process that locks itself: children inherit neither the slots nor what stands in the owner's
+ * page. 0 or -ENOMEM. */
+int sp_owner_take(void);
+
+/* Whether somebody else owns the runtime in the process's memory. */
+bool sp_owner_is_other(pid_t pid);
+
+/* Whether the process has a ring, which a forked child gets here and now. */
+bool sp_owner_hold(pid_t pid);
 
 /* ---- trap.c
  * ---------------------------------------------------------------------------------------- */

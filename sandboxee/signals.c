@@ -92,8 +92,9 @@ static void die_of_sigsys(pid_t pid)
 
 	(void)action_raw(SIGSYS, &action, NULL);
 	(void)procmask_raw(SIG_SETMASK, &all_but);
-	/* Where the filter refuses tgkill, its trap is just as deadly now. */
+	/* Where tgkill is refused, any trap is just as deadly now. */
 	(void)sp_raw_syscall(__NR_tgkill, pid, (long)own_tid(), SIGSYS, 0, 0, 0);
+	(void)sp_raw_syscall(__NR_execve, 0, 0, 0, 0, 0, 0);
 }
 
 static void call_program(const siginfo_t *info, ucontext_t *context)
@@ -189,15 +190,17 @@ long sp_signals_procmask(const struct sp_trap *trap)
 /* ---- rt_sigaction
  * ------------------------------------------------------------------------------------ */
 
-static long exchange_shadow(const struct kernel_sigaction *action, struct kernel_sigaction *ret_old)
+/* A guest would change what its host believes. */
+static long exchange_shadow(const struct sp_trap *trap, const struct kernel_sigaction *action,
+			    struct kernel_sigaction *ret_old)
 {
 	*ret_old = shadow_action;
-	if (action)
+	if (action && !trap->guest)
 		shadow_action = *action;
 	return 0;
 }
 
-static long exchange_real(int signal, struct kernel_sigaction *action,
+static long exchange_real(const struct sp_trap *trap, int signal, struct kernel_sigaction *action,
 			  struct kernel_sigaction *ret_old)
 {
 	bool believed = false;
@@ -212,6 +215,8 @@ static long exchange_real(int signal, struct kernel_sigaction *action,
 		return r;
 	if (atomic_load(&shadow_masks) & BIT(signal))
 		ret_old->mask |= SIGSYS_BIT;
+	if (trap->guest)
+		return 0;
 	if (action && believed)
 		atomic_fetch_or(&shadow_masks, BIT(signal));
 	else if (action)
@@ -233,8 +238,8 @@ long sp_signals_action(const struct sp_trap *trap)
 		return -EFAULT;
 	if (signal < 1 || signal > LAST_SIGNAL)
 		return -EINVAL;
-	r = signal == SIGSYS ? exchange_shadow(new ? &action : NULL, &previous)
-			     : exchange_real(signal, new ? &action : NULL, &previous);
+	r = signal == SIGSYS ? exchange_shadow(trap, new ? &action : NULL, &previous)
+			     : exchange_real(trap, signal, new ? &action : NULL, &previous);
 	if (r == 0 && old && sp_memory_write(trap->pid, old, &previous, sizeof(previous)) < 0)
 		return -EFAULT;
 	return r;

@@ -36,10 +36,8 @@ static long answer(const struct sp_trap *trap)
 	for (size_t i = 0; i < SP_ELEMENTS(local_calls); i++)
 		if (local_calls[i].nr == trap->nr)
 			return local_calls[i].answer(trap);
-	/* A child has no channel of its own, and its parent's would answer for the parent. */
-	if (trap->foreign)
-		return -EIO;
-	return sp_forward(trap, sp_call_find(trap->nr));
+	return sp_owner_hold(trap->pid) ? sp_forward(trap, sp_call_find(trap->nr))
+					: sp_forward_below(trap);
 }
 
 static void read_context(struct sp_trap *trap)
@@ -50,10 +48,10 @@ static void read_context(struct sp_trap *trap)
 		trap->argument[i] = trap->context->uc_mcontext.gregs[arguments[i]];
 }
 
-/* The thread that locked has the number of its process, and no other thread has: it need not ask. */
+/* The first thread has the number of its process, and no other thread has: it need not ask. */
 static pid_t process_of(pid_t tid)
 {
-	if (tid == sp_runtime.pid)
+	if ((uint32_t)tid == atomic_load(sp_runtime.owner))
 		return tid;
 	return (pid_t)sp_raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0);
 }
@@ -75,7 +73,7 @@ void sp_trap_handler(int signal, siginfo_t *info, void *context)
 		return;
 	}
 	trap.nr = info->si_syscall;
-	trap.foreign = trap.pid != sp_runtime.pid;
+	trap.guest = sp_owner_is_other(trap.pid);
 	trap.instruction = (uint64_t)(uintptr_t)info->si_call_addr;
 	read_context(&trap);
 	trap.context->uc_mcontext.gregs[SP_REG_RESULT] = answer(&trap);

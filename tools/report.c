@@ -112,7 +112,7 @@ static const char *const kinds[] = {
 };
 
 /* The program counter is text: a number of 64 bits is more than many readers of JSON can hold. */
-static json_t *refusal_line(const struct report *report, const struct sp_report *refusal)
+static json_t *refusal_line(const struct sp_report *refusal)
 {
 	bool violation = refusal->kind == SP_REPORT_VIOLATION;
 	char counter[sizeof("0x") + 16];
@@ -124,7 +124,7 @@ static json_t *refusal_line(const struct report *report, const struct sp_report 
 	    refusal->path2, "verdict", violation ? "kill" : "deny", "errno",
 	    refusal->error ? strerrorname_np(refusal->error) : NULL, "rule", refusal->rule,
 	    "detail", refusal->detail, "pid", (int)refusal->pid, "tid", (int)refusal->tid,
-	    "tid_claimed", report->claimed, "pc", refusal->instruction ? counter : NULL,
+	    "tid_claimed", refusal->claimed, "pc", refusal->instruction ? counter : NULL,
 	    "suppressed", (json_int_t)refusal->suppressed, "violation", violation);
 }
 
@@ -133,7 +133,7 @@ void report_refusal(struct report *report, const char *program, const struct sp_
 	char sentence[SENTENCE_MAX];
 
 	if (report->file >= 0)
-		write_line_take(report, refusal_line(report, refusal));
+		write_line_take(report, refusal_line(refusal));
 	if (!report->verbose)
 		return;
 	(void)sp_report_describe(refusal, sentence, sizeof(sentence));

@@ -10,8 +10,7 @@
 struct report {
 	int file; /* -1: none. Borrowed where it is stdout, else owned */
 	bool verbose;
-	bool claimed; /* thread ids are what the sandboxee says of itself */
-	bool broken;  /* the file could not be written to, and this was told */
+	bool broken; /* the file could not be written to, and this was told */
 };
 
 #define REPORT_NONE ((struct report){.file = -1})

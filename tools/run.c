@@ -35,14 +35,12 @@ enum {
 };
 
 static const struct interception {
-	const char *word, *name, *reason;
+	const char *word;
 	enum sp_interception interception;
 } interceptions[] = {
-    {"auto", "notify", "chosen because it holds any program from its first instruction",
-     SP_INTERCEPTION_NOTIFY},
-    {"notify", "notify", "asked for", SP_INTERCEPTION_NOTIFY},
-    {"trap", "trap", "asked for; it holds the program from where it locks itself",
-     SP_INTERCEPTION_COOPERATIVE},
+    {"auto", SP_INTERCEPTION_AUTO},
+    {"notify", SP_INTERCEPTION_NOTIFY},
+    {"trap", SP_INTERCEPTION_PRELOAD},
 };
 
 /* The rights behind an option, and what reports call it. */
@@ -93,7 +91,7 @@ static const struct argp_option option_table[] = {
     {"unsetenv", KEY_UNSETENV, "NAME", 0, "Takes a variable away", 3},
     {"pass", KEY_PASS, "FD", 0, "Passes a descriptor on, beside 0, 1 and 2", 3},
     {"interception", KEY_INTERCEPTION, "WAY", 0,
-     "auto, notify, or trap, which only holds a program that locks itself", 4},
+     "auto, notify, or trap, which is quicker where the program runs no other one", 4},
     {"report", KEY_REPORT, "FILE", 0, "Writes what was refused as lines of JSON; \"-\": stdout", 5},
     {"verbose", 'v', NULL, 0, "Says what is refused, and why, on stderr", 5},
     {0},
@@ -316,6 +314,7 @@ struct run {
 	struct sp_sandbox *sandbox;
 	struct signals signals;
 	struct report report;
+	enum sp_interception interception; /* what was asked for comes to */
 	bool locked;
 	int status;
 };
@@ -387,12 +386,10 @@ static void ended(struct sp_sandbox *sandbox, const struct sp_exit *exit, void *
 	run->status = status_of(exit);
 	run->signals.sandbox = NULL;
 	report_exit(&run->report, name_of(run), exit, run->status);
-	if (run->signals.pid && !run->locked &&
-	    run->options.interception->interception == SP_INTERCEPTION_COOPERATIVE)
-		complain(
-		    "%s: it never locked itself, so the rules of its policy did not hold; only "
-		    "its namespaces and limits did",
-		    name_of(run));
+	if (run->options.verbose && run->signals.pid && !run->locked &&
+	    run->interception == SP_INTERCEPTION_PRELOAD)
+		complain("%s: the runtime did not come to work in it: all its calls went by notify",
+			 name_of(run));
 	(void)event_base_loopbreak(run->base);
 }
 
@@ -447,7 +444,6 @@ static int prepare(struct run *run)
 	if (status == 0 && options->report && report_open(&run->report, options->report) < 0)
 		status = EXIT_FAILED;
 	run->report.verbose = options->verbose;
-	run->report.claimed = options->interception->interception == SP_INTERCEPTION_COOPERATIVE;
 	return status;
 }
 
@@ -467,10 +463,11 @@ static int start_broker(struct run *run)
 	return r < 0 ? EXIT_FAILED : 0;
 }
 
-static int launch(struct run *run)
+static struct sp_launch make_launch(struct run *run)
 {
 	const struct options *options = &run->options;
-	const struct sp_launch launch = {
+
+	return (struct sp_launch){
 	    .policy = run->policy,
 	    .argv = (const char *const *)options->words,
 	    .program = run->program,
@@ -488,8 +485,34 @@ static int launch(struct run *run)
 	    .on_exit = ended,
 	    .data = run,
 	};
-	int r = sp_sandbox_launch(run->broker, &launch, &run->sandbox);
+}
 
+/* Tells which way it is, and why; false: the one that was asked for can't be. */
+static bool choose_interception(struct run *run, const struct sp_launch *launch)
+{
+	const char *reason, *cure;
+
+	run->interception = sp_launch_interception(launch, &reason, &cure);
+	if (launch->interception == SP_INTERCEPTION_PRELOAD &&
+	    run->interception != launch->interception) {
+		complain("%s: --interception trap: %s; %s", name_of(run), reason, cure);
+		return false;
+	}
+	if (launch->interception != SP_INTERCEPTION_AUTO)
+		reason = "asked for";
+	report_start(&run->report, name_of(run), sp_policy_name(run->policy),
+		     run->interception == SP_INTERCEPTION_PRELOAD ? "trap" : "notify", reason);
+	return true;
+}
+
+static int launch_program(struct run *run)
+{
+	const struct sp_launch launch = make_launch(run);
+	int r;
+
+	if (!choose_interception(run, &launch))
+		return EXIT_FAILED;
+	r = sp_sandbox_launch(run->broker, &launch, &run->sandbox);
 	run->signals.sandbox = run->sandbox;
 	if (r == 0)
 		return 0;
@@ -505,9 +528,7 @@ static int run_program(struct run *run)
 		status = start_broker(run);
 	if (status != 0)
 		return status;
-	report_start(&run->report, name_of(run), sp_policy_name(run->policy),
-		     run->options.interception->name, run->options.interception->reason);
-	status = launch(run);
+	status = launch_program(run);
 	if (status != 0)
 		return status;
 	if (event_base_dispatch(run->base) < 0)

@@ -6,9 +6,11 @@
 
 int64_t sp_call_execute(struct sp_request *request)
 {
+	int r = sp_execution_allow(request);
+
 	/* The handler of a locked process would be gone with its image, and every call fatal. */
-	if (!request->caller->outer)
+	if (r == 0 && (request->caller->locked || !request->caller->outer))
 		return sp_refuse(request, request->call->path, NULL, EACCES,
 				 "a locked process can't execute");
-	return sp_execution_allow(request);
+	return r;
 }

@@ -65,8 +65,9 @@ enum sp_report_kind {
 /* Strings are valid during the callback, NULL where absent, and escaped: no control or non-ASCII byte. */
 struct sp_report {
 	enum sp_report_kind kind;
-	pid_t pid;        /* the sandboxee, in the broker's pid namespace */
-	pid_t tid;        /* its thread, in the sandbox's pid namespace, as the sandboxee claims */
+	pid_t pid; /* the sandboxee, in the broker's pid namespace */
+	pid_t tid; /* its thread: as the kernel numbers it outside, or, where it is `claimed`, … */
+	bool claimed;     /* … as it numbers itself in the sandbox's pid namespace */
 	const char *call; /* system call */
 	const char *path, *path2;
 	int error;        /* the errno that the caller got */
@@ -112,6 +113,12 @@ enum sp_interception {
 	/* Any program. A floor stands before its first instruction: a filter that no act of the program
 	 * can lift sends every name-taking call to the porter by user notification (Linux 5.19). */
 	SP_INTERCEPTION_NOTIFY = 1,
+	/* The same floor, and on it, loaded into the program by LD_PRELOAD, the runtime, which adds a TRAP
+	 * filter for speed. The floor alone holds the program. Needs what sp_launch_interception() looks
+	 * at. */
+	SP_INTERCEPTION_PRELOAD = 2,
+	/* One of the last two: with the runtime where it can be. */
+	SP_INTERCEPTION_AUTO = 3,
 };
 
 /* A descriptor to pass: it appears as `number` in the sandboxee. Borrowed: duplicated during the call. */
@@ -145,8 +152,18 @@ struct sp_launch {
 };
 
 /*
+ * What SP_INTERCEPTION_AUTO comes to for a launch: SP_INTERCEPTION_PRELOAD, where the policy lets nothing
+ * be executed and grants what the runtime needs, and the program is a dynamic one with the system's loader;
+ * else SP_INTERCEPTION_NOTIFY. Of the launch only policy, argv and program are looked at. *ret_reason is why,
+ * in words that end a sentence, and *ret_cure what to do about it, or NULL; both constant; each may be NULL.
+ * A launch that is neither comes back as it is.
+ */
+enum sp_interception sp_launch_interception(const struct sp_launch *launch, const char **ret_reason,
+					    const char **ret_cure);
+
+/*
  * Launches. Returns at once; failures of the walls arrive through on_exit with SP_EXIT_FAILED.
- * Returns 0; -EINVAL (a field is wrong); -E2BIG (argv and environment over 4 MiB); -EMFILE, -ENOMEM; what starting the
+ * Returns 0; -EINVAL (a field is wrong); -EOPNOTSUPP (SP_INTERCEPTION_PRELOAD, and the runtime can't be there); -E2BIG (argv and environment over 4 MiB); -EMFILE, -ENOMEM; what starting the
  * spawner returned. On error no callback comes.
  */
 int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch,

@@ -22,22 +22,24 @@ extern "C" {
 #endif
 
 /*
- * Locks the calling process for the rest of its life. On success every system call that takes a name is
+ * Locks the calling process for the rest of its life. Works under every interception; where a preloaded runtime
+ * has locked the process before main(), the first call returns 0. On success every system call that takes a name is
  * answered by the porter under the policy that the broker chose; other calls are allowed, refused or deadly
  * as that policy says. There is no way back. After an error nothing is locked unless said otherwise below,
  * and a program that must not run unlocked exits.
  *
  * Returns 0, or
- *   -ENOTCONN  not launched by a broker: descriptor 1023 is not its channel
+ *   -ENOTCONN  not launched by a broker: descriptor 1023 is not its channel, and it is on no floor
  *   -EALREADY  this process is locked already
  *   -EBUSY     other threads are alive; lock before the first pthread_create(3)
+ *   -EMFILE, -EAGAIN  on a floor: RLIMIT_NOFILE is below 1024; too many processes are locked already
  *   -EPROTO    broker and library are of different releases
  *   -ENOSYS    the kernel lacks what the policy asks for
  *   -ENOMEM, -EIO  the lock failed half-way: Landlock or no_new_privs may already apply; exit.
  *
  * Not async-signal-safe. SIGSYS belongs to the library from here on: sigaction(2) and sigprocmask(2) keep up
- * the appearance that the program may block, ignore or handle it. A child made by fork(2) is locked as well,
- * and its calls that need the broker fail with EIO.
+ * the appearance that the program may block, ignore or handle it. A child made by fork(2) is locked as well; on a
+ * floor it is served as its parent is, without one its calls that need the broker fail with EIO. execve(2) fails.
  */
 int sp_sandboxee_enter(void);
 

@@ -73,13 +73,16 @@ TEST_P(Hostiles, AchieveNothing)
 	EXPECT_EQ(hostile.all, RunNative(command).output);
 	EXPECT_EQ(EVERYTHING == std::string(hostile.all), before != Outside());
 
-	ASSERT_NO_FATAL_FAILURE(MakeTrees());
-	Outcome outcome = RunSandboxed("-w .", command);
-	EXPECT_EQ(hostile.refused, outcome.status) << outcome.errors;
-	EXPECT_EQ("", outcome.output);
-	EXPECT_EQ(before, Outside());
+	for (const char *way : {"notify", "auto"}) {
+		ASSERT_NO_FATAL_FAILURE(MakeTrees());
+		Outcome outcome = RunSandboxed("-w .", command, way);
+		EXPECT_EQ(hostile.refused, outcome.status) << way << outcome.errors;
+		EXPECT_EQ("", outcome.output);
+		EXPECT_EQ(before, Outside());
+	}
 
-	outcome = RunSandboxed("-w . --execute . --execute /usr/bin", "dash -c '" + command + "'");
+	Outcome outcome =
+	    RunSandboxed("-w . --execute . --execute /usr/bin", "dash -c '" + command + "'");
 	EXPECT_EQ(hostile.refused_inside, outcome.status) << outcome.errors;
 	EXPECT_EQ("", outcome.output);
 	EXPECT_EQ(before, Outside());
@@ -98,10 +101,12 @@ TEST_F(HostileTest, ForksAchieveNothing)
 	EXPECT_NE("", RunNative("./hostile-forks").output);
 
 	ASSERT_NO_FATAL_FAILURE(MakeTrees());
-	const Outcome outcome = RunSandboxed("-w . --execute .", "./hostile-forks");
-	EXPECT_EQ(0, outcome.status) << outcome.errors;
-	EXPECT_EQ("", outcome.output);
-	EXPECT_EQ(before, Outside());
+	for (const char *options : {"-w . --execute .", "-w ."}) {
+		const Outcome outcome = RunSandboxed(options, "./hostile-forks", "auto");
+		EXPECT_EQ(0, outcome.status) << outcome.errors;
+		EXPECT_EQ("", outcome.output);
+		EXPECT_EQ(before, Outside());
+	}
 }
 
 /* A loader that only the program names, by the name under which everybody finds it. */
@@ -152,16 +157,23 @@ TEST_F(HostileTest, AnotherInterpreterIsNotRunUnlessItMayBeRead)
 TEST_F(HostileTest, AShadowFileIsRefusedPolitely)
 {
 	ASSERT_NO_FATAL_FAILURE(MakeTrees());
-	const Outcome outcome =
-	    RunSandboxed("--read /usr --report " + folder_ + "/report", "cat /etc/shadow");
+	for (const char *way : {"notify", "trap"}) {
+		const Outcome outcome = RunSandboxed("--read /usr --report " + folder_ + "/report",
+						     "cat /etc/shadow", way);
 
-	EXPECT_EQ(1, outcome.status);
-	EXPECT_EQ("", outcome.output);
-	EXPECT_EQ("cat: /etc/shadow: Permission denied\n", outcome.errors);
-	const std::string report = TreeOf(folder_)["report"];
-	EXPECT_NE(std::string::npos, report.find("/etc/shadow")) << report;
-	EXPECT_NE(std::string::npos, report.find("preset program:")) << report;
-	EXPECT_NE(std::string::npos, report.find("EACCES")) << report;
+		EXPECT_EQ(1, outcome.status);
+		EXPECT_EQ("", outcome.output);
+		EXPECT_EQ("cat: /etc/shadow: Permission denied\n", outcome.errors);
+		const std::string report = TreeOf(folder_)["report"];
+		EXPECT_NE(std::string::npos, report.find("/etc/shadow")) << report;
+		EXPECT_NE(std::string::npos, report.find("preset program:")) << report;
+		EXPECT_NE(std::string::npos, report.find("EACCES")) << report;
+		/* A thread of the runtime's names itself. */
+		EXPECT_NE(std::string::npos,
+			  report.find(way == std::string("trap") ? "\"tid_claimed\":true"
+								 : "\"tid_claimed\":false"))
+		    << report;
+	}
 }
 
 /* Allowed names answer as they do natively, forbidden ones alike whether they are there or not. */

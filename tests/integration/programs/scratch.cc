@@ -279,9 +279,10 @@ Outcome ScratchTest::RunNative(const std::string &command)
 	return Run("exec " + command);
 }
 
-Outcome ScratchTest::RunSandboxed(const std::string &options, const std::string &command)
+Outcome ScratchTest::RunSandboxed(const std::string &options, const std::string &command,
+				  const std::string &way)
 {
-	return Run("exec '" + Binary("sallyport") + "' run --interception notify " + options +
+	return Run("exec '" + Binary("sallyport") + "' run --interception " + way + " " + options +
 		   " -- " + command);
 }
 

@@ -30,9 +30,10 @@ class ScratchTest : public testing::Test
 	/* A tree with samples of every kind of file, then `prepare` by a shell within it. */
 	void MakeTree(const std::string &prepare);
 
-	/* Both take the words of a shell, which becomes the program. */
+	/* Both take the words of a shell, which becomes the program. `way`: an interception. */
 	Outcome RunNative(const std::string &command);
-	Outcome RunSandboxed(const std::string &options, const std::string &command);
+	Outcome RunSandboxed(const std::string &options, const std::string &command,
+			     const std::string &way = "notify");
 
 	/* A program of the build; a file of the tree; what lies below a folder. */
 	static std::string Binary(const std::string &name);

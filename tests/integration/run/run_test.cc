@@ -569,12 +569,54 @@ TEST_F(RunTest, OverItsTimeItIsKilled)
 
 /* ---- interception ---- */
 
-TEST_F(RunTest, InterceptionIsNotifyUnlessAskedForOtherwise)
+struct Choice {
+	std::vector<std::string> options, words;
+	const char *why; /* NULL: trap */
+};
+
+TEST_F(RunTest, AutoIsTrapWhereItCanBeAndSaysWhy)
 {
-	EXPECT_TELLS(run({"-v"}, {"exit", "0"}),
-		     "policy program, interception notify: chosen because");
-	EXPECT_TELLS(run({"-v", "--interception=auto"}, {"exit", "0"}),
-		     "interception notify: chosen");
+	const std::string folder = directory;
+	const Choice choices[] = {
+	    {{}, {"cat", "/etc/hostname"}, nullptr},
+	    {{"--execute", "/usr/bin"}, {"cat", "/etc/hostname"}, "lets it execute programs"},
+	    {{"--limit", "files=1023"}, {"cat", "/etc/hostname"}, "limit on open files"},
+	    {{"--policy", folder + "/mute"}, {"cat", "/etc/hostname"}, "refuses it write"},
+	    {{}, {program("run-guest"), "exit", "0"}, "linked statically"},
+	    {{"-r", "."}, {"./script"}, nullptr},
+	    {{"-r", "."}, {"./static-script"}, "linked statically"},
+	};
+	write_file(directory + "/mute",
+		   "policy mute\ninclude program\nsyscalls { deny write as EBADF }\n");
+	write_file(directory + "/script", "#!/bin/cat\n");
+	write_file(directory + "/static-script", "#!" + program("run-guest") + " exit\n");
+	for (const char *name : {"/script", "/static-script"})
+		ASSERT_EQ(chmod((directory + name).c_str(), 0755), 0);
+
+	for (const Choice &choice : choices) {
+		for (const char *way : {"auto", "trap"}) {
+			std::vector<std::string> words = {"run", "-v", "--interception", way};
+
+			words.insert(words.end(), choice.options.begin(), choice.options.end());
+			words.push_back("--");
+			words.insert(words.end(), choice.words.begin(), choice.words.end());
+			Result result = command(words);
+			if (!choice.why) {
+				EXPECT_TELLS(result, "interception trap: ");
+				EXPECT_FALSE(contains(result.errors, "did not come to work"));
+				EXPECT_EQ(result.status, 0);
+			} else if (way == std::string("auto")) {
+				EXPECT_TELLS(result, "interception notify: ");
+				EXPECT_TELLS(result, choice.why);
+			} else {
+				EXPECT_EQ(result.status, 125);
+				EXPECT_TELLS(result, "--interception trap: ");
+				EXPECT_TELLS(result, choice.why);
+				EXPECT_TELLS(result, "notify");
+				EXPECT_EQ(result.output, "");
+			}
+		}
+	}
 	EXPECT_TELLS(run({"-v", "--interception=notify"}, {"exit", "0"}),
 		     "interception notify: asked for");
 	Result result = run({"--interception=trip"}, {"exit", "0"});
@@ -582,26 +624,52 @@ TEST_F(RunTest, InterceptionIsNotifyUnlessAskedForOtherwise)
 	EXPECT_TELLS(result, "expected auto, notify or trap");
 }
 
-TEST_F(RunTest, AProgramThatNeverLockedIsTold)
+/* Whatever the loader is told for our sake, the program has the environment that it would have had. */
+TEST_F(RunTest, TheEnvironmentShowsNothingOfTheRuntime)
 {
-	Result result = run({"--interception", "trap"}, {"exit", "3"});
+	for (const char *preload :
+	     {"", "LD_PRELOAD=libm.so.6", "LD_PRELOAD=libm.so.6:libdl.so.2"}) {
+		const std::string expected =
+		    std::string("A=1\n") + (*preload ? preload + std::string("\n") : "") + "Z=26\n";
+		std::vector<std::string> words = {"run", "--interception=trap"};
 
-	EXPECT_EQ(result.status, 3);
-	EXPECT_TELLS(result, "it never locked itself");
+		for (const char *variable : {"A=1", preload, "Z=26"}) {
+			if (!*variable)
+				continue;
+			words.push_back("--setenv");
+			words.push_back(variable);
+		}
+		std::vector<std::string> shown = words;
+		for (const char *word : {"--", "env"})
+			shown.push_back(word);
+		Result result = command(shown, "", [] { clearenv(); });
+		EXPECT_EQ(result.output, expected) << result.errors;
+		EXPECT_EQ(result.errors, "");
+		std::vector<std::string> kept = words;
+		for (const char *word : {"--", "cat", "/proc/self/environ"})
+			kept.push_back(word);
+		result = command(kept, "", [] { clearenv(); });
+		EXPECT_EQ(result.output.find("sallyport"), std::string::npos);
+		EXPECT_NE(result.output.find("Z=26"), std::string::npos);
+	}
 }
 
-TEST_F(RunTest, AProgramThatLocksItselfIsHeldByTrap)
+/* What locks itself is locked already, or gets a ring when it asks. */
+TEST_F(RunTest, AProgramThatLocksItselfWorksEitherWay)
 {
 	std::string lock_self = program("lock-self");
 
 	if (access(lock_self.c_str(), X_OK) < 0)
 		GTEST_SKIP() << "the samples were not built";
 	write_file(directory + "/good.xml", "<a><b/></a>");
-	Result result = command({"run", "--interception=trap", "--policy=pure", "--", lock_self,
-				 directory + "/good.xml"});
-	EXPECT_EQ(result.status, 0) << result.errors;
-	EXPECT_EQ(result.output, "2 elements\n");
-	EXPECT_EQ(result.errors, "");
+	for (const char *way : {"trap", "notify"}) {
+		Result result =
+		    command({"run", std::string("--interception=") + way, "-r", ".", "-r",
+			     program("../lib"), "--", lock_self, directory + "/good.xml"});
+		EXPECT_EQ(result.status, 0) << way << result.errors;
+		EXPECT_EQ(result.output, "2 elements\n");
+		EXPECT_EQ(result.errors, "");
+	}
 }
 
 /* ---- reports ---- */

@@ -70,7 +70,13 @@ void expect_floor(Filter &filter)
 	EXPECT_EQ(kAllow, filter(__NR_process_vm_readv, {kHalfMark | 7, 0, 0, 0, 0, 0}));
 	EXPECT_EQ(kAllow, filter(__NR_process_vm_writev, {kHalfMark | 7, 0, 0, 0, 0, 0}));
 	EXPECT_EQ(kAllow, filter(__NR_close, {SP_CHANNEL_FD, 0, 0, 0, 0, kMark}));
-	EXPECT_EQ(kAllow, filter(__NR_recvmsg, {SP_CHANNEL_FD}));
+	EXPECT_EQ(kAllow, filter(__NR_recvmsg, {SP_CHANNEL_FD, 0, 0, 0, 0, kMark}));
+	EXPECT_EQ(kAllow, filter(__NR_umask, {022, 0, 0, 0, 0, kMark}));
+	/* Without a floor the kernel says ENOSYS. */
+	EXPECT_EQ(kAllow, filter(SP_NR_CHANNEL, {1, 1, 1, 1, 1, 1}));
+	EXPECT_EQ(kAllow, filter(SP_NR_FORWARD, {1, 1, 1, 1, 1, 1}));
+	EXPECT_NE(kAllow, filter(SP_NR_CHANNEL - 1));
+	EXPECT_NE(kAllow, filter(SP_NR_RESERVED_LAST + 1));
 	EXPECT_EQ(kAllow, filter(__NR_write, {SP_DOORBELL_FD}));
 	EXPECT_EQ(kAllow, filter(__NR_tgkill, {5, 5, 31}));
 	/* The floor has a ceiling: none of these is ever native. */
@@ -597,12 +603,24 @@ TEST_F(FilterTest, TheFloorUnderAProgramWithoutRuntime)
 	EXPECT_EQ(kAllow, verdict(__NR_clone, {17}));
 	EXPECT_EQ(notify, verdict(__NR_prctl, {PR_SET_DUMPABLE}));
 	EXPECT_EQ(notify, verdict(__NR_mmap, {0, 1, PROT_WRITE | PROT_EXEC}));
-	/* No descriptor is reserved, no mask in the way, and no mark opens anything. */
+	for (uint32_t nr : {SP_NR_CHANNEL, SP_NR_FORWARD, SP_NR_CHANNEL - 1, SP_NR_FORWARD + 1})
+		EXPECT_EQ(notify, verdict(nr, {1, 1, 1, 1, 1, 1})) << nr;
+	/* No descriptor is reserved, and no mask in the way. */
 	EXPECT_EQ(kAllow, verdict(__NR_close, {SP_CHANNEL_FD}));
 	EXPECT_EQ(kAllow, verdict(__NR_close_range, {3, 0xffffffff}));
 	EXPECT_EQ(kAllow, verdict(__NR_ppoll, {1, 1, 0, 1, 8, 0}));
-	EXPECT_EQ(notify, verdict(__NR_process_vm_readv, {kHalfMark | 7}));
+	/* The runtime on top reads and writes its own memory, and takes one more filter. */
+	EXPECT_EQ(kAllow, verdict(__NR_process_vm_readv, {kHalfMark | 7}));
+	EXPECT_EQ(notify, verdict(__NR_process_vm_readv, {7}));
 	EXPECT_EQ(notify, verdict(__NR_recvmsg, {SP_CHANNEL_FD}));
+	EXPECT_EQ(kAllow, verdict(__NR_recvmsg, {SP_CHANNEL_FD, 0, 0, 0, 0, kMark}));
+	EXPECT_EQ(kAllow, verdict(__NR_fcntl, {7, F_SETFD, 0, 0, 0, kMark}));
+	EXPECT_EQ(kAllow, verdict(__NR_seccomp, {kHalfMark | SECCOMP_SET_MODE_FILTER, 0}));
+	EXPECT_EQ(notify, verdict(__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 0}));
+	for (uint64_t flag : {1, 2, 4, 8, 16, 32})
+		EXPECT_EQ(notify,
+			  verdict(__NR_seccomp, {kHalfMark | SECCOMP_SET_MODE_FILTER, flag}));
+	EXPECT_EQ(notify, verdict(__NR_seccomp, {kHalfMark | SECCOMP_SET_MODE_STRICT, 0}));
 	for (uint32_t nr : {0u, 2u, 59u})
 		EXPECT_EQ(kKill, floor.run(nr, {}, AUDIT_ARCH_I386));
 }
