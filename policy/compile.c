@@ -273,11 +273,22 @@ static int add_all_paths(Message *message, const struct sp_policy *const *layers
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
-/* A verdict that brings the call before the porter, which is to refuse it. */
+/* A verdict that brings the call before the porter, which is to refuse it; and of a brokered call any
+ * that does not allow it: what the filter answers by itself must not be had by a request. */
 static bool is_denial(const struct sp_call_rule *rule)
 {
-	return rule->action == SP_ACTION_DENY || rule->action == SP_ACTION_TRAP ||
-	       rule->action == SP_ACTION_ASK;
+	switch (rule->action) {
+	case SP_ACTION_DENY:
+	case SP_ACTION_TRAP:
+	case SP_ACTION_ASK:
+		return true;
+	case SP_ACTION_ERRNO:
+	case SP_ACTION_KILL:
+	case SP_ACTION_KILL_THREAD:
+		return sp_call_class(rule->nr) == SP_CLASS_BROKERED;
+	default:
+		return false;
+	}
 }
 
 /* The rule that says how a refused call fails: the first by rank, one without conditions before others. */
@@ -391,9 +402,9 @@ static struct refusal default_of(const struct sp_policy *policy)
 static struct refusal refusal_of(const struct sp_call_rule *rule)
 {
 	return (struct refusal){
-	    .error = rule->action == SP_ACTION_DENY   ? rule->error
-		     : rule->action == SP_ACTION_TRAP ? ENOSYS
-						      : EPERM,
+	    .error = rule->action == SP_ACTION_DENY || rule->action == SP_ACTION_ERRNO ? rule->error
+		     : rule->action == SP_ACTION_TRAP                                  ? ENOSYS
+										       : EPERM,
 	    .source = rule->source,
 	    .ask = rule->action == SP_ACTION_ASK,
 	};

@@ -389,6 +389,18 @@ TEST_F(RulesTest, RefusalsOfCalls)
 	}
 }
 
+/* What the filter answers by itself must not be had by a request that passed it by. */
+TEST_F(RulesTest, ABrokeredCallThatTheFilterEndsIsRefusedByThePorterToo)
+{
+	Rules rules = rules_of("syscalls { kill chmod, add_key; allow read }");
+	sp_call_refusal refusal = {};
+
+	EXPECT_TRUE(sp_rules_find_refusal(rules.get(), 90 /* chmod */, &refusal));
+	EXPECT_EQ(EPERM, refusal.error);
+	for (int nr : {91 /* fchmod */, 248 /* add_key */, 0 /* read */})
+		EXPECT_FALSE(sp_rules_find_refusal(rules.get(), nr, &refusal)) << nr;
+}
+
 TEST_F(RulesTest, ScalarsArriveUnchanged)
 {
 	Rules rules = rules_of(
