@@ -150,8 +150,8 @@ static int write_memory(const struct seccomp_notif *request, uint64_t to, void *
 /* ---- answers ---- */
 
 /*
- * Holds the calling thread, which still waits. 0 or -errno; -EBUSY: not now, since an execve ends the
- * other threads of its process, and takes the number of the first one: what we do to a thread that is
+ * Holds the calling thread, which still waits. 0 or -errno; not now: -EAGAIN, since too many are
+ * held; -EBUSY, since an execve ends the other threads of its process, and takes the number of the first one: what we do to a thread that is
  * held must not hit the new program.
  */
 static int hold(struct sp_porter *porter, bool executes, struct sp_tracee **ret_tracee)
@@ -180,7 +180,7 @@ static void defer(struct sp_porter *porter)
 /* The answer of a call whose thread was to be held, which may have to wait for that. */
 static void answer_held(struct sp_porter *porter, int64_t r, uint32_t flags)
 {
-	if (r == -EBUSY)
+	if (r == -EBUSY || r == -EAGAIN)
 		defer(porter);
 	else
 		send(porter->listener, porter->notify->request.id, r, r < 0 ? 0 : flags);
@@ -585,6 +585,8 @@ static bool may_run(void *data, pid_t pid)
 {
 	struct sp_porter *porter = data;
 
+	/* Who else has its slots spoke for the program that it was. */
+	sp_ring_forget(porter, pid);
 	porter->caller = (struct sp_caller){.outer = pid};
 	if (sp_execution_check(&porter->view, porter->rules, pid, &porter->refusal))
 		return true;

@@ -268,6 +268,13 @@ void sp_ring_free(struct sp_ring *ring)
 	destroy(ring);
 }
 
+void sp_ring_forget(struct sp_porter *porter, pid_t outer_pid)
+{
+	for (size_t i = 0; i < SP_RINGS_MAX; i++)
+		if (porter->rings[i] && porter->rings[i]->outer_pid == outer_pid)
+			sp_ring_free(porter->rings[i]);
+}
+
 void sp_rings_clear(struct sp_porter *porter)
 {
 	for (size_t i = 0; i < SP_RINGS_MAX; i++)

@@ -77,8 +77,9 @@ int sp_ring_welcome(struct sp_ring *ring, bool filter);
 /* Whether the group has ended; always false of the sandboxee itself. */
 bool sp_ring_has_ended(const struct sp_ring *ring);
 
-/* Drops a ring, or all of them. */
+/* Drops a ring, that of a group if it has one, or all of them. */
 void sp_ring_free(struct sp_ring *ring);
+void sp_ring_forget(struct sp_porter *porter, pid_t outer_pid);
 void sp_rings_clear(struct sp_porter *porter);
 
 #ifdef __cplusplus
