@@ -16,10 +16,13 @@
 /* Rounds of a race: a plain process goes on until it has won once. */
 #define ROUNDS_PLAIN 20000000
 #define ROUNDS 30000
+#define ROUNDS_FLOOR 10000 /* each takes three changes of process */
 
 static int rounds(void)
 {
-	return context.stage == STAGE_PLAIN ? ROUNDS_PLAIN : ROUNDS;
+	if (context.stage == STAGE_PLAIN)
+		return ROUNDS_PLAIN;
+	return context.stage == STAGE_FLOOR ? ROUNDS_FLOOR : ROUNDS;
 }
 
 /* ---- B01: every start × way up × spelling of the rest × absolute or relative: 200 ---- */

@@ -112,7 +112,7 @@ struct Attempt {
 	const Tree *tree;
 	const Victim *victim;
 	Way way = TRAP;
-	const char *limits = "wall 20s";
+	const char *limits = "wall 100s";
 	const char *preset = "parser"; // what the policy includes …
 	const char *calls = "";        // … and allows beside
 };
@@ -133,7 +133,7 @@ class Broker
 	struct sp_sandbox *Launch(const Attempt &attempt, int descriptor, Outcome *outcome);
 
 	// Serves events until the condition holds. False: it did not within the time.
-	bool Until(const std::function<bool()> &condition, int seconds = 30);
+	bool Until(const std::function<bool()> &condition, int seconds = 120);
 
 	struct event_base *Base() const
 	{
