@@ -228,6 +228,10 @@ static uint64_t take_constant(struct reader *reader, unsigned argument)
 	}
 	if (strcmp(word, "NULL") == 0 || sp_constant_find(word, &value))
 		return value;
+	if (peek(reader) == '(') { /* makedev(0x1, 0x3): something that nobody compares */
+		skip_struct(reader);
+		return 0;
+	}
 	name = sp_nearest(word, sp_candidate_argument_constant, &of);
 	if (!name)
 		name = sp_nearest(word, sp_candidate_constant, NULL);
@@ -294,19 +298,60 @@ static bool takes_how(int nr, unsigned index)
 	return info && info->extra == SP_EXTRA_OPEN_HOW && info->flags == (int)index;
 }
 
+/* flags=…: strace names the arguments of clone, whose order depends on the architecture. Those that have
+ * another name there are not looked at. */
+static bool take_label(struct reader *reader, unsigned *index)
+{
+	size_t length = 0, rest = reader->source->length - reader->at;
+	const char *start = reader->source->text + reader->at;
+	_cleanup_free_ char *label = NULL;
+	unsigned bits;
+
+	while (length < rest && is_word(start[length]))
+		length++;
+	if (length == 0 || length == rest || start[length] != '=')
+		return false;
+	label = strndup(start, length);
+	if (!label) {
+		reader->error = -ENOMEM;
+		return false;
+	}
+	reader->at += length + 1;
+	if (!sp_argument_find(reader->call->nr, label, index, &bits))
+		*index = SP_ARGUMENTS;
+	return true;
+}
+
+/* A value whose place nobody knows. */
+static void skip_value(struct reader *reader)
+{
+	while (!at_end(reader) && peek(reader) != ',' && peek(reader) != ')')
+		if (strchr("{[(", peek(reader)))
+			skip_struct(reader);
+		else
+			reader->at++;
+}
+
 static void take_argument(struct reader *reader)
 {
 	struct sp_invocation *call = reader->call;
 	unsigned index = call->count;
 	size_t start = reader->at;
+	bool labelled = take_label(reader, &index);
 
+	if (labelled && index == SP_ARGUMENTS) {
+		skip_value(reader);
+		return;
+	}
 	if (index >= sp_call_arity(call->nr)) {
 		MISTAKE(reader, start, 1, NULL, "\"%s\" takes %u arguments", call->name,
 			sp_call_arity(call->nr));
 		return;
 	}
-	call->count++;
+	call->count = index < call->count ? call->count : index + 1;
+	reader->at += peek(reader) == '~' || peek(reader) == '&'; /* ~[INT], &sa */
 	if (peek(reader) == '"') {
+		free(call->text[index]);
 		call->text[index] = take_string(reader);
 		call->argument[index] = SOME_POINTER;
 	} else if (peek(reader) == '{' || peek(reader) == '[') {
@@ -317,8 +362,10 @@ static void take_argument(struct reader *reader)
 			skip_struct(reader);
 	} else {
 		call->argument[index] = take_value(reader, index);
-		if (peek(reader) == '<')
+		if (peek(reader) == '<') {
+			free(call->descriptor[index]);
 			call->descriptor[index] = take_annotation(reader);
+		}
 	}
 	call->place[index] = sp_place_at(reader->source, start, reader->at - start);
 	skip_blanks(reader);

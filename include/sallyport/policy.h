@@ -235,8 +235,8 @@ struct sp_explanation {
 
 /*
  * Explains one call, written as strace(1) prints it: `open("/etc/passwd", O_RDWR)`. What the kernel's
- * own permissions say of it is another question. Lines of rules are quoted where the policy was loaded
- * with the option `keep`.
+ * own permissions say of it is another question. Lines of rules are quoted where the policy was read from
+ * a text with the option `keep`.
  * Mistakes in the call are reported as those of a file "call". Returns 0, or -EINVAL (they were
  * reported). The explanation lives as long as the policy or until it is freed.
  */

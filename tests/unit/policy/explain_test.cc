@@ -256,6 +256,37 @@ TEST_F(ExplainTest, FormsThatNoPolicyAllows)
 	       "built in: clone instead of clone3");
 }
 
+/* Lines of strace, as it prints them. */
+TEST_F(ExplainTest, WhatStracePrints)
+{
+	load("include parser\nsyscalls { allow clone(flags & CLONE_VM == 0), connect, wait4, fork "
+	     "}\n"
+	     "limits { processes 9 }");
+	for (const char *call :
+	     {"execve(\"/bin/true\", [\"true\"], 0x7ffd0 /* 24 vars */) = 0",
+	      "brk(NULL)                               = 0x55d0c0a4e000",
+	      "clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|SIGCHLD, child_tidptr=0x7f10) = "
+	      "17",
+	      "rt_sigprocmask(SIG_BLOCK, ~[RTMIN RT_1], [], 8) = 0",
+	      "rt_sigaction(SIGINT, {sa_handler=SIG_DFL, sa_mask=[], sa_flags=SA_RESTORER}, NULL, "
+	      "8) = 0",
+	      "mknod(\"/x\", S_IFCHR|0666, makedev(0x1, 0x3)) = -1 EPERM (Operation not permitted)",
+	      "wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 17",
+	      "connect(3, {sa_family=AF_INET, sin_port=htons(80), "
+	      "sin_addr=inet_addr(\"1.2.3.4\")}, 16) = 0",
+	      "read(3, \"\\177ELF\\2\\1\\1\\0\\0\"..., 832) = 832", "exit_group(0) = ?",
+	      "poll([{fd=0, events=POLLIN}], 1, -1) = 1 ([{fd=0, revents=POLLIN}])",
+	      "openat(AT_FDCWD</root>, \".\", O_RDONLY|O_NONBLOCK|O_CLOEXEC|O_DIRECTORY) = "
+	      "3</root>",
+	      "getdents64(3</root>, 0x5555 /* 10 entries */, 32768) = 312"})
+		EXPECT_TRUE(explain(call)) << call;
+	EXPECT_EQ(SP_POLICY_ALLOW, explain("clone(child_stack=NULL, flags=SIGCHLD)")->verdict);
+	EXPECT_EQ(SP_POLICY_ALLOW,
+		  explain("clone(flags=CLONE_VM|SIGCHLD)")->verdict); /* parser's */
+	EXPECT_EQ(SP_POLICY_DENY,
+		  explain("clone(child_stack=NULL, flags=CLONE_NEWUSER|SIGCHLD)")->verdict);
+}
+
 TEST_F(ExplainTest, MistakesInACall)
 {
 	load("");
