@@ -61,4 +61,28 @@ TEST(ManualTest, EveryExampleCompiles)
 	EXPECT_GE(examples().size(), 2u);
 }
 
+/* And where one has test cases in its comments, they pass. */
+TEST(ManualTest, TheCasesOfExamplesPass)
+{
+	sp_policy_options options = {};
+	unsigned cases = 0;
+
+	options.keep = true;
+	for (const std::string &example : examples()) {
+		sp_policy *policy = nullptr;
+		sp_test_result result = {};
+		char *failures = nullptr;
+
+		ASSERT_EQ(0, sp_policy_parse_with("example", example.data(), example.size(),
+						  &options, nullptr, nullptr, &policy));
+		sallyport::Policy owned(policy);
+		ASSERT_EQ(0, sp_policy_run_tests(policy, "example", example.data(), example.size(),
+						 nullptr, nullptr, &result, &failures));
+		EXPECT_STREQ("", failures);
+		free(failures);
+		cases += result.cases;
+	}
+	EXPECT_GE(cases, 3u);
+}
+
 } // namespace

@@ -240,26 +240,50 @@ TEST_F(QuestionsTest, DiffProveAndTestAnswerByTheirStatus)
 	EXPECT_EQ(2, run("policy test " + lax + " " + folder_ + "/nonesuch").status);
 }
 
-/* The manual's examples, on the manual's policy. */
-TEST_F(QuestionsTest, TheManualsCases)
+/* The examples of sallyport(1) between .Bd and .Ed that hold a text, as a reader sees them. */
+std::string manual_example(const std::string &text)
 {
-	std::string policy =
-	    write("x.policy", "policy reader\ninclude parser\nfiles { read /srv/** }\n");
-	std::string cases = write("cases", "open \"/srv/a.png\" O_RDONLY -> allow\n"
-					   "open(\"/srv/a.png\", O_RDWR) -> deny as EACCES\n"
-					   "socket AF_INET SOCK_STREAM 0 -> deny\n");
+	const char *directory = getenv("SP_TEST_SOURCE_DIR");
+	std::string page = sallyport::read_file(std::string(directory ? directory : SP_SOURCE_DIR) +
+						"/docs/sallyport.1");
+	size_t at = page.find(text), begin = page.rfind(".Bd -literal", at),
+	       end = page.find("\n.Ed", at);
 
-	EXPECT_EQ("3 cases, 0 failed\n", run("policy test " + policy + " " + cases).output);
-	EXPECT_EQ(
-	    0,
-	    run("policy prove " + policy +
-		" 'never write /etc/**' 'always read /srv/*.png' 'never socket(domain != AF_UNIX)' "
-		"'never execve'")
-		.status);
-	EXPECT_EQ(
-	    0u,
-	    run("policy explain " + policy + " 'open(\"/srv/a\", O_RDWR)'")
-		.output.find("deny as EACCES: open(\"/srv/a\", O_RDWR): no right to write\n  by "));
+	if (at == std::string::npos)
+		return "";
+	begin = page.find('\n', begin) + 1;
+	std::string example = page.substr(begin, end - begin + 1);
+
+	for (size_t i; (i = example.find("\\e\n")) != std::string::npos;)
+		example.replace(i, 3, "");
+	return example;
+}
+
+TEST_F(QuestionsTest, TheManualsExamples)
+{
+	write("decoder.policy", "policy decoder\ninclude parser\nfiles {\n\tread    /srv/**\n}\n");
+	auto shell = [&](const std::string &line) {
+		std::string command = line;
+		size_t at = command.find("$ sallyport");
+
+		command.replace(at, 11, SP_BINARY_DIR "/bin/sallyport");
+		return system(
+		    ("cd " + folder_ + " && " + command + " >out 2>err </dev/null").c_str());
+	};
+	std::string explained = manual_example("policy explain decoder.policy");
+	size_t first = explained.find('\n');
+
+	ASSERT_NE(std::string::npos, first);
+	EXPECT_EQ(0, shell(explained.substr(0, first)));
+	EXPECT_EQ(explained.substr(first + 1), sallyport::read_file(folder_ + "/out"));
+	std::string proved = manual_example("policy prove decoder.policy");
+
+	ASSERT_NE("", proved);
+	EXPECT_EQ(0, shell(proved.substr(0, proved.size() - 1)));
+	std::string cases = write("cases", manual_example("# what decoder.policy is for"));
+
+	EXPECT_EQ("3 cases, 0 failed\n",
+		  run("policy test " + folder_ + "/decoder.policy " + cases).output);
 }
 
 } // namespace
