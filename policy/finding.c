@@ -306,12 +306,13 @@ static bool asks(const struct sp_verdict *verdict)
 	return false;
 }
 
-static bool is_guarded(const struct sp_verdict *verdict)
+/* Whether a rule of the policy decided, and no guard took its place. */
+static bool is_ruled(const struct sp_verdict *verdict)
 {
 	for (size_t i = 0; i < verdict->candidate_count; i++)
 		if (verdict->candidates[i].source == verdict->source &&
 		    verdict->candidates[i].holds)
-			return verdict->candidates[i].guarded;
+			return verdict->candidates[i].rule && !verdict->candidates[i].guarded;
 	return false;
 }
 
@@ -320,10 +321,9 @@ static int intercepted(struct search *s)
 {
 	struct sp_finding *finding = s->finding;
 	struct sp_call_refusal refusal;
-	bool brokered = sp_call_find(s->call->nr);
+	bool specific = sp_rules_find_refusal(s->subject->rules, s->call->nr, &refusal);
 
-	finding->brokered =
-	    brokered && !sp_rules_find_refusal(s->subject->rules, s->call->nr, &refusal);
+	finding->brokered = !specific && sp_call_find(s->call->nr);
 	if (finding->brokered)
 		return find_names(s);
 	sp_rules_refusal(s->subject->rules, s->call->nr, &refusal);
@@ -331,7 +331,8 @@ static int intercepted(struct search *s)
 		settle(finding, SP_POLICY_ASK, 0, finding->call.source, "the application decides");
 	else
 		settle(finding, SP_POLICY_DENY, refusal.error,
-		       is_guarded(&finding->call) ? refusal.rule : finding->call.source, NULL);
+		       specific && !is_ruled(&finding->call) ? refusal.rule : finding->call.source,
+		       NULL);
 	return 0;
 }
 
