@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each grant beside its denial. Denials carry EBADSLT, which no kernel path gives.
+#include <array>
 #include <random>
 
+#include <sallyport/policy.h>
+
+#include "policy/names.h"
 #include "tests/unit/calls/calls_test.h"
 
 namespace calls
@@ -38,6 +42,65 @@ class Denial : public TreeTest
 		add(rows, tree(t("erase"), SP_RIGHT_DELETE));
 		add(rows, tree(t("run"), SP_RIGHT_EXECUTE));
 		world_ = std::make_unique<World>(rows);
+		policy_ = policy_of(rows);
+	}
+	void TearDown() override
+	{
+		sp_policy_unref(policy_);
+		TreeTest::TearDown();
+	}
+
+	/* The same rules as a policy, which can be asked. */
+	static sp_policy *policy_of(const std::vector<Rule> &rows)
+	{
+		const char *names[] = {"read", "write", "create", "delete", "linked", "execute"};
+		std::string text = "policy denial\nfiles {\n";
+		sp_policy *policy = nullptr;
+
+		for (const Rule &rule : rows) {
+			std::string rights;
+
+			for (size_t i = 0; i < std::size(names); i++)
+				if (rule.rights & (1u << i))
+					rights +=
+					    (rights.empty() ? "" : ", ") + std::string(names[i]);
+			text += rights.empty() ? "deny " + rule.pattern + " as EBADSLT\n"
+					       : rights + " " + rule.pattern + "\n";
+		}
+		text += "}";
+		EXPECT_EQ(0, sp_policy_parse("denial", text.data(), text.size(), nullptr, nullptr,
+					     &policy));
+		return policy;
+	}
+	/* What the policy is said to say of the call. */
+	bool explained(const Call &call) const
+	{
+		const sp_call_info &info = sp_call_table[call.id];
+		std::array<std::string, 6> arguments;
+		sp_explanation *explanation = nullptr;
+		std::string text = std::string(info.name) + "(";
+
+		arguments.fill("0");
+		auto put = [&](int index, const std::string &value) {
+			if (index >= 0)
+				arguments[size_t(index)] = value;
+		};
+		put(info.dirfd, "AT_FDCWD");
+		put(info.dirfd2, "AT_FDCWD");
+		put(info.path, "\"" + call.path + "\"");
+		put(info.path2, "\"" + call.path2 + "\"");
+		put(info.text, "\"" + call.text + "\"");
+		put(info.flags, std::to_string(call.flags));
+		put(info.mode, std::to_string(call.mode));
+		for (unsigned i = 0; i < sp_call_arity(info.nr); i++)
+			text += (i > 0 ? ", " : "") + arguments[i];
+		text += ")";
+		EXPECT_EQ(0,
+			  sp_policy_explain(policy_, text.c_str(), nullptr, nullptr, &explanation))
+		    << text;
+		bool allowed = explanation && explanation->verdict == SP_POLICY_ALLOW;
+		sp_explanation_free(explanation);
+		return allowed;
 	}
 
 	static void add(std::vector<Rule> &rows, const std::vector<Rule> &more)
@@ -48,6 +111,7 @@ class Denial : public TreeTest
 	{
 		return world_->open(path, flags, mode);
 	}
+	sp_policy *policy_ = nullptr;
 	bool exists(const std::string &name) const
 	{
 		return faccessat(AT_FDCWD, t(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -210,6 +274,10 @@ TEST_F(Denial, EveryRightBesideItsRefusals)
 		call.data = "value";
 		call.text = sp_call_table[attempt.id].extra == SP_EXTRA_ATTRIBUTE ? "user.secret"
 										  : "/any/text";
+		/* A device is refused for what it is. */
+		if (attempt.granted || refusal_of(attempt) != EPERM) {
+			EXPECT_EQ(attempt.granted, explained(call));
+		}
 		Outcome outcome = world_->perform(call);
 		if (attempt.granted) {
 			EXPECT_GE(outcome.result, 0) << strerror(static_cast<int>(-outcome.result));
