@@ -400,7 +400,8 @@ static void serve_channel(struct sp_porter *porter)
 static bool is_runtime(const struct sp_porter *porter, const struct sp_call *call)
 {
 	return porter->runtime >= 0 && call->info->operation == SP_OPERATION_OPEN &&
-	       call->flags == (O_RDONLY | O_CLOEXEC) && strcmp(call->path, SP_RUNTIME_NAME) == 0;
+	       (call->flags & ~(uint64_t)O_CLOEXEC) == O_RDONLY &&
+	       strcmp(call->path, SP_RUNTIME_NAME) == 0;
 }
 
 /* What the loader asks for because LD_PRELOAD names it. */

@@ -28,22 +28,21 @@
 
 struct sp_runtime sp_runtime;
 
-/* What the porter sent. The program's malloc need not be ready yet. */
-struct memory {
+/* Where it arrives. The program's malloc need not be ready yet, and once the lock stands nothing can be
+ * given back. */
+static struct {
 	uint8_t datagram[SP_DATAGRAM_MAX];
 	uint8_t arena[SP_DATAGRAM_MAX + 4096] __attribute__((aligned(16)));
-};
+} memory;
 
+/* What the porter sent. */
 struct welcome {
-	struct memory *memory;             /* owned */
-	Sallyport__Wire__Welcome *message; /* in it */
+	Sallyport__Wire__Welcome *message; /* in `memory` */
 	int slots, landlock;               /* owned; -1: not sent */
 };
 
 static void welcome_clear(struct welcome *welcome)
 {
-	if (welcome->memory)
-		(void)munmap(welcome->memory, sizeof(*welcome->memory));
 	sp_close_pointer(&welcome->slots);
 	sp_close_pointer(&welcome->landlock);
 }
@@ -105,11 +104,11 @@ static int receive_welcome(struct welcome *welcome)
 	ProtobufCMessage *message;
 	ssize_t length;
 
-	length = receive(welcome->memory->datagram, sizeof(welcome->memory->datagram), NULL);
+	length = receive(memory.datagram, sizeof(memory.datagram), NULL);
 	if (length < 0)
 		return (int)length;
-	sp_arena_init(&arena, welcome->memory->arena, sizeof(welcome->memory->arena));
-	if (sp_message_decode(&sallyport__wire__welcome__descriptor, welcome->memory->datagram,
+	sp_arena_init(&arena, memory.arena, sizeof(memory.arena));
+	if (sp_message_decode(&sallyport__wire__welcome__descriptor, memory.datagram,
 			      (size_t)length, &arena, &message) < 0)
 		return -EPROTO;
 	welcome->message = (Sallyport__Wire__Welcome *)message;
@@ -120,7 +119,7 @@ static int receive_welcome(struct welcome *welcome)
 
 static int receive_parcel(struct welcome *welcome)
 {
-	uint8_t bytes[64], memory[256] __attribute__((aligned(16)));
+	uint8_t bytes[64], small[256] __attribute__((aligned(16)));
 	struct sp_arena arena;
 	ProtobufCMessage *message;
 	_cleanup_close_ int descriptor = -1;
@@ -130,7 +129,7 @@ static int receive_parcel(struct welcome *welcome)
 		return (int)length;
 	if (descriptor < 0)
 		return descriptor == -EMFILE ? -EMFILE : -EPROTO;
-	sp_arena_init(&arena, memory, sizeof(memory));
+	sp_arena_init(&arena, small, sizeof(small));
 	if (sp_message_decode(&sallyport__wire__parcel__descriptor, bytes, (size_t)length, &arena,
 			      &message) < 0)
 		return -EPROTO;
@@ -196,12 +195,12 @@ static int shake_hands(struct welcome *welcome)
 
 static int map_slots(int descriptor)
 {
-	void *memory =
+	void *slots =
 	    mmap(NULL, sizeof(struct sp_slots), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
 
-	if (memory == MAP_FAILED)
+	if (slots == MAP_FAILED)
 		return -ENOMEM;
-	sp_runtime.slots = memory;
+	sp_runtime.slots = slots;
 	return 0;
 }
 
@@ -220,13 +219,13 @@ static size_t own_memory_size(void)
 static int map_own_memory(void)
 {
 	size_t page = page_size(), stride = SP_STACK_SIZE + page;
-	uint8_t *memory = mmap(NULL, own_memory_size(), PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	uint8_t *own = mmap(NULL, own_memory_size(), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
-	if (memory == MAP_FAILED)
+	if (own == MAP_FAILED)
 		return -ENOMEM;
-	sp_runtime.owner = (_Atomic uint32_t *)(void *)memory;
-	sp_runtime.stacks = memory + page;
+	sp_runtime.owner = (_Atomic uint32_t *)(void *)own;
+	sp_runtime.stacks = own + page;
 	sp_runtime.stack_stride = stride;
 	for (size_t i = 0; i < SP_SLOT_COUNT; i++)
 		if (mprotect(sp_runtime.stacks + i * stride, page, PROT_NONE) < 0)
@@ -342,7 +341,6 @@ static void leave_floor(void)
 EXPORT int sp_sandboxee_enter(void)
 {
 	_cleanup_(welcome_clear) struct welcome welcome = {.slots = -1, .landlock = -1};
-	void *memory;
 	int r;
 
 	if (sp_runtime.preloaded) {
@@ -351,11 +349,6 @@ EXPORT int sp_sandboxee_enter(void)
 	}
 	if (sp_runtime.locked)
 		return -EALREADY;
-	memory = mmap(NULL, sizeof(*welcome.memory), PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return -ENOMEM;
-	welcome.memory = memory;
 	r = enter(&welcome);
 	if (r < 0) {
 		unmap();

@@ -234,6 +234,30 @@ static void exhaust(void)
 	say_result(ask(0));
 }
 
+/* Whoever asks may die at any moment of it; what was made for him goes with him. */
+static void killed(void)
+{
+	enum { CHILDREN = 200 };
+	int ready[2];
+	char byte;
+
+	need(pipe(ready) == 0, "pipe");
+	for (int i = 0; i < CHILDREN; i++) {
+		pid_t pid = fork();
+
+		need(pid >= 0, "fork");
+		if (pid == 0) {
+			(void)!write(ready[1], "", 1);
+			for (int j = 0;; j++)
+				(void)ask(j % 2 ? SP_CHANNEL_LOCK : 0);
+		}
+		need(read(ready[0], &byte, 1) == 1 && kill(pid, SIGKILL) == 0 &&
+			 await(pid) == SIGKILL,
+		     "kill");
+	}
+	say_result(open_by(get_ring(), getpid(), AT_FDCWD, "text.txt"));
+}
+
 /* ---- whose it is ---- */
 
 static void tids(void)
@@ -567,6 +591,7 @@ static const struct {
     {"threads", threads},
     {"small-limit", small_limit},
     {"exhaust", exhaust},
+    {"killed", killed},
     {"tids", tids},
     {"dead-parent", dead_parent},
     {"executed", executed},

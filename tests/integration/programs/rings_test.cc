@@ -36,6 +36,7 @@ const Act kActs[] = {
     {"threads", "threads", "notify", "EBUSY\nok\nok\n"},
     {"small_limit", "small-limit", "notify", "EBADF\nok\n"},
     {"exhaust", "exhaust", "notify", "64 6\nEAGAIN\nok\n"},
+    {"killed", "killed", "notify", "ok\n"},
     {"tids", "tids", "notify", "ok\nrefused\nrefused\nrefused\nrefused\nEACCES\nEACCES\nEACCES\n"},
     {"dead_parent", "dead-parent", "notify", "ok\nunanswered\n"},
     {"executed", "executed", "notify", "ok\nunanswered\n", 0, "", "-w . --execute /usr"},
