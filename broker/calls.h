@@ -28,6 +28,7 @@
  *   - Names that are PATH_MAX bytes or longer once the cwd stands before them: ENAMETOOLONG.
  *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
  *     fs.protected_regular and fs.protected_fifos are not heeded.
+ *   - connect: only of unix sockets, to names with the right; any other address: EACCES, before the descriptor is looked at.
  *   - Above the cwd a name is walked from the root, and needs search permission there.
  */
 #ifndef SALLYPORT_BROKER_CALLS_H
@@ -103,6 +104,7 @@ struct sp_refusal {
  */
 struct sp_work {
 	int object;     /* O_PATH, owned; -1: nothing is left */
+	int socket;     /* to be connected to the object, owned; -1: the object is to be opened */
 	int flags;      /* to open it with */
 	bool gives;     /* the open file is the answer's descriptor, else it is closed */
 	bool truncates; /* to `length` */
@@ -111,8 +113,10 @@ struct sp_work {
 
 #define SP_WORK_NONE                                                                               \
 	{                                                                                          \
-		.object = -1                                                                       \
+		.object = -1, .socket = -1                                                         \
 	}
+
+void sp_work_close(struct sp_work *work);
 
 /*
  * Decides and acts. `answer` gets the result or -errno; a policy refusal fills `ret_refusal` as well. What may wait

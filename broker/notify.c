@@ -476,7 +476,7 @@ static void serve_request(struct sp_porter *porter)
 	}
 	nr = (int)(uint32_t)notify->call.nr;
 	info = sp_call_find(nr);
-	if (info) {
+	if (info && sp_porter_brokers(porter, info)) {
 		serve_call(porter, info);
 		return;
 	}

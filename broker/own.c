@@ -15,6 +15,8 @@
 /* What fcntl(F_SETFL) may set without harm. */
 #define SETTABLE (O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK)
 
+static const struct linger no_linger = {0};
+
 /* The thread's descriptors; before Linux 6.9, and where only its process is known for sure, its
  * process's, which hardly ever are others. */
 static int open_pidfd(const struct sp_request *request)
@@ -26,12 +28,14 @@ static int open_pidfd(const struct sp_request *request)
 		fd = fcntl(*caller->process, F_DUPFD_CLOEXEC, 0);
 		return fd < 0 ? -errno : fd;
 	}
-	fd = (int)syscall(SYS_pidfd_open, caller->outer, PIDFD_THREAD);
-	if (fd >= 0 || errno != EINVAL)
-		return fd < 0 ? -errno : fd;
-	r = sp_caller_identify(request->view, caller);
-	if (r < 0)
-		return r;
+	if (caller->outer) {
+		fd = (int)syscall(SYS_pidfd_open, caller->outer, PIDFD_THREAD);
+		if (fd >= 0 || errno != EINVAL)
+			return fd < 0 ? -errno : fd;
+		r = sp_caller_identify(request->view, caller);
+		if (r < 0)
+			return r;
+	}
 	fd = (int)syscall(SYS_pidfd_open, caller->outer_pid, 0);
 	return fd < 0 ? -errno : fd;
 }
@@ -104,7 +108,6 @@ static int open_again(const struct sp_request *request, int file, int have, uint
 
 int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 {
-	static const struct linger no_linger = {0};
 	_cleanup_close_ int file = -1;
 	struct stat status;
 	int have, fd = -1;
@@ -128,4 +131,30 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 	if (is_plain(file, &status))
 		fd = open_again(request, file, have, flags);
 	return fd >= 0 ? fd : TAKE_FD(file);
+}
+
+int sp_own_socket(const struct sp_request *request, int number)
+{
+	_cleanup_close_ int object = sp_caller_open(request, number), pidfd = -1, taken = -1;
+	struct stat status;
+	socklen_t size = sizeof(int);
+	int family;
+
+	if (object < 0 || fstat(object, &status) < 0)
+		return object < 0 ? object : -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return -ENOTSOCK;
+	pidfd = open_pidfd(request);
+	if (pidfd < 0)
+		return -EACCES;
+	taken = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	if (taken < 0)
+		return -EACCES;
+	if (getsockopt(taken, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+		return -errno;
+	if (family != AF_UNIX) { /* whose closing may be made to wait */
+		(void)setsockopt(taken, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+		return -EAFNOSUPPORT;
+	}
+	return TAKE_FD(taken);
 }

@@ -111,13 +111,27 @@ static void reset_answer(struct sp_porter *porter)
 	porter->work = (struct sp_work)SP_WORK_NONE;
 }
 
+bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info)
+{
+	return info->operation != SP_OPERATION_CONNECT ||
+	       (sp_rules_granted(porter->rules) & SP_RIGHT_CONNECT);
+}
+
+/* A rule against the call itself stands before every rule about names; but where sockets are named, their
+ * names alone decide on connect. */
+static bool is_refused(const struct sp_porter *porter, const struct sp_call_info *info,
+		       struct sp_call_refusal *ret_refusal)
+{
+	return info->operation != SP_OPERATION_CONNECT &&
+	       sp_rules_find_refusal(porter->rules, info->nr, ret_refusal);
+}
+
 void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call)
 {
 	struct sp_call_refusal refusal;
 
 	reset_answer(porter);
-	/* A rule against the call itself stands before every rule about names. */
-	if (sp_rules_find_refusal(porter->rules, call->info->nr, &refusal))
+	if (is_refused(porter, call->info, &refusal))
 		refuse(porter, &refusal);
 	else
 		sp_call_perform(&porter->view, porter->rules, &porter->caller, call,
@@ -189,7 +203,7 @@ static bool may_leave(struct sp_ring *ring)
 static bool leave(struct sp_porter *porter, const struct sp_waiter *waiter)
 {
 	if (porter->work.object >= 0 && !may_leave(waiter->ring)) {
-		(void)close(TAKE_FD(porter->work.object));
+		sp_work_close(&porter->work);
 		porter->answer.result = -EAGAIN;
 	}
 	return sp_porter_leave(porter, waiter);
@@ -220,6 +234,8 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 	waiter = (struct sp_waiter){.ring = ring, .slot = index, .generation = request.generation};
 	if (request.refused) {
 		sp_porter_refuse(porter, request.refusal.nr, request.refusal.instruction);
+	} else if (!sp_porter_brokers(porter, request.call.info)) {
+		sp_porter_refuse(porter, request.call.info->nr, 0);
 	} else {
 		waiter.info = request.call.info;
 		waiter.flags = request.call.flags;

@@ -94,6 +94,9 @@ void sp_porter_look_soon(struct sp_porter *porter);
 /* Answers with porter->answer who waited for a slot's call. */
 void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
 
+/* Whether the call is brokered under this policy: connect is where it names sockets. */
+bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info);
+
 /* The answer to a system call that is not brokered and that the policy refuses, reported. */
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);
 

@@ -101,6 +101,7 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 	    {SP_RIGHT_DELETE, "no right to delete"},
 	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
 	    {SP_RIGHT_EXECUTE, "no right to execute"},
+	    {SP_RIGHT_CONNECT, "no right to connect"},
 	};
 	uint32_t missing = needed & ~walk->decision.rights;
 

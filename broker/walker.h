@@ -190,6 +190,9 @@ void sp_base_close(struct sp_base *base);
  */
 int sp_own_open(const struct sp_request *request, int number, uint64_t flags);
 
+/* The caller's socket itself, of AF_UNIX: a descriptor, or -EBADF, -ENOTSOCK, -EAFNOSUPPORT, -EACCES. */
+int sp_own_socket(const struct sp_request *request, int number);
+
 /* What a link below /proc, or a directory on the way, means. `name` is canonical and relative to
  * the /proc mount. */
 enum sp_proc_kind {
@@ -222,7 +225,8 @@ typedef int64_t sp_operation_fn(struct sp_request *request);
 sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp_call_chdir,
     sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
     sp_call_chmod, sp_call_utime, sp_call_truncate, sp_call_statfs, sp_call_getxattr,
-    sp_call_listxattr, sp_call_chown, sp_call_setxattr, sp_call_removexattr, sp_call_execute;
+    sp_call_listxattr, sp_call_chown, sp_call_setxattr, sp_call_removexattr, sp_call_execute,
+    sp_call_connect;
 
 #ifdef __cplusplus
 }

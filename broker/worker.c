@@ -11,7 +11,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -59,14 +61,23 @@ static void interrupted(int signal, siginfo_t *info, void *context)
 		*instruction = (greg_t)sp_interruptible_skipped;
 }
 
-static int open_object(struct sp_worker *worker)
+/* The object's name below our own /proc/self/fd. */
+static const char *name_object(const struct sp_work *work, char buffer[SP_OWN_NAME])
 {
-	const struct sp_work *work = &worker->work;
-	char name[SP_OWN_NAME], *digit = name + sizeof(name) - 1;
+	char *digit = buffer + SP_OWN_NAME - 1;
 
 	*digit = '\0';
 	for (unsigned number = (unsigned)work->object; number || !*digit; number /= 10)
 		*--digit = (char)('0' + number % 10);
+	return digit;
+}
+
+static int open_object(struct sp_worker *worker)
+{
+	const struct sp_work *work = &worker->work;
+	char buffer[SP_OWN_NAME];
+	const char *digit = name_object(work, buffer);
+
 	return (int)sp_interruptible_call(__NR_openat, worker->workers->own_fd, (long)digit,
 					  work->flags | O_NOCTTY | O_CLOEXEC, &worker->cancelled);
 }
@@ -97,10 +108,29 @@ static int truncate_opened(struct sp_worker *worker, int fd)
 	return r;
 }
 
+/* An address holds a short name: here one relative to our own directory, in which nobody else works. */
+static int connect_object(struct sp_worker *worker)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char buffer[SP_OWN_NAME];
+	const char *name = name_object(&worker->work, buffer);
+	int r = (int)sp_raw_syscall(__NR_fchdir, worker->workers->own_fd, 0, 0, 0, 0, 0);
+
+	for (size_t i = 0; name[i]; i++)
+		address.sun_path[i] = name[i];
+	if (r < 0)
+		return r;
+	return (int)sp_interruptible_call(__NR_connect, worker->work.socket, (long)&address,
+					  sizeof(address), &worker->cancelled);
+}
+
 static int do_work(struct sp_worker *worker)
 {
-	int fd = open_object(worker), r;
+	int fd, r;
 
+	if (worker->work.socket >= 0)
+		return connect_object(worker);
+	fd = open_object(worker);
 	r = fd >= 0 && worker->work.truncates ? truncate_opened(worker, fd) : 0;
 	if (fd < 0 || (r == 0 && worker->work.gives))
 		return fd;
@@ -157,7 +187,7 @@ static void free_worker(struct sp_worker *worker)
 	if (atomic_load(&worker->state) == WORKER_DONE && worker->work.gives)
 		sp_close_pointer(&worker->result);
 	if (atomic_load(&worker->state) != WORKER_FREE)
-		sp_close_pointer(&worker->work.object);
+		sp_work_close(&worker->work);
 	if (worker->stack)
 		(void)munmap(worker->stack, STACK_SIZE);
 }
@@ -223,22 +253,22 @@ static int make_thread(struct sp_worker *worker)
 int sp_worker_start_take(struct sp_workers *workers, struct sp_work *work,
 			 const struct sp_waiter *waiter)
 {
-	_cleanup_close_ int object = TAKE_FD(work->object);
+	_cleanup_(sp_work_close) struct sp_work own = *work;
 	struct sp_worker *worker = find_free(workers);
 
+	*work = (struct sp_work)SP_WORK_NONE;
 	if (!worker || make_stack(worker) < 0)
 		return -EAGAIN;
-	worker->work = *work;
-	worker->work.object = object;
+	worker->work = own;
 	worker->waiter = *waiter;
-	worker->waiter.gives = work->gives;
+	worker->waiter.gives = own.gives;
 	atomic_store(&worker->cancelled, 0);
 	atomic_store(&worker->state, WORKER_BUSY);
 	if (make_thread(worker) < 0) {
 		atomic_store(&worker->state, WORKER_FREE);
 		return -EAGAIN;
 	}
-	(void)TAKE_FD(object);
+	own = (struct sp_work)SP_WORK_NONE;
 	return 0;
 }
 
@@ -292,7 +322,7 @@ bool sp_workers_take_done(struct sp_workers *workers, struct sp_waiter *ret_wait
 			continue;
 		*ret_waiter = worker->waiter;
 		*ret_result = worker->result;
-		(void)close(TAKE_FD(worker->work.object));
+		sp_work_close(&worker->work);
 		atomic_store(&worker->state, WORKER_FREE);
 		return true;
 	}

@@ -51,7 +51,7 @@ struct sp_workers *sp_workers_free(struct sp_workers *workers);
 /* Readable when some work is done: an eventfd, borrowed. */
 int sp_workers_descriptor(const struct sp_workers *workers);
 
-/* Work and its waiter; 0, or -EAGAIN: too much is under way. The work's object is taken in any case. */
+/* Work and its waiter; 0, or -EAGAIN: too much is under way. What the work owns is taken in any case. */
 int sp_worker_start_take(struct sp_workers *workers, struct sp_work *work,
 			 const struct sp_waiter *waiter);
 

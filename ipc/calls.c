@@ -52,7 +52,8 @@ uint32_t sp_call_fields(const struct sp_call_info *info)
 
 	if (has_times(info))
 		fields |= SP_FIELD_TIMES;
-	if (info->extra == SP_EXTRA_ATTRIBUTE && info->data >= 0)
+	if ((info->extra == SP_EXTRA_ATTRIBUTE || info->extra == SP_EXTRA_ADDRESS) &&
+	    info->data >= 0)
 		return fields | SP_FIELD_DATA;
 	if (info->extra == SP_EXTRA_OWNER)
 		fields ^= SP_FIELD_MODE | SP_FIELD_OWNER;
@@ -99,6 +100,7 @@ const char *sp_operation_name(enum sp_operation operation)
 	    [SP_OPERATION_CHOWN] = "chown",
 	    [SP_OPERATION_SETXATTR] = "setxattr",
 	    [SP_OPERATION_REMOVEXATTR] = "removexattr",
+	    [SP_OPERATION_CONNECT] = "connect",
 	};
 
 	return names[operation];

@@ -49,6 +49,7 @@ enum sp_operation {
 	SP_OPERATION_CHOWN,
 	SP_OPERATION_SETXATTR,
 	SP_OPERATION_REMOVEXATTR,
+	SP_OPERATION_CONNECT,
 	SP_OPERATION_COUNT
 };
 
@@ -61,7 +62,8 @@ enum sp_call_extra {
 	SP_EXTRA_TIMEVALS,
 	SP_EXTRA_TIMESPECS,
 	SP_EXTRA_ATTRIBUTE, /* `text` is the name of an extended attribute, `data` its value */
-	SP_EXTRA_OWNER,     /* `mode` is the owner, and the argument after it the group */
+	SP_EXTRA_ADDRESS, /* `data` points to a socket address of `size` bytes, `dirfd` is the socket */
+	SP_EXTRA_OWNER, /* `mode` is the owner, and the argument after it the group */
 };
 
 enum sp_call_returns {
@@ -84,7 +86,8 @@ enum sp_right {
 	SP_RIGHT_DELETE = 1 << 3,  /* make a name disappear: unlink, rmdir, the source of rename */
 	SP_RIGHT_LINKED = 1 << 4,  /* write to a regular file that has more than one link */
 	SP_RIGHT_EXECUTE = 1 << 5, /* run the file as a program, or as the interpreter of one */
-	SP_RIGHT_ALL = (1 << 6) - 1
+	SP_RIGHT_CONNECT = 1 << 6, /* connect a socket to the one that has the name */
+	SP_RIGHT_ALL = (1 << 7) - 1
 };
 
 struct sp_call_info {
@@ -136,15 +139,16 @@ struct sp_call {
 		      mode */
 	int dirfd, dirfd2; /* AT_FDCWD where the call has none */
 	const char *path,
-	    *path2;          /* NULL where the call has none: without `path` it is about `dirfd`
+	    *path2;       /* NULL where the call has none: without `path` it is about `dirfd`
 				     itself; "" is a legal value */
-	const char *text;    /* not a name; NULL where the call has none */
-	uint64_t flags;      /* implied flags included; open_how.flags for openat2 */
-	uint64_t mode;       /* mode bits; the access mode of access(2); the mask of statx(2) */
-	uint64_t resolve;    /* openat2: RESOLVE_*, else 0 */
-	uint64_t size;       /* bytes that the caller has room for; truncate: the length, signed */
-	const uint8_t *data; /* setxattr: the value; NULL where the call has none */
-	size_t data_length;  /* at most SP_DATA_MAX */
+	const char *text; /* not a name; NULL where the call has none */
+	uint64_t flags;   /* implied flags included; open_how.flags for openat2 */
+	uint64_t mode;    /* mode bits; the access mode of access(2); the mask of statx(2) */
+	uint64_t resolve; /* openat2: RESOLVE_*, else 0 */
+	uint64_t size;    /* bytes that the caller has room for; truncate: the length, signed */
+	const uint8_t
+	    *data; /* setxattr: the value; connect: the address; NULL where the call has none */
+	size_t data_length;    /* at most SP_DATA_MAX */
 	uint32_t owner, group; /* chown; all bits set: as it was */
 	bool has_times;        /* utime: else both are now */
 	struct timespec

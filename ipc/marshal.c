@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ipc/marshal.h"
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -197,6 +199,22 @@ static int read_value(const struct reading *reading)
 	return 0;
 }
 
+static int read_address(const struct reading *reading)
+{
+	int32_t size = (int32_t)reading->arguments[reading->info->size];
+	struct sp_call *call = reading->call;
+	uint8_t *data = reading->buffers->data;
+
+	if (size < 0 || (size_t)size > sizeof(struct sockaddr_storage))
+		return -EINVAL;
+	if (size &&
+	    read_bytes(reading, data, reading->arguments[reading->info->data], (size_t)size) < 0)
+		return -EFAULT;
+	call->data = data;
+	call->data_length = (size_t)size;
+	return 0;
+}
+
 /* Looked at before the name of the file, in this order. */
 static int read_attribute(const struct reading *reading)
 {
@@ -216,13 +234,10 @@ static int read_attribute(const struct reading *reading)
 static int read_extra(const struct reading *reading)
 {
 	static int (*const readers[])(const struct reading *) = {
-	    [SP_EXTRA_OPEN_HOW] = read_open_how,
-	    [SP_EXTRA_TARGET] = read_target,
-	    [SP_EXTRA_UTIMBUF] = read_utimbuf,
-	    [SP_EXTRA_TIMEVALS] = read_timevals,
-	    [SP_EXTRA_TIMESPECS] = read_timespecs,
-	    [SP_EXTRA_ATTRIBUTE] = read_attribute,
-	    [SP_EXTRA_OWNER] = NULL,
+	    [SP_EXTRA_OPEN_HOW] = read_open_how,   [SP_EXTRA_TARGET] = read_target,
+	    [SP_EXTRA_UTIMBUF] = read_utimbuf,     [SP_EXTRA_TIMEVALS] = read_timevals,
+	    [SP_EXTRA_TIMESPECS] = read_timespecs, [SP_EXTRA_ATTRIBUTE] = read_attribute,
+	    [SP_EXTRA_ADDRESS] = read_address,     [SP_EXTRA_OWNER] = NULL,
 	};
 	enum sp_call_extra extra = reading->info->extra;
 

@@ -178,6 +178,12 @@ static const struct row writable_code[] = {
     {__NR_personality, {USED(INT_MASKED(0, 0x0400000, 0x0400000))}}, /* READ_IMPLIES_EXEC */
 };
 
+/* Sockets that can be connected by a name, and no other way. */
+static const struct row connected[] = {
+    {__NR_socket, {USED(INT_IS(0, AF_UNIX)), USED(INT_MASKED(1, 0xf, SOCK_STREAM))}},
+    {__NR_socket, {USED(INT_IS(0, AF_UNIX)), USED(INT_MASKED(1, 0xf, SOCK_SEQPACKET))}},
+};
+
 /* ---- one call ---- */
 
 /* What happens where the condition (NULL: always) holds and that of no earlier decision does. Where
@@ -508,6 +514,7 @@ static const char built_in_brokered[] = "built in: brokered";
 static const char built_in_nested[] = "built in: no filters of its own beside a runtime";
 static const char built_in_default[] = "built in: default deny as ENOSYS";
 static const char built_in_wx[] = "built in: memory { wx deny }";
+static const char built_in_network[] = "built in: what connects to the sockets that are named";
 static const char built_in_clone3[] = "built in: clone instead of clone3";
 static const char built_in_foreign[] = "built in: calls of another architecture";
 
@@ -581,6 +588,28 @@ static int add_nested(struct compilation *c)
 			   nested, SP_ELEMENTS(nested));
 }
 
+static bool grants_connect(const struct sp_policy *policy)
+{
+	for (size_t i = 0; i < policy->path_count; i++)
+		if (policy->paths[i].rights & SP_RIGHT_CONNECT)
+			return true;
+	return false;
+}
+
+/* Where sockets are named, the porter connects to them, and nobody to others. */
+static int add_network(struct compilation *c)
+{
+	static const struct decision allow = {.action = SECCOMP_RET_ALLOW,
+					      .source = built_in_network};
+	int r;
+
+	if (!grants_connect(c->policy))
+		return 0;
+	r = decide_rows(c, &allow, connected, SP_ELEMENTS(connected));
+	return r == 0 && c->nr == __NR_connect ? decide_always(c, c->intercept, built_in_network)
+					       : r;
+}
+
 static int add_ordinary(struct compilation *c)
 {
 	int r = add_needs(c);
@@ -589,6 +618,8 @@ static int add_ordinary(struct compilation *c)
 		r = add_memory(c);
 	if (r == 0)
 		r = add_nested(c);
+	if (r == 0)
+		r = add_network(c);
 	if (r < 0)
 		return r;
 	if (is_mediated(c->nr))
@@ -714,6 +745,10 @@ static const struct {
     {__NR_eventfd2, 0, true},
     {__NR_pidfd_open, 0, true},
     {__NR_pidfd_getfd, 0, true},
+    {__NR_pidfd_open, SP_RIGHT_CONNECT, false},
+    {__NR_pidfd_getfd, SP_RIGHT_CONNECT, false},
+    {__NR_getsockopt, SP_RIGHT_CONNECT, false},
+    {__NR_connect, SP_RIGHT_CONNECT, false},
     {__NR_process_vm_readv, 0, true},
     {__NR_process_vm_writev, 0, true},
     {__NR_ptrace, 0, true},

@@ -148,6 +148,12 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 			misspelt(reading, term->word, "right", candidate, NULL);
 			return false;
 		}
+		if (right == SP_RIGHT_CONNECT) {
+			SP_MISTAKE(reading, term->word->place, NULL,
+				   "sockets are named in the section \"network\", like "
+				   "\"connect unix /run/app.sock\"");
+			return false;
+		}
 		if (rights & right) {
 			SP_MISTAKE(reading, term->word->place, NULL,
 				   "the right \"%s\" is named twice", term->word->text);
@@ -246,6 +252,41 @@ static void interpret_file(struct sp_reading *reading, const struct sp_statement
 			       &rule.rights)) {
 		add_patterns(reading, statement, (size_t)ask + 1, rights, &rule);
 	}
+}
+
+/* ---- network ---- */
+
+static const char *candidate_network_verb(size_t index, const void *unused)
+{
+	(void)unused;
+	return index == 0 ? "connect" : NULL;
+}
+
+static const char *candidate_family(size_t index, const void *unused)
+{
+	(void)unused;
+	return index == 0 ? "unix" : NULL;
+}
+
+static void interpret_network(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *verb = sp_single_word(statement->phrases);
+	const struct sp_phrase *family = sp_phrase_at(statement, 1);
+	const struct sp_path_rule rule = {.rights = SP_RIGHT_CONNECT};
+
+	if (!verb || strcmp(verb->text, "connect") != 0)
+		misspelt(reading, statement->phrases->terms->word, "statement of a network",
+			 candidate_network_verb, NULL);
+	else if (!family)
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "\"connect\" needs a family and names after it, like "
+			   "\"connect unix /run/app.sock\"");
+	else if (!sp_single_word(family) || strcmp(family->terms->word->text, "unix") != 0)
+		SP_MISTAKE(reading, family->terms->word->place,
+			   sp_nearest(family->terms->word->text, candidate_family, NULL),
+			   "unknown family \"%s\", expected \"unix\"", family->terms->word->text);
+	else
+		add_patterns(reading, statement, 2, family, &rule);
 }
 
 /* ---- limits -------------------------------------------------------------------------------------
@@ -522,6 +563,7 @@ static const struct {
     [SP_SECTION_SYSCALLS] = {"syscalls", sp_interpret_syscall, NULL},
     [SP_SECTION_MEMORY] = {"memory", interpret_memory, NULL},
     [SP_SECTION_FILES] = {"files", interpret_file, NULL},
+    [SP_SECTION_NETWORK] = {"network", interpret_network, NULL},
     [SP_SECTION_LIMITS] = {"limits", interpret_limit, NULL},
     [SP_SECTION_ISOLATE] = {"isolate", interpret_layer, finish_isolate},
 };

@@ -15,8 +15,9 @@ static const struct {
 	const char *name;
 	uint32_t right;
 } right_words[] = {
-    {"read", SP_RIGHT_READ},     {"write", SP_RIGHT_WRITE},   {"create", SP_RIGHT_CREATE},
-    {"delete", SP_RIGHT_DELETE}, {"linked", SP_RIGHT_LINKED}, {"execute", SP_RIGHT_EXECUTE},
+    {"read", SP_RIGHT_READ},       {"write", SP_RIGHT_WRITE},   {"create", SP_RIGHT_CREATE},
+    {"delete", SP_RIGHT_DELETE},   {"linked", SP_RIGHT_LINKED}, {"execute", SP_RIGHT_EXECUTE},
+    {"connect", SP_RIGHT_CONNECT},
 };
 
 static uint32_t find_right(const char *word, size_t length)

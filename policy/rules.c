@@ -513,7 +513,7 @@ static bool more_specific(const struct rule *a, const struct rule *b)
 	return compare_measures(&a->measure, &b->measure, &reason) > 0;
 }
 
-#define RIGHT_COUNT 6
+#define RIGHT_COUNT 7
 _Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
 
 /* What one set of rules says of a name. */

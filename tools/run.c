@@ -25,6 +25,7 @@
 
 enum {
 	KEY_EXECUTE = 0x100,
+	KEY_CONNECT,
 	KEY_INTERCEPTION,
 	KEY_FILTER,
 	KEY_LIMIT,
@@ -51,6 +52,7 @@ static const struct right {
     {'r', "read", "command line --read"},
     {'w', "read, write, create, delete", "command line --write"},
     {KEY_EXECUTE, "read, execute", "command line --execute"},
+    {KEY_CONNECT, "connect", "command line --connect"},
 };
 
 struct grant {
@@ -82,6 +84,8 @@ static const struct argp_option option_table[] = {
     {"read", 'r', "PATH", 0, "Lets it read a file, or a folder and all below", 1},
     {"write", 'w', "PATH", 0, "Lets it also write, create and delete there", 1},
     {"execute", KEY_EXECUTE, "PATH", 0, "Lets it run the file, or the files of the folder", 1},
+    {"connect", KEY_CONNECT, "PATH", 0,
+     "Lets it connect to the unix socket, or to those of the folder", 1},
     {"limit", KEY_LIMIT, "NAME=VALUE", 0,
      "Sets memory, cpu, wall, files, processes or file-size, as a policy does", 2},
     {"seccomp-filter", KEY_FILTER, "FILE", 0,

@@ -278,6 +278,7 @@ static int held_flags(const struct opening *o)
 static int leave(const struct opening *o, const struct sp_walk *walk)
 {
 	const struct sp_work work = {
+	    .socket = -1,
 	    .flags = held_flags(o),
 	    .gives = true,
 	    .truncates = S_ISREG(walk->status.stx_mode) && (o->flags & O_TRUNC),

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "broker/walker.h"
+#include "ipc/util.h"
 
 static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_OPEN] = sp_call_open,
@@ -26,7 +27,15 @@ static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_CHOWN] = sp_call_chown,
     [SP_OPERATION_SETXATTR] = sp_call_setxattr,
     [SP_OPERATION_REMOVEXATTR] = sp_call_removexattr,
+    [SP_OPERATION_CONNECT] = sp_call_connect,
 };
+
+void sp_work_close(struct sp_work *work)
+{
+	sp_close_pointer(&work->object);
+	sp_close_pointer(&work->socket);
+	*work = (struct sp_work)SP_WORK_NONE;
+}
 
 int sp_leave(const struct sp_request *request, int object, const struct sp_work *work)
 {

@@ -25,6 +25,7 @@ static int check_file(const struct sp_request *request, const struct sp_walk *wa
 static int leave(const struct sp_request *request, const struct sp_walk *walk)
 {
 	const struct sp_work work = {
+	    .socket = -1,
 	    .flags = O_WRONLY,
 	    .truncates = true,
 	    .length = (off_t)request->call->size,

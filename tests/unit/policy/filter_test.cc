@@ -105,7 +105,29 @@ void expect_floor(Filter &filter)
 			467 /* open_tree_attr */})
 		EXPECT_NE(kAllow, filter(nr, {1, 1, 1, 1, 1, 1})) << nr;
 	for (size_t i = 0; i < SP_CALL_COUNT; i++)
-		EXPECT_EQ(kTrap, filter(sp_call_table[i].nr)) << sp_call_table[i].name;
+		EXPECT_EQ(sp_call_table[i].operation == SP_OPERATION_CONNECT
+			      ? filter(__NR_bind) /* a call like others */
+			      : kTrap,
+			  filter(sp_call_table[i].nr))
+		    << sp_call_table[i].name;
+}
+
+// Whatever else the policy says of connect: what it names decides, and only stream sockets can have come by it.
+TEST_F(FilterTest, NamedSocketsAreConnectedByThePorterAlone)
+{
+	for (const char *other : {"", "allow connect, socket", "deny connect, socket as EIO"}) {
+		Filter without("syscalls { " + std::string(other) + "\ndefault kill }"),
+		    with("network { connect unix /run/app.sock }\nsyscalls { " +
+			 std::string(other) + "\ndefault kill }");
+
+		EXPECT_EQ(kTrap, with(__NR_connect, {3, 4, 5}));
+		EXPECT_EQ(kAllow, with(__NR_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}));
+		EXPECT_EQ(kAllow, with(__NR_socket, {AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK}));
+		for (const Arguments &arguments :
+		     {Arguments{AF_UNIX, SOCK_DGRAM}, Arguments{AF_INET, SOCK_STREAM}})
+			EXPECT_EQ(without(__NR_socket, arguments), with(__NR_socket, arguments));
+		EXPECT_EQ(without(__NR_sendmsg, {}), with(__NR_sendmsg, {}));
+	}
 }
 
 TEST_F(FilterTest, ForeignArchitecturesDie)
