@@ -80,6 +80,7 @@ struct sp_caller {
 	pid_t outer_pid;    /* its process, by the outer; 0: not known yet */
 	unsigned threads;   /* that its process has; known with `pid` where `outer` is */
 	bool locked;        /* its calls are trapped by a filter of its own: it can't execute */
+	bool sought;        /* its process's entry in /proc was, by `pid` */
 	const int *process; /* pidfd of it, borrowed; NULL: `outer`, or a child that we reap */
 	mode_t umask;       /* known with `pid` where `outer` is */
 };

@@ -182,8 +182,7 @@ static ssize_t receive(struct sp_ring *ring, uint32_t index)
 
 void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter)
 {
-	/* What was looked up by the number of a group that has died meanwhile was somebody else's. */
-	if (!waiter->ring || sp_ring_has_ended(waiter->ring))
+	if (!waiter->ring)
 		sp_close_pointer(&porter->answer.descriptor);
 	else
 		reply(waiter->ring, waiter->slot, waiter->generation);
@@ -241,6 +240,9 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 		waiter.flags = request.call.flags;
 		sp_porter_perform(porter, &request.call);
 	}
+	/* What was sought by the number of a group that has died meanwhile was somebody else's. */
+	if (porter->caller.sought && sp_ring_has_ended(ring))
+		waiter.ring = NULL;
 	if (!leave(porter, &waiter))
 		sp_porter_answer(porter, &waiter);
 }

@@ -368,12 +368,13 @@ static int climb(struct walker *w)
 static int map_process(struct walker *w, const struct component *c, bool follow, char *ret_real,
 		       const char **ret_name)
 {
-	const struct sp_caller *caller = w->request->caller;
+	struct sp_caller *caller = w->request->caller;
 	char number[16], text[48];
-	int n = sp_caller_identify(w->request->view, w->request->caller);
+	int n = sp_caller_identify(w->request->view, caller);
 
 	if (n < 0)
 		return n;
+	caller->sought = true;
 	(void)snprintf(number, sizeof(number), "%d", caller->pid);
 	if (strcmp(c->text, number) == 0 || (follow && strcmp(c->text, "self") == 0)) {
 		(void)snprintf(ret_real, 16, "%s", number);

@@ -2,7 +2,8 @@
 /*
  * A ring belongs to one process. A child made by fork(2) finds the page of the owner empty and its
  * parent's slots gone, and asks the floor for a ring of its own when it first needs one. One that shares
- * its parent's memory finds the parent's number, and keeps its hands off.
+ * its parent's memory finds the parent's number, and keeps its hands off. Should it come here before its
+ * parent, a forked child itself, ever did, it gets the ring, and the parent goes by the floor from then on.
  */
 #include <errno.h>
 #include <linux/futex.h>
