@@ -13,6 +13,7 @@
 #define SALLYPORT_POLICY_BPF_H
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +71,9 @@ struct sp_leaf {
  */
 void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
 		    uint32_t foreign);
+
+/* What a program written here says of a call, as the kernel would. */
+uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data);
 
 /* The program in its order, to be freed. 0, -ENOMEM, or -E2BIG: more than the kernel takes. */
 int sp_bpf_finish(const struct sp_assembly *assembly, struct sock_filter **ret_code,

@@ -213,7 +213,8 @@ enum purpose {
 struct compilation {
 	const struct sp_policy *policy; /* the one in hand: the policy itself, or what bounds it */
 	enum purpose purpose;
-	bool bounds;        /* the policy in hand bounds another, which has had its say */
+	bool bounds;  /* the policy in hand bounds another, which has had its say */
+	bool watched; /* what a wall, and no filter, would refuse comes before the porter too */
 	uint32_t intercept; /* the action that brings a call before the porter */
 	uint32_t granted; /* but for the first two: all rights that the policy grants on any name */
 	int nr;           /* the call in hand */
@@ -610,9 +611,19 @@ static int add_network(struct compilation *c)
 					       : r;
 }
 
+/* What a network namespace of one's own, in which nothing is up, refuses. */
+static bool reaches_network(int nr)
+{
+	return nr == __NR_connect || nr == __NR_bind || nr == __NR_sendto || nr == __NR_sendmsg;
+}
+
 static int add_ordinary(struct compilation *c)
 {
-	int r = add_needs(c);
+	int r;
+
+	if (c->watched && reaches_network(c->nr))
+		return decide_finally(c, c->intercept, NULL);
+	r = add_needs(c);
 
 	if (r == 0)
 		r = add_memory(c);
@@ -1085,6 +1096,33 @@ int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *r
 int sp_filter_compile_alone(const struct sp_policy *policy, struct sp_program *ret_program)
 {
 	return compile_kind(policy, SP_FILTER_ALONE, ret_program);
+}
+
+static bool isolates_network(const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+
+	for (size_t i = 0; i < count; i++)
+		if (!layers[i]->isolate.set || layers[i]->isolate.value & SP_ISOLATE_NETWORK)
+			return true;
+	return false;
+}
+
+int sp_filter_compile_permissive(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	struct compilation c = compilation_of(policy, SP_FILTER_FLOOR);
+	struct sock_filter *code;
+	int r;
+
+	c.watched = isolates_network(policy);
+	r = compile(&c, ret_program);
+	code = (struct sock_filter *)ret_program->bytes;
+	for (size_t i = 0; r == 0 && i < ret_program->length / sizeof(*code); i++)
+		if (BPF_CLASS(code[i].code) == BPF_RET && code[i].k != SECCOMP_RET_ALLOW &&
+		    code[i].k != SECCOMP_RET_LOG)
+			code[i].k = SECCOMP_RET_USER_NOTIF;
+	return r;
 }
 
 static int compile_porter(const struct sp_policy *policy, enum purpose purpose,

@@ -18,6 +18,10 @@ int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_pro
  * notification. */
 int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program);
 
+/* The floor of a permissive launch: the same, with a notification in the place of every other verdict that
+ * does not let the kernel perform the call, and of what a network namespace would refuse. */
+int sp_filter_compile_permissive(const struct sp_policy *policy, struct sp_program *ret_program);
+
 /* The filter of its porter: an allow list, deadly otherwise. */
 int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program);
 

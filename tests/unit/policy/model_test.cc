@@ -11,6 +11,7 @@
 
 #include "bpf_simulator.h"
 #include "ipc/runtime.h"
+#include "policy/bpf.h"
 #include "policy/filter.h"
 
 namespace
@@ -157,6 +158,7 @@ void expect_same(const sp_policy *policy, sp_filter_kind kind, const sock_fprog 
 				    << " " << arguments[1] << " " << arguments[2] << " by "
 				    << verdict.source;
 				ASSERT_TRUE(verdict.source);
+				ASSERT_EQ(verdict.action, sp_bpf_run(&program, &data));
 			}
 }
 
@@ -171,6 +173,43 @@ TEST_F(ModelTest, TheFilterSaysWhatTheRulesSay)
 
 		expect_same(policy.get(), SP_FILTER_LOCK, sp_rules_filter(rules.get()));
 		expect_same(policy.get(), SP_FILTER_FLOOR, sp_rules_floor(rules.get()));
+	}
+}
+
+/* What the floor lets the kernel perform, a permissive one does; all else comes before the porter. */
+TEST_F(ModelTest, APermissiveFloorNotifiesOfAllThatTheFloorDoesNotAllow)
+{
+	for (const char *text : kPolicies) {
+		SCOPED_TRACE(text);
+		Policy policy = sallyport::parse(text);
+		auto rules = sallyport::load(sallyport::compile(policy.get()));
+		sock_fprog floor = sp_rules_floor(rules.get());
+		sp_program program = {};
+
+		ASSERT_EQ(0, sp_filter_compile_permissive(policy.get(), &program));
+		sock_fprog permissive = {
+		    static_cast<unsigned short>(program.length / sizeof(sock_filter)),
+		    reinterpret_cast<sock_filter *>(program.bytes)};
+		bool isolated = sp_rules_isolate(rules.get()) & SP_ISOLATE_NETWORK;
+
+		for (int nr = -1; nr < kNumbers; nr++)
+			for (uint64_t value : {0ull, 1ull, 9ull, ~0ull}) {
+				seccomp_data data = {nr, AUDIT_ARCH_X86_64, 0, {}};
+				bool watched = nr == __NR_connect || nr == __NR_bind ||
+					       nr == __NR_sendto || nr == __NR_sendmsg;
+
+				std::fill(data.args, data.args + SP_ARGUMENTS, value);
+				uint32_t verdict = sp_bpf_run(&floor, &data);
+				bool passes = verdict == SECCOMP_RET_ALLOW ||
+					      verdict == SECCOMP_RET_LOG;
+
+				if (isolated && watched)
+					passes = false;
+				ASSERT_EQ(passes ? verdict : SECCOMP_RET_USER_NOTIF,
+					  sp_bpf_run(&permissive, &data))
+				    << nr;
+			}
+		free(program.bytes);
 	}
 }
 
