@@ -96,6 +96,8 @@ struct sp_refusal {
 	int error;           /* 0: not refused by policy */
 	const char *rule;    /* borrowed from the rules, or NULL */
 	const char *detail;  /* a constant string: "no right to write", "is a FIFO", … */
+	uint32_t missing;    /* enum sp_right: those that a rule would have to grant */
+	bool lookup;         /* nothing may be known of the name, whatever was wanted of it */
 	char name[PATH_MAX]; /* the name on which the decision fell, or "" */
 };
 
@@ -127,6 +129,23 @@ void sp_work_close(struct sp_work *work);
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
 		     struct sp_caller *caller, const struct sp_call *call, struct sp_answer *answer,
 		     struct sp_refusal *ret_refusal, struct sp_work *ret_work);
+
+/* What one call would be refused, name by name. */
+#define SP_REFUSALS_MAX 16
+
+struct sp_judgement {
+	struct sp_refusal refusals[SP_REFUSALS_MAX];
+	size_t count;
+};
+
+/*
+ * Decides as sp_call_perform() does, and does nothing: where that would refuse, the refusal is noted, and the decision
+ * goes on as if it had been granted, so that everything that a policy lacks for the call comes out at once. `scratch` is
+ * overwritten.
+ */
+void sp_call_judge(const struct sp_view *view, const struct sp_rules *rules,
+		   struct sp_caller *caller, const struct sp_call *call, struct sp_answer *scratch,
+		   struct sp_judgement *ret_judgement);
 
 #ifdef __cplusplus
 }

@@ -106,6 +106,16 @@ static int open_again(const struct sp_request *request, int file, int have, uint
 	return TAKE_FD(fd);
 }
 
+int sp_own_judge(struct sp_request *request, int error, int number, uint64_t flags)
+{
+	_cleanup_close_ int file = take(request, number);
+
+	if (file < 0 || !covers(fcntl(file, F_GETFL), flags))
+		return error;
+	sp_forgive(request);
+	return 0;
+}
+
 int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 {
 	_cleanup_close_ int file = -1;

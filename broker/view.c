@@ -471,8 +471,7 @@ static int decide_descriptor(struct sp_request *request, struct sp_walk *walk)
 		return sp_refuse(request, walk->name, NULL, EPERM, "a descriptor of another view");
 	sp_rules_decide(request->rules, walk->name, walk->length, &walk->decision);
 	if (walk->decision.standing == SP_STANDING_OUTSIDE)
-		return sp_refuse(request, walk->name, &walk->decision, walk->decision.error,
-				 "outside of what the policy grants");
+		return sp_refuse_lookup(request, walk->name, &walk->decision);
 	return 0;
 }
 

@@ -77,8 +77,57 @@ int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint6
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int sp_refuse(struct sp_request *request, const char *name, const struct sp_path_decision *decision,
-	      int error, const char *detail)
+/* A name below that of a directory that was only passed through tells all that there is to tell. */
+static bool supersedes(const char *name, const struct sp_refusal *earlier)
+{
+	size_t length = strlen(earlier->name);
+
+	if (!earlier->lookup || earlier->missing || strncmp(name, earlier->name, length) != 0)
+		return false;
+	return length == 1 || name[length] == '/';
+}
+
+/* What is missing on a name is noted with the lookup that is refused already, which is what the caller would have met. */
+static struct sp_refusal *find_noted(struct sp_judgement *judgement, const struct sp_refusal *new)
+{
+	for (size_t i = 0; i < judgement->count; i++) {
+		struct sp_refusal *noted = &judgement->refusals[i];
+
+		if ((new->lookup || new->missing) && (noted->lookup || noted->missing) &&
+		    strcmp(noted->name, new->name) == 0)
+			return noted;
+	}
+	return NULL;
+}
+
+static void note(struct sp_judgement *judgement, const struct sp_refusal *new)
+{
+	struct sp_refusal *noted = find_noted(judgement, new);
+	struct sp_refusal *last = judgement->refusals + judgement->count;
+
+	if (noted) {
+		noted->missing |= new->missing;
+		return;
+	}
+	if (judgement->count > 0 &&
+	    (judgement->count == SP_REFUSALS_MAX || supersedes(new->name, last - 1)))
+		last--;
+	else
+		judgement->count++;
+	*last = *new;
+}
+
+/* The refusal that request->refusal holds. */
+static int refuse(struct sp_request *request)
+{
+	if (!request->judgement)
+		return -request->refusal->error;
+	note(request->judgement, request->refusal);
+	return 0;
+}
+
+static void fill_refusal(struct sp_request *request, const char *name,
+			 const struct sp_path_decision *decision, int error, const char *detail)
 {
 	struct sp_refusal *refusal = request->refusal;
 
@@ -86,7 +135,54 @@ int sp_refuse(struct sp_request *request, const char *name, const struct sp_path
 	(void)snprintf(refusal->name, sizeof(refusal->name), "%s", *name ? name : "/");
 	refusal->rule = decision ? decision->rule : NULL;
 	refusal->detail = detail;
+	refusal->missing = 0;
+	refusal->lookup = false;
+}
+
+int sp_refuse(struct sp_request *request, const char *name, const struct sp_path_decision *decision,
+	      int error, const char *detail)
+{
+	fill_refusal(request, name, decision, error, detail);
+	return refuse(request);
+}
+
+int sp_refuse_lookup(struct sp_request *request, const char *name,
+		     const struct sp_path_decision *decision)
+{
+	fill_refusal(request, name, decision, decision->error, "outside of what the policy grants");
+	request->refusal->lookup = true;
+	return refuse(request);
+}
+
+int sp_refuse_finally(struct sp_request *request, const char *name,
+		      const struct sp_path_decision *decision, int error, const char *detail)
+{
+	(void)sp_refuse(request, name, decision, error, detail);
 	return -error;
+}
+
+void sp_note_change(struct sp_request *request, const struct sp_walk *walk, const char *detail)
+{
+	if (request->judgement)
+		(void)sp_refuse(request, walk->name, NULL, EPERM, detail);
+}
+
+void sp_note_mode(struct sp_request *request, const struct sp_walk *walk, uint64_t mode)
+{
+	if (mode & (S_ISUID | S_ISGID | S_ISVTX))
+		sp_note_change(request, walk, "set-id and sticky bits are left out");
+}
+
+bool sp_is_refused(const struct sp_request *request, int r)
+{
+	return r < 0 || (request->judgement && request->judgement->count > 0);
+}
+
+void sp_forgive(struct sp_request *request)
+{
+	request->refusal->error = 0;
+	if (request->judgement)
+		request->judgement->count = 0;
 }
 
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed)
@@ -106,9 +202,12 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 	uint32_t missing = needed & ~walk->decision.rights;
 
 	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
-		if (missing & rights[i].right)
-			return sp_refuse(request, walk->name, &walk->decision, walk->decision.error,
-					 rights[i].detail);
+		if (missing & rights[i].right) {
+			fill_refusal(request, walk->name, &walk->decision, walk->decision.error,
+				     rights[i].detail);
+			request->refusal->missing = missing;
+			return refuse(request);
+		}
 	return 0;
 }
 
@@ -192,6 +291,22 @@ static int refuse_here(struct walker *w, int error, const char *detail)
 
 	decide(w->request, w->name, w->length, &decision);
 	return sp_refuse(w->request, w->name, &decision, error, detail);
+}
+
+static int end_here(struct walker *w, int error, const char *detail)
+{
+	struct sp_path_decision decision;
+
+	decide(w->request, w->name, w->length, &decision);
+	return sp_refuse_finally(w->request, w->name, &decision, error, detail);
+}
+
+/* No lookup is made, but where only judged, below what the policy grants nothing of. */
+static int refuse_outside(struct walker *w, const struct sp_path_decision *decision)
+{
+	return decision->standing == SP_STANDING_OUTSIDE
+		   ? sp_refuse_lookup(w->request, w->name, decision)
+		   : 0;
 }
 
 /* ---- where a walk starts ---- */
@@ -415,7 +530,7 @@ static int guard_proc(struct walker *w, const struct component *c, const char *m
 	if (is_proc_root(w, status) && is_number(c->text) && strcmp(mapped, "self") != 0)
 		return refuse_here(w, EACCES, "another process's entry in /proc");
 	if (sp_proc_classify(w->name + w->proc + 1, false) == SP_PROC_REFUSED)
-		return refuse_here(w, EACCES, "a link that leads past every name");
+		return end_here(w, EACCES, "a link that leads past every name");
 	return 0;
 }
 
@@ -465,7 +580,7 @@ static int check_magic(struct walker *w, const char *text, size_t length)
 	if (w->scoped || (w->resolve & RESOLVE_NO_XDEV))
 		return -EXDEV;
 	if (text[0] != '/' || (length >= n && memcmp(text + length - n, deleted, n) == 0))
-		return refuse_here(w, ENXIO, "an object without a name");
+		return end_here(w, ENXIO, "an object without a name");
 	return 0;
 }
 
@@ -496,7 +611,7 @@ static int expand(struct walker *w, const struct component *c, int link, const s
 	if (in_proc(w, status))
 		kind = sp_proc_classify(w->name + w->proc + 1, true);
 	if (kind == SP_PROC_REFUSED)
-		return refuse_here(w, EACCES, "a link that leads past every name");
+		return end_here(w, EACCES, "a link that leads past every name");
 	n = readlinkat(link, "", text, sizeof(text));
 	if (n <= 0)
 		return n < 0 ? -errno : -ENOENT;
@@ -539,9 +654,12 @@ static void fill_name(const struct walker *w, struct sp_walk *walk)
 /* The name ended with the topmost level: "/", "." or "..". */
 static int finish_here(struct walker *w, struct sp_walk *walk)
 {
+	int r;
+
 	decide(w->request, w->name, w->length, &walk->decision);
-	if (walk->decision.standing == SP_STANDING_OUTSIDE)
-		return refuse_here(w, walk->decision.error, "outside of what the policy grants");
+	r = refuse_outside(w, &walk->decision);
+	if (r < 0)
+		return r;
 	fill_name(w, walk);
 	walk->last = w->ended ? SP_LAST_DOT_DOT : w->last;
 	walk->status = top(w)->status;
@@ -632,9 +750,9 @@ static int descend(struct walker *w, const struct component *c, struct sp_walk *
 	if (r < 0)
 		return r;
 	decide(w->request, w->name, w->length, &walk->decision);
-	if (walk->decision.standing == SP_STANDING_OUTSIDE)
-		return refuse_here(w, walk->decision.error, "outside of what the policy grants");
-	r = guard_proc(w, c, name);
+	r = refuse_outside(w, &walk->decision);
+	if (r == 0)
+		r = guard_proc(w, c, name);
 	if (r < 0)
 		return r;
 	if (c->last && c->slash && (w->flags & SP_WALK_CREATE))
@@ -848,7 +966,8 @@ static int hold_own(struct sp_request *request, int error, struct sp_walk *walk)
 
 	if (object < 0)
 		return error;
-	request->refusal->error = 0;
+	sp_forgive(request);
+	sp_walk_close(walk);
 	walk->object = object;
 	walk->decision = (struct sp_path_decision){.standing = SP_STANDING_INSIDE,
 						   .rights = SP_RIGHT_READ | SP_RIGHT_WRITE};
@@ -877,7 +996,7 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 {
 	int r = walk_object(request, open_flags, ret_walk);
 
-	if (r < 0 && ret_walk->own >= 0 && !(open_flags & O_DIRECTORY))
+	if (sp_is_refused(request, r) && ret_walk->own >= 0 && !(open_flags & O_DIRECTORY))
 		return hold_own(request, r, ret_walk);
 	return r;
 }
@@ -888,11 +1007,11 @@ static int change_own(struct sp_request *request, int error, struct sp_walk *wal
 	int own = walk->own, r;
 
 	sp_walk_close(walk);
-	request->refusal->error = 0;
+	sp_forgive(request);
 	r = sp_walk_descriptor(request, own, false, walk);
 	if (r != -EBADF)
 		return r;
-	return sp_refuse(request, request->call->path, NULL, -error, "no name leads to it");
+	return sp_refuse_finally(request, request->call->path, NULL, -error, "no name leads to it");
 }
 
 static int walk_changed(struct sp_request *request, struct sp_walk *walk)
@@ -906,7 +1025,9 @@ static int walk_changed(struct sp_request *request, struct sp_walk *walk)
 	if (!call->path[0] && (call->flags & AT_EMPTY_PATH))
 		return sp_walk_descriptor(request, call->dirfd, true, walk);
 	r = walk_object(request, call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0, walk);
-	return r < 0 && walk->own >= 0 ? change_own(request, r, walk) : r;
+	return sp_is_refused(request, r) && walk->own >= 0
+		   ? change_own(request, r < 0 ? r : -request->refusal->error, walk)
+		   : r;
 }
 
 int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk)

@@ -35,6 +35,8 @@ struct sp_request {
 	struct sp_answer *answer;
 	struct sp_refusal *refusal;
 	struct sp_work *work; /* NULL: nobody waits */
+	struct sp_judgement
+	    *judgement; /* NULL: act; else what is refused is noted, nothing is done */
 };
 
 enum sp_walk_flags {
@@ -192,6 +194,8 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags);
 
 /* The caller's socket itself, of AF_UNIX: a descriptor, or -EBADF, -ENOTSOCK, -EAFNOSUPPORT, -EACCES. */
 int sp_own_socket(const struct sp_request *request, int number);
+/* Whether it would be opened: then what was refused before is taken back. 0, or `error`. */
+int sp_own_judge(struct sp_request *request, int error, int number, uint64_t flags);
 
 /* What a link below /proc, or a directory on the way, means. `name` is canonical and relative to
  * the /proc mount. */
@@ -208,9 +212,32 @@ int sp_proc_descriptor(const char *name);
 /* Opens below `dirfd` without crossing any link. A descriptor or -errno. */
 int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
-/* Records a refusal by policy: returns -error. `name` must be shorter than PATH_MAX. */
+/*
+ * Records a refusal by policy: returns -error. `name` must be shorter than PATH_MAX. Where the call is only judged, the
+ * refusal is noted, and 0 says to go on.
+ */
 int sp_refuse(struct sp_request *request, const char *name, const struct sp_path_decision *decision,
 	      int error, const char *detail);
+
+/* The same for a name of which nothing may be known. */
+int sp_refuse_lookup(struct sp_request *request, const char *name,
+		     const struct sp_path_decision *decision);
+
+/* The same for what no decision could go on behind: -error in any case. */
+int sp_refuse_finally(struct sp_request *request, const char *name,
+		      const struct sp_path_decision *decision, int error, const char *detail);
+
+/* What is done in another way than was asked for, without an error: noted where the call is only judged. */
+void sp_note_change(struct sp_request *request, const struct sp_walk *walk, const char *detail);
+
+/* The same for the bits of a mode that are never set. */
+void sp_note_mode(struct sp_request *request, const struct sp_walk *walk, uint64_t mode);
+
+/* Whether the way to `r` met a refusal, or an error. */
+bool sp_is_refused(const struct sp_request *request, int r);
+
+/* There is another way, on which nothing was refused: takes back what was. */
+void sp_forgive(struct sp_request *request);
 
 /* What `from` names may get the name `to` as well, or instead, only if no right is gained by it: 0,
  * or the refusal EXDEV. */

@@ -16,7 +16,9 @@ int64_t sp_call_chmod(struct sp_request *request)
 	if (call->flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	r = sp_walk_changed(request, &walk);
-	if (r < 0)
+	if (r == 0)
+		sp_note_mode(request, &walk, call->mode);
+	if (r < 0 || request->judgement)
 		return r;
 	/* Set-id and sticky bits are not kept either: between a look at them and the act the
 	 * contents could become somebody else's, which clears them for a reason. */

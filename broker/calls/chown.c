@@ -21,7 +21,7 @@ int64_t sp_call_chown(struct sp_request *request)
 	if (call->flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	r = sp_walk_changed(request, &walk);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	return fchownat(walk.object, "", call->owner, call->group, AT_EMPTY_PATH) < 0
 		   ? error_of(errno)

@@ -43,7 +43,7 @@ int64_t sp_call_link(struct sp_request *request)
 		r = sp_walk_new(request, call->dirfd2, call->path2, &to);
 	if (r == 0)
 		r = decide(request, &from, &to);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	/* The held object itself, whatever its old name means by now: its descriptor's entry below
 	 * /proc is followed to it, and no further if it is a symbolic link. */

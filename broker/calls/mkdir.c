@@ -13,7 +13,9 @@ int64_t sp_call_mkdir(struct sp_request *request)
 	mode_t previous;
 	int r = sp_walk_new(request, call->dirfd, call->path, &walk);
 
-	if (r < 0)
+	if (r == 0)
+		sp_note_mode(request, &walk, call->mode);
+	if (r < 0 || request->judgement)
 		return r;
 	/* Neither set-id nor sticky bits are ever made; a default ACL wants the unmasked mode
 	 * beside the umask. */

@@ -214,7 +214,7 @@ static int open_fast(const struct opening *o)
 	int r;
 
 	sp_walk_init(&walk);
-	if ((o->flags & (CREATING | O_TRUNC)) || o->resolve)
+	if ((o->flags & (CREATING | O_TRUNC)) || o->resolve || o->request->judgement)
 		return AGAIN;
 	r = sp_walk_fast(o->request, call->dirfd, call->path, quiet(o->flags), o->needed, &walk);
 	return r == 0 ? examine(o, &walk, &walk.object, true) : r;
@@ -243,7 +243,8 @@ static int open_new(const struct opening *o, const struct sp_walk *walk)
 {
 	int r = sp_require(o->request, walk, SP_RIGHT_CREATE);
 
-	if (r < 0)
+	sp_note_mode(o->request, walk, o->mode);
+	if (r < 0 || o->request->judgement)
 		return r;
 	r = open_masked(o, walk, quiet(o->flags) | O_EXCL);
 	if (r == -EEXIST && !(o->flags & O_EXCL))
@@ -320,6 +321,8 @@ static int open_existing(const struct opening *o, const struct sp_walk *walk)
 
 	if (r < 0)
 		return r;
+	if (o->request->judgement)
+		return check_links(o, walk, walk->status.stx_mode, walk->status.stx_nlink);
 	if (is_felt(walk->status.stx_mode) && !(o->flags & O_PATH))
 		return open_felt(o, walk);
 	if (o->flags & TMPFILE_BIT)
@@ -345,10 +348,12 @@ static int open_own(const struct opening *o, int error, int number)
 
 	if (o->flags & (O_PATH | O_DIRECTORY | TMPFILE_BIT))
 		return error;
+	if (o->request->judgement)
+		return sp_own_judge(o->request, error, number, o->flags);
 	fd = sp_own_open(o->request, number, o->flags & ~(uint64_t)(O_CREAT | O_EXCL));
 	if (fd == -EACCES)
 		return error;
-	o->request->refusal->error = 0;
+	sp_forgive(o->request);
 	if (fd < 0)
 		return fd;
 	o->request->answer->descriptor = fd;
@@ -370,7 +375,7 @@ static int open_slow(const struct opening *o)
 	r = sp_walk(o->request, call->dirfd, call->path, flags, o->resolve, &walk);
 	if (r == 0)
 		r = walk.object < 0 ? open_new(o, &walk) : open_existing(o, &walk);
-	return r < 0 && walk.own >= 0 ? open_own(o, r, walk.own) : r;
+	return sp_is_refused(o->request, r) && walk.own >= 0 ? open_own(o, r, walk.own) : r;
 }
 
 int64_t sp_call_open(struct sp_request *request)

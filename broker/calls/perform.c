@@ -51,6 +51,21 @@ int sp_leave(const struct sp_request *request, int object, const struct sp_work 
 	return 0;
 }
 
+static void act(struct sp_request *request)
+{
+	struct sp_refusal *refusal = request->refusal;
+
+	request->answer->descriptor = -1;
+	request->answer->pipe = false;
+	request->answer->out_length = 0;
+	refusal->error = 0;
+	refusal->name[0] = '\0';
+	refusal->rule = NULL;
+	refusal->detail = NULL;
+	refusal->missing = 0;
+	request->answer->result = operations[request->call->info->operation](request);
+}
+
 void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
 		     struct sp_caller *caller, const struct sp_call *call, struct sp_answer *answer,
 		     struct sp_refusal *ret_refusal, struct sp_work *ret_work)
@@ -67,12 +82,25 @@ void sp_call_perform(const struct sp_view *view, const struct sp_rules *rules,
 
 	if (ret_work)
 		*ret_work = (struct sp_work)SP_WORK_NONE;
-	answer->descriptor = -1;
-	answer->pipe = false;
-	answer->out_length = 0;
-	ret_refusal->error = 0;
-	ret_refusal->name[0] = '\0';
-	ret_refusal->rule = NULL;
-	ret_refusal->detail = NULL;
-	answer->result = operations[call->info->operation](&request);
+	act(&request);
+}
+
+void sp_call_judge(const struct sp_view *view, const struct sp_rules *rules,
+		   struct sp_caller *caller, const struct sp_call *call, struct sp_answer *scratch,
+		   struct sp_judgement *ret_judgement)
+{
+	struct sp_refusal unused;
+	struct sp_request request = {
+	    .view = view,
+	    .rules = rules,
+	    .caller = caller,
+	    .call = call,
+	    .answer = scratch,
+	    .refusal = &unused,
+	    .judgement = ret_judgement,
+	};
+
+	ret_judgement->count = 0;
+	act(&request);
+	sp_close_pointer(&scratch->descriptor);
 }

@@ -90,7 +90,7 @@ int64_t sp_call_rename(struct sp_request *request)
 		r = check_last(&from, &to, call->flags);
 	if (r == 0)
 		r = decide(request, &from, &to);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	if (syscall(SYS_renameat2, from.parent, from.component, to.parent, to.component,
 		    call->flags) < 0)

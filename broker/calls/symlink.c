@@ -15,7 +15,7 @@ int64_t sp_call_symlink(struct sp_request *request)
 	if (!call->text[0])
 		return -ENOENT;
 	r = sp_walk_new(request, call->dirfd, call->path, &walk);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	return symlinkat(call->text, walk.parent, walk.component) < 0 ? -errno : 0;
 }

@@ -6,14 +6,17 @@
 #include "ipc/util.h"
 
 /* The porter has the sandbox's limit on the size of files no more than its other limits. */
-static int check_limit(const struct sp_request *request, const struct sp_walk *walk)
+static int check_limit(struct sp_request *request, const struct sp_walk *walk)
 {
 	uint64_t limit = sp_rules_limits(request->rules)->file_size, size = request->call->size;
 
-	return limit && size > limit && size > walk->status.stx_size ? -EFBIG : 0;
+	if (!limit || size <= limit || size <= walk->status.stx_size)
+		return 0;
+	sp_note_change(request, walk, "over the limit on the size of files");
+	return -EFBIG;
 }
 
-static int check_file(const struct sp_request *request, const struct sp_walk *walk)
+static int check_file(struct sp_request *request, const struct sp_walk *walk)
 {
 	if (S_ISDIR(walk->status.stx_mode))
 		return -EISDIR;
@@ -46,7 +49,7 @@ int64_t sp_call_truncate(struct sp_request *request)
 	r = sp_walk_changed(request, &walk);
 	if (r == 0)
 		r = check_file(request, &walk);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	if (walk.status.stx_size >= (uint64_t)length + SP_LARGE_FILE && request->work)
 		return leave(request, &walk);

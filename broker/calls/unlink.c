@@ -32,7 +32,7 @@ int64_t sp_call_unlink(struct sp_request *request)
 	if (walk.object < 0)
 		return -ENOENT;
 	r = sp_require(request, &walk, SP_RIGHT_DELETE);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	return unlinkat(walk.parent, walk.component, (int)call->flags) < 0 ? -errno : 0;
 }

@@ -24,7 +24,7 @@ int64_t sp_call_utime(struct sp_request *request)
 	r = check_flags(call);
 	if (r == 0)
 		r = sp_walk_changed(request, &walk);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	if (utimensat(walk.object, "", call->has_times ? call->times : NULL, AT_EMPTY_PATH) < 0)
 		return -errno;

@@ -95,8 +95,10 @@ static int refuse_kernels_own(struct sp_request *request, const struct sp_walk *
 {
 	static const char acl[] = "system.posix_acl_";
 
-	if (strncmp(request->call->text, acl, sizeof(acl) - 1) == 0)
+	if (strncmp(request->call->text, acl, sizeof(acl) - 1) == 0) {
+		sp_note_change(request, walk, "ACLs are not supported");
 		return -EOPNOTSUPP;
+	}
 	return sp_refuse(request, walk->name, &walk->decision, EPERM,
 			 "an attribute that is not the users' own");
 }
@@ -110,6 +112,8 @@ static int change(struct sp_request *request, act_fn *act)
 		return r;
 	if (!is_users(request->call))
 		return refuse_kernels_own(request, &walk);
+	if (request->judgement)
+		return 0;
 	return (int)act_on(request, walk.object, act, NULL, 0);
 }
 

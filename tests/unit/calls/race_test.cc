@@ -31,6 +31,7 @@ class Race : public TreeTest
 		ASSERT_EQ(0, symlink("../secret/file", (*scratch_ / "open/swap").c_str()));
 		ASSERT_EQ(0, symlink("../secret", (*scratch_ / "open/dirswap").c_str()));
 		world_ = std::make_unique<World>(tree(*scratch_ / "open", SP_RIGHT_ALL));
+		world_->judged = false;
 		for (const char *name : {"secret", "secret/in", "secret/file", "secret/in/file"})
 			forbidden_.push_back(identity(*scratch_ / name));
 	}

@@ -280,8 +280,15 @@ class World
 		sp_caller caller = caller_;
 
 		caller.tid = plain.tid;
+		auto judgement = std::make_unique<struct sp_judgement>();
+
+		if (judged)
+			sp_call_judge(&view_, rules_.get(), &caller, &plain, answer.get(),
+				      judgement.get());
 		sp_call_perform(&view_, rules_.get(), &caller, &plain, answer.get(), refusal.get(),
 				work_);
+		if (judged)
+			compare(*judgement, *answer, *refusal);
 		return {answer->result,
 			Fd(answer->descriptor),
 			std::string(reinterpret_cast<char *>(answer->out), answer->out_length),
@@ -302,6 +309,9 @@ class World
 		return perform({SP_CALL_open, path, flags, mode});
 	}
 
+	// Every call is judged first; not where others change the tree meanwhile.
+	bool judged = true;
+
 	struct sp_view *view()
 	{
 		return &view_;
@@ -312,6 +322,27 @@ class World
 	}
 
       private:
+	// What is refused was foreseen, and of what is done nothing was to be refused.
+	static void compare(const sp_judgement &judgement, const sp_answer &answer,
+			    const sp_refusal &refusal)
+	{
+		bool foreseen = false;
+
+		for (size_t i = 0; i < judgement.count; i++) {
+			const sp_refusal &one = judgement.refusals[i];
+			bool below = strncmp(one.name, refusal.name, strlen(refusal.name)) == 0;
+
+			foreseen |= one.error == refusal.error && below;
+			if (answer.result >= 0 && (one.lookup || one.missing))
+				throw std::logic_error(std::string("done, but judged: ") +
+						       one.detail + " " + one.name);
+		}
+		// Whether anybody reads, only opening tells.
+		if (refusal.error && !foreseen && strcmp(refusal.detail, "is a FIFO") != 0)
+			throw std::logic_error(std::string("refused, but not judged: ") +
+					       refusal.detail + " " + refusal.name);
+	}
+
 	struct sp_view view_;
 	struct sp_caller caller_ = {};
 	Rules rules_;
