@@ -53,15 +53,31 @@ int sp_exit_describe(const struct sp_exit *exit, char *buffer, size_t size)
 	return snprintf(buffer, size, "ended for an unknown reason (%d)", (int)exit->cause);
 }
 
+static const char *consequence(const struct sp_report *report)
+{
+	if (report->fatal)
+		return report->permitted ? "permitted, would have been fatal" : "was fatal";
+	return report->permitted ? "permitted, would be refused with" : "refused with";
+}
+
+static int describe_wall(const struct sp_report *report, char *buffer, size_t size)
+{
+	return snprintf(buffer, size, "%s permitted: %s%s%s",
+			report->call ? report->call : "it was",
+			report->detail ? report->detail : "?", report->rule ? ", by " : "",
+			report->rule ? report->rule : "");
+}
+
 static int describe_refusal(const struct sp_report *report, char *buffer, size_t size)
 {
 	const char *path = report->path, *path2 = report->path2;
 
-	return snprintf(buffer, size, "%s%s%s%s%s%s%s refused with %s%s%s by %s",
+	return snprintf(buffer, size, "%s%s%s%s%s%s%s %s %s%s%s by %s",
 			report->call ? report->call : "a system call", path ? " of \"" : "",
 			path ? path : "", path ? "\"" : "", path2 ? " to \"" : "",
-			path2 ? path2 : "", path2 ? "\"" : "", error_name(report->error),
-			report->detail ? ": " : "", report->detail ? report->detail : "",
+			path2 ? path2 : "", path2 ? "\"" : "", consequence(report),
+			report->fatal ? "" : error_name(report->error), report->detail ? ": " : "",
+			report->detail ? report->detail : "",
 			report->rule ? report->rule : "default: no rule speaks of it");
 }
 
@@ -70,5 +86,6 @@ int sp_report_describe(const struct sp_report *report, char *buffer, size_t size
 	if (report->kind == SP_REPORT_VIOLATION)
 		return snprintf(buffer, size, "protocol violation: %s",
 				report->detail ? report->detail : "unknown");
-	return describe_refusal(report, buffer, size);
+	return report->kind == SP_REPORT_WALL ? describe_wall(report, buffer, size)
+					      : describe_refusal(report, buffer, size);
 }

@@ -177,8 +177,12 @@ static struct obstacle find_in_program(const char *program)
 
 static struct obstacle find_obstacle(const struct sp_launch *launch)
 {
-	struct obstacle obstacle = find_in_policy(launch->policy);
+	struct obstacle obstacle;
 
+	if (launch->permissive)
+		return (struct obstacle){"the launch is permissive, and the runtime would refuse",
+					 "leave out one of the two"};
+	obstacle = find_in_policy(launch->policy);
 	if (!obstacle.reason)
 		obstacle = find_in_program(launch->program ? launch->program : launch->argv[0]);
 	return obstacle;

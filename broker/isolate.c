@@ -178,17 +178,26 @@ static int isolate_user_unprivileged(void)
 	return write_maps(getpid(), &maps);
 }
 
-static bool may_map_all(void)
+static bool has_capability(cap_value_t capability)
 {
 	cap_t caps = cap_get_proc();
-	cap_flag_value_t uid = CAP_CLEAR, gid = CAP_CLEAR;
+	cap_flag_value_t value = CAP_CLEAR;
 
 	if (!caps)
 		return false;
-	(void)cap_get_flag(caps, CAP_SETUID, CAP_EFFECTIVE, &uid);
-	(void)cap_get_flag(caps, CAP_SETGID, CAP_EFFECTIVE, &gid);
+	(void)cap_get_flag(caps, capability, CAP_EFFECTIVE, &value);
 	(void)cap_free(caps);
-	return uid == CAP_SET && gid == CAP_SET;
+	return value == CAP_SET;
+}
+
+static bool may_map_all(void)
+{
+	return has_capability(CAP_SETUID) && has_capability(CAP_SETGID);
+}
+
+bool capabilities_allow_filter(void)
+{
+	return has_capability(CAP_SYS_ADMIN);
 }
 
 int isolate_user(void)
@@ -293,7 +302,7 @@ static int lower(__rlimit_resource_t resource, rlim_t value)
 	return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
-int limits_apply(const struct sp_limits *limits, const struct rlimit *files)
+int limits_apply(const struct sp_limits *limits)
 {
 	const struct {
 		__rlimit_resource_t resource;
@@ -308,8 +317,6 @@ int limits_apply(const struct sp_limits *limits, const struct rlimit *files)
 	};
 	int r;
 
-	if (setrlimit(RLIMIT_NOFILE, files) < 0)
-		return -errno;
 	for (size_t i = 0; i < SP_ELEMENTS(wanted); i++) {
 		if (wanted[i].value == 0)
 			continue;

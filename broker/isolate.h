@@ -35,11 +35,14 @@ int capabilities_bound(void);
 /* Gives up every capability for ever: all five sets, and the ways to regain them. */
 int capabilities_drop(void);
 
+/* Whether a filter can be installed without no_new_privs, which keeps programs from their set-id bits. */
+bool capabilities_allow_filter(void);
+
 /* Raises the soft limit on descriptors to the hard one; *ret_before: as it was. */
 int files_limit_raise(struct rlimit *ret_before);
 
-/* Sets what the policy limits. `files`: the limit on descriptors where the policy sets none. */
-int limits_apply(const struct sp_limits *limits, const struct rlimit *files);
+/* Sets what the policy limits, and cuts off cores. */
+int limits_apply(const struct sp_limits *limits);
 
 /*
  * Bounds the number of processes. The kernel does not count root's, and without a user namespace

@@ -40,6 +40,9 @@
 
 #define SPIN_DEFAULT_US 50u
 
+/* Created files have predictable modes, whatever the broker's own mask is. */
+#define DEFAULT_UMASK 022
+
 /* 0, 1, 2, channel and doorbell: what a sandboxee has beside what was passed. */
 #define OWN_PLACES 5
 
@@ -93,6 +96,23 @@ static char *copy_program(const Sallyport__Wire__LaunchPlan *plan)
 
 /* ---- the steps ---- */
 
+static bool is_permissive(const struct launch *launch)
+{
+	return launch->order->plan->has_permissive;
+}
+
+static struct sock_fprog choose_floor(const struct launch *launch)
+{
+	const ProtobufCBinaryData *permissive = &launch->order->plan->permissive;
+
+	if (!is_permissive(launch))
+		return sp_rules_floor(launch->setup.rules);
+	return (struct sock_fprog){
+	    .len = (unsigned short)(permissive->len / sizeof(struct sock_filter)),
+	    .filter = (struct sock_filter *)(void *)permissive->data,
+	};
+}
+
 static int step_rules(struct launch *launch)
 {
 	const ProtobufCBinaryData *policy = &launch->order->plan->policy;
@@ -104,12 +124,14 @@ static int step_rules(struct launch *launch)
 		launch->failed = LAYER_ASK;
 		return -EOPNOTSUPP;
 	}
-	launch->floor = sp_rules_floor(launch->setup.rules);
+	launch->floor = choose_floor(launch);
 	launch->program = copy_program(launch->order->plan);
 	if (!launch->program)
 		return -ENOMEM;
 	launch->isolate = sp_rules_isolate(launch->setup.rules);
 	launch->optional = sp_rules_optional_layers(launch->setup.rules);
+	if (is_permissive(launch) && capabilities_allow_filter())
+		return 0;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
@@ -261,7 +283,9 @@ static int step_init(struct launch *launch)
 
 static int step_view(struct launch *launch)
 {
-	return sp_view_open(launch->init.proc, launch->outer_proc, &launch->setup.view);
+	int proc = is_permissive(launch) ? launch->outer_proc : launch->init.proc;
+
+	return sp_view_open(proc, launch->outer_proc, &launch->setup.view);
 }
 
 static int step_landlock(struct launch *launch)
@@ -372,6 +396,8 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	struct start start = {
 	    .limits = sp_rules_limits(launch->setup.rules),
 	    .files = launch->order->files,
+	    .permissive = is_permissive(launch),
+	    .umask = plan->has_umask ? (mode_t)plan->umask : DEFAULT_UMASK,
 	    .network = launch->isolate & SP_ISOLATE_NETWORK,
 	    .network_optional = launch->optional & SP_ISOLATE_NETWORK,
 	    .own_user_namespace = launch->isolate & SP_ISOLATE_USER,
@@ -403,6 +429,7 @@ static int make_start(struct launch *launch, struct start *ret_start)
  * The sandboxee must be our child, made after our Landlock domain, in init's pid namespace; we
  * ourselves must not point our children there, or the porter could make no others. A helper does,
  * sharing our memory as vfork does: nothing is copied, and the pid comes back in a variable.
+ * In a permissive launch there is no namespace to enter.
  * The helper also enters the broker's process group where the sandboxee is to be in it, since inside
  * the namespace that group has no number.
  */
@@ -413,7 +440,7 @@ static int clone_sandboxee(int namespace, struct start *start, int status, pid_t
 	pid_t helper = vfork();
 
 	if (helper == 0) {
-		result = setns(namespace, CLONE_NEWPID) < 0 ||
+		result = (namespace >= 0 && setns(namespace, CLONE_NEWPID) < 0) ||
 				 (start->keep_session && setpgid(0, start->group) < 0)
 			     ? -errno
 			     : 0;
@@ -595,9 +622,13 @@ static int step_porter(struct launch *launch)
 	struct sp_porter *porter;
 	int r;
 
+	/* Orphans come to us where there is no init for them. */
+	if (is_permissive(launch) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return -errno;
 	/* What is written beyond our own limit on sizes fails; it must not kill. */
 	(void)signal(SIGXFSZ, SIG_IGN);
 	/* The porter takes its own: the failures of this step are still ours to report. */
+	launch->setup.permissive = is_permissive(launch);
 	launch->setup.control = fcntl(launch->order->control, F_DUPFD_CLOEXEC, 0);
 	if (launch->setup.control < 0)
 		return -errno;
@@ -611,31 +642,33 @@ static int step_porter(struct launch *launch)
 	_exit(0);
 }
 
-/* In this order; `isolate`: taken only where the policy asks for one of these. */
+/* In this order; `isolate`: taken only where the policy asks for one of these; `wall`: not in a permissive launch,
+ * whose program is to get the answers that it would get without us. */
 static const struct {
 	enum layer layer;
 	uint32_t isolate;
+	bool wall;
 	int (*take)(struct launch *launch);
 } steps[] = {
-    {LAYER_POLICY, 0, step_rules},
-    {LAYER_RUNTIME, 0, step_runtime},
-    {LAYER_SESSION, 0, step_session},
-    {LAYER_DESCRIPTORS, 0, step_descriptors},
-    {LAYER_USER, SP_ISOLATE_USER, step_user},
+    {LAYER_POLICY, 0, false, step_rules},
+    {LAYER_RUNTIME, 0, false, step_runtime},
+    {LAYER_SESSION, 0, false, step_session},
+    {LAYER_DESCRIPTORS, 0, false, step_descriptors},
+    {LAYER_USER, SP_ISOLATE_USER, true, step_user},
     /* A pid namespace always stands, and its /proc must not be mounted on the host's. */
-    {LAYER_MOUNT, 0, step_mount},
-    {LAYER_IPC, SP_ISOLATE_IPC, step_ipc},
-    {LAYER_UTS, SP_ISOLATE_UTS, step_uts},
-    {LAYER_MEMORY, 0, step_memory},
-    {LAYER_CAPABILITIES, 0, step_bound},
-    {LAYER_PID, 0, step_init},
-    {LAYER_VIEW, 0, step_view},
-    {LAYER_LANDLOCK, SP_ISOLATE_LANDLOCK, step_landlock},
-    {LAYER_SANDBOXEE, 0, step_sandboxee},
-    {LAYER_SANDBOXEE, 0, step_close},
-    {LAYER_CAPABILITIES, 0, step_capabilities},
-    {LAYER_SANDBOXEE, 0, step_exec},
-    {LAYER_PORTER, 0, step_porter},
+    {LAYER_MOUNT, 0, true, step_mount},
+    {LAYER_IPC, SP_ISOLATE_IPC, true, step_ipc},
+    {LAYER_UTS, SP_ISOLATE_UTS, true, step_uts},
+    {LAYER_MEMORY, 0, false, step_memory},
+    {LAYER_CAPABILITIES, 0, true, step_bound},
+    {LAYER_PID, 0, true, step_init},
+    {LAYER_VIEW, 0, false, step_view},
+    {LAYER_LANDLOCK, SP_ISOLATE_LANDLOCK, true, step_landlock},
+    {LAYER_SANDBOXEE, 0, false, step_sandboxee},
+    {LAYER_SANDBOXEE, 0, false, step_close},
+    {LAYER_CAPABILITIES, 0, true, step_capabilities},
+    {LAYER_SANDBOXEE, 0, false, step_exec},
+    {LAYER_PORTER, 0, false, step_porter},
 };
 
 static void take_steps(struct launch *launch)
@@ -644,6 +677,8 @@ static void take_steps(struct launch *launch)
 		int r;
 
 		if (steps[i].isolate && !(launch->isolate & steps[i].isolate))
+			continue;
+		if (steps[i].wall && is_permissive(launch))
 			continue;
 		launch->failed = steps[i].layer;
 		r = steps[i].take(launch);

@@ -3,7 +3,7 @@
  * The front for programs without a runtime: their calls come as user notifications, are read from
  * their memory once, and go the way of every brokered call. The answer is a value, bytes written back,
  * or a descriptor installed in them. No call is ever let through to the kernel, but an execve, whose
- * outcome is looked at before the new program's first instruction.
+ * outcome is looked at before the new program's first instruction; and in a permissive launch all of them.
  */
 #ifndef SALLYPORT_BROKER_NOTIFY_H
 #define SALLYPORT_BROKER_NOTIFY_H

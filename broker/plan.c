@@ -2,7 +2,9 @@
 /* From a launch as the application writes it to the plan that the spawner reads. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +14,7 @@
 #include "ipc/decode.h"
 #include "ipc/util.h"
 #include "policy/compile.h"
+#include "policy/filter.h"
 
 /* argv and environment, pointers not counted. */
 #define VECTORS_MAX ((size_t)4 * 1024 * 1024)
@@ -55,6 +58,8 @@ static int check(const struct sp_launch *launch)
 	if ((launch->program ? launch->program : launch->argv[0])[0] != '/')
 		return -EINVAL;
 	if (launch->interception > SP_INTERCEPTION_AUTO)
+		return -EINVAL;
+	if (launch->permissive && launch->interception == SP_INTERCEPTION_COOPERATIVE)
 		return -EINVAL;
 	if (launch->directory && launch->directory[0] != '/')
 		return -EINVAL;
@@ -151,11 +156,39 @@ static int choose_interception(const struct sp_launch *launch, Sallyport__Wire__
 	return 0;
 }
 
+/* umask(2) could only tell ours by changing it, for all threads. */
+static bool read_umask(uint32_t *ret_umask)
+{
+	FILE *file = fopen("/proc/thread-self/status", "re");
+	char line[256];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "Umask: %" SCNo32, ret_umask) == 1;
+	if (file)
+		(void)fclose(file);
+	return found;
+}
+
+static int add_permissive(const struct sp_launch *launch, Sallyport__Wire__LaunchPlan *plan,
+			  struct sp_program *program)
+{
+	int r = launch->permissive ? sp_filter_compile_permissive(launch->policy, program) : 0;
+
+	if (r < 0 || !launch->permissive)
+		return r;
+	plan->has_permissive = true;
+	plan->permissive = (ProtobufCBinaryData){program->length, program->bytes};
+	plan->has_umask = read_umask(&plan->umask);
+	return 0;
+}
+
 int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t number_count,
 	      int *ret_memory)
 {
 	Sallyport__Wire__LaunchPlan plan = SALLYPORT__WIRE__LAUNCH_PLAN__INIT;
 	_cleanup_free_ uint8_t *policy = NULL;
+	struct sp_program permissive = {0};
 	int r = check(launch);
 
 	if (r < 0)
@@ -170,9 +203,12 @@ int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t nu
 	if (r < 0)
 		return r;
 	plan.policy.data = policy;
-	r = add_vectors(launch, &plan);
+	r = add_permissive(launch, &plan, &permissive);
+	if (r == 0)
+		r = add_vectors(launch, &plan);
 	if (r == 0)
 		r = store(&plan.base, ret_memory);
+	free(permissive.bytes);
 	free(plan.argument);
 	free(plan.environment);
 	return r;

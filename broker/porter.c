@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "broker/notify.h"
+#include "broker/orphans.h"
+#include "broker/permissive.h"
 #include "broker/porter_events.h"
 #include "broker/porter_serve.h"
 #include "broker/ring.h"
@@ -148,6 +150,14 @@ static void reaped(struct sp_porter *porter, const siginfo_t *info)
 		end(porter, SP_EXIT_SIGNALED, info->si_status);
 }
 
+/* No init takes the others along: they are children of ours, or of children of ours. */
+static bool is_outlived(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
 static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
 {
 	struct sp_porter *porter = data;
@@ -156,7 +166,26 @@ static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
 	(void)what;
 	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
 		return;
+	if (porter->permissive && is_outlived()) {
+		sp_porter_report_wall(porter, 0, true,
+				      "processes that outlive the first one are killed");
+		porter->first_end = info;
+		(void)event_del(porter->sandboxee_event);
+		return;
+	}
 	reaped(porter, &info);
+}
+
+/* All but the sandboxee, whose end is heard of by its pidfd. */
+static void reap_orphans(struct sp_porter *porter)
+{
+	siginfo_t info = {0};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	       info.si_pid != 0 && info.si_pid != porter->sandboxee_pid)
+		(void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | __WALL);
+	if (porter->first_end.si_pid != 0 && !is_outlived())
+		reaped(porter, &porter->first_end);
 }
 
 static void child_changed(evutil_socket_t signals, short what, void *data)
@@ -169,6 +198,8 @@ static void child_changed(evutil_socket_t signals, short what, void *data)
 	/* What has happened, waitid tells: signals of one kind are merged. */
 	if (read(signals, &read_info, sizeof(read_info)) < 0 && errno != EAGAIN)
 		return;
+	if (porter->permissive)
+		reap_orphans(porter);
 	if (porter->notify)
 		sp_notify_stops(porter);
 	/* While its first thread is held, its stops are news for who holds it. */
@@ -186,6 +217,19 @@ static void init_ended(evutil_socket_t pidfd, short what, void *data)
 	end(data, SP_EXIT_LOST, 0);
 }
 
+static bool asks_to_end(int number)
+{
+	return number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
+}
+
+static void deliver(struct sp_porter *porter, int number)
+{
+	if (porter->first_end.si_pid == 0)
+		(void)pidfd_send_signal(porter->sandboxee, number, NULL, 0);
+	else if (asks_to_end(number)) /* those that outlived it, whom nobody else can end */
+		reaped(porter, &porter->first_end);
+}
+
 /* The sandboxee is our child and we hold its pidfd: it is nobody else whom the signal reaches. */
 static int send_signal(struct sp_porter *porter, const uint8_t *bytes, size_t length)
 {
@@ -199,9 +243,7 @@ static int send_signal(struct sp_porter *porter, const uint8_t *bytes, size_t le
 			      &message);
 	if (r < 0)
 		return r;
-	(void)pidfd_send_signal(porter->sandboxee,
-				(int)((const Sallyport__Wire__BrokerRequest *)message)->signal,
-				NULL, 0);
+	deliver(porter, (int)((const Sallyport__Wire__BrokerRequest *)message)->signal);
 	return 0;
 }
 
@@ -221,15 +263,26 @@ static void control_ready(evutil_socket_t socket, short what, void *data)
 
 static void wall_elapsed(evutil_socket_t unused, short what, void *data)
 {
+	struct sp_porter *porter = data;
+
 	(void)unused;
 	(void)what;
-	end(data, SP_EXIT_WALL, 0);
+	if (porter->permissive)
+		sp_porter_report_wall(porter, 0, true, "over the limit on wall-clock time");
+	else
+		end(porter, SP_EXIT_WALL, 0);
 }
 
 static void kill_and_wait(struct sp_porter *porter)
 {
 	siginfo_t info;
 
+	if (porter->permissive) {
+		do
+			orphans_kill(porter->view.outer_proc, NULL, 0);
+		while (waitid(P_ALL, 0, &info, WEXITED | __WALL) == 0 || errno == EINTR);
+		return;
+	}
 	/* The death of its init kills every process of a pid namespace, and the init is gone only
 	 * when they all are: reaped, and some may be ours without our knowing, by CLONE_PARENT, or held by us. */
 	(void)pidfd_send_signal(porter->init, SIGKILL, NULL, 0);
@@ -357,6 +410,8 @@ static int prepare(struct sp_porter *porter, struct sp_ring_ends *ring)
 {
 	int r = watch_children(porter);
 
+	if (r == 0 && porter->permissive)
+		r = sp_permissive_new(porter);
 	if (r == 0)
 		r = sp_workers_new(porter->view.own_fd, &porter->workers);
 	if (r == 0)
@@ -390,6 +445,7 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->rules = TAKE_POINTER(setup->rules);
 	porter->sandboxee_pid = setup->sandboxee_pid;
 	porter->inner_pid = setup->inner_pid;
+	porter->permissive = setup->permissive;
 	porter->spin_us = usable_spin(setup->spin_us);
 	porter->spin_rounds = sp_porter_spin_rounds(porter->spin_us);
 	setup->view = (struct sp_view)SP_VIEW_NONE;
@@ -445,6 +501,7 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	close_descriptor(&porter->listener);
 	close_descriptor(&porter->runtime);
 	sp_notify_free(porter->notify);
+	free(porter->judgement);
 	close_descriptor(&porter->init);
 	close_descriptor(&porter->sandboxee);
 	close_descriptor(&porter->children);

@@ -7,6 +7,7 @@
 #ifndef SALLYPORT_BROKER_PORTER_H
 #define SALLYPORT_BROKER_PORTER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "broker/calls.h"
@@ -34,6 +35,7 @@ struct sp_porter_setup {
 	struct sp_view view;
 	struct sp_rules *rules;
 	unsigned spin_us;
+	bool permissive; /* nothing is refused, all that would be is reported; there is no init */
 };
 
 /*

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "ipc/channel.h"
+#include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
 
 /* A flood of denials costs the broker no more than this. */
@@ -50,12 +51,38 @@ static void set_bytes(protobuf_c_boolean *has, ProtobufCBinaryData *field, const
 	field->len = strlen(text);
 }
 
+/* Each arrives, though its caller waits until the broker has time for it. */
+static void send_permitted(struct sp_porter *porter, Sallyport__Wire__Report *report)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	const struct seccomp_data *seen = porter->seen;
+	uint64_t argument[SP_ELEMENTS(seen->args)];
+
+	report->has_permitted = report->permitted = 1;
+	if (seen) {
+		report->has_nr = report->has_arch = 1;
+		report->nr = seen->nr;
+		report->arch = seen->arch;
+		for (size_t i = 0; i < SP_ELEMENTS(argument); i++)
+			argument[i] = seen->args[i];
+		report->argument = argument;
+		report->n_argument = SP_ELEMENTS(argument);
+	}
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_REPORT;
+	event.report = report;
+	send_event_surely(porter, &event);
+}
+
 static void send_report(struct sp_porter *porter, Sallyport__Wire__Report *report)
 {
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
 
 	if (!report->pid)
 		report->pid = porter->sandboxee_pid;
+	if (porter->permissive) {
+		send_permitted(porter, report);
+		return;
+	}
 	if (report->kind != SP_REPORT_VIOLATION && !within_rate(porter)) {
 		porter->report_suppressed++;
 		return;
@@ -87,6 +114,8 @@ static void set_refusal(struct sp_porter *porter, Sallyport__Wire__Report *repor
 	report->error = (uint32_t)porter->refusal.error;
 	set_bytes(&report->has_rule, &report->rule, porter->refusal.rule);
 	set_bytes(&report->has_detail, &report->detail, porter->refusal.detail);
+	report->has_missing = porter->refusal.missing != 0;
+	report->missing = porter->refusal.missing;
 }
 
 void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call)
@@ -105,7 +134,7 @@ void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call)
 	send_report(porter, &report);
 }
 
-void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruction)
+void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruction, bool fatal)
 {
 	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
 
@@ -115,7 +144,22 @@ void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruc
 	report.nr = nr;
 	report.has_instruction = 1;
 	report.instruction = instruction;
+	report.has_fatal = report.fatal = fatal;
 	set_refusal(porter, &report);
+	send_report(porter, &report);
+}
+
+void sp_porter_report_wall(struct sp_porter *porter, int error, bool fatal, const char *detail)
+{
+	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
+
+	report.kind = SP_REPORT_WALL;
+	if (porter->seen)
+		set_caller(porter, &report);
+	report.has_error = error != 0;
+	report.error = (uint32_t)error;
+	report.has_fatal = report.fatal = fatal;
+	set_bytes(&report.has_detail, &report.detail, detail);
 	send_report(porter, &report);
 }
 

@@ -13,7 +13,11 @@ void sp_porter_report_stopped(struct sp_porter *porter, int number);
 void sp_porter_report_call(struct sp_porter *porter, const struct sp_call *call);
 
 /* A system call that the filter refused. */
-void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruction);
+void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruction, bool fatal);
+
+/* Of a permissive launch: a wall, or a limit, that does not stand, would have refused porter->seen, if it is
+ * set, or would have done what the constant `detail` says. */
+void sp_porter_report_wall(struct sp_porter *porter, int error, bool fatal, const char *detail);
 
 /* A program was executed that porter->refusal names: it is killed. */
 void sp_porter_report_execution(struct sp_porter *porter);

@@ -109,6 +109,7 @@ static void reset_answer(struct sp_porter *porter)
 	porter->refusal.rule = NULL;
 	porter->refusal.detail = NULL;
 	porter->work = (struct sp_work)SP_WORK_NONE;
+	porter->refusal.missing = 0;
 }
 
 bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info)
@@ -158,7 +159,7 @@ void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction)
 	reset_answer(porter);
 	sp_rules_refusal(porter->rules, nr, &refusal);
 	refuse(porter, &refusal);
-	sp_porter_report_refused(porter, nr, instruction);
+	sp_porter_report_refused(porter, nr, instruction, false);
 }
 
 /* ---- receive

@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_BROKER_PORTER_SERVE_H
 #define SALLYPORT_BROKER_PORTER_SERVE_H
 
+#include <linux/seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,6 +50,9 @@ struct sp_porter {
 
 	bool locked; /* the broker knows */
 	bool ended;
+	bool permissive;
+	siginfo_t
+	    first_end; /* permissive: of the sandboxee, which others outlive; si_pid 0: not yet */
 	enum sp_exit_cause cause;
 	int status;
 
@@ -66,6 +71,8 @@ struct sp_porter {
 	struct sp_work work;        /* what is left of it */
 	struct sp_notify *notify;   /* owned; NULL: the sandboxee has a runtime */
 	struct sp_workers *workers; /* owned; does what may wait */
+	struct sp_judgement *judgement;  /* owned; NULL: not permissive */
+	const struct seccomp_data *seen; /* permissive: the call in hand, else NULL */
 };
 
 enum sp_serve_result {

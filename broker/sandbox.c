@@ -20,6 +20,8 @@
 #include "ipc/channel.h"
 #include "ipc/decode.h"
 #include "ipc/util.h"
+#include "policy/filter.h"
+#include "policy/model.h"
 
 /* Per wake-up: the application's other events have their turn. */
 #define EVENTS_PER_WAKE 16
@@ -38,6 +40,7 @@ struct source {
 struct sp_sandbox {
 	TAILQ_ENTRY(sp_sandbox) entry;
 	struct sp_broker *broker; /* borrowed; valid until freed */
+	struct sp_policy *policy; /* permissive: owned, a reference; else NULL */
 	uint32_t id;
 	unsigned references;
 	bool freed;
@@ -110,6 +113,7 @@ static void sandbox_unref(struct sp_sandbox *sandbox)
 {
 	if (--sandbox->references > 0)
 		return;
+	sp_policy_unref(sandbox->policy);
 	free(sandbox->layer);
 	free(sandbox->cure);
 	free(sandbox);
@@ -121,12 +125,21 @@ static void kill_process(const struct source *process)
 		(void)pidfd_send_signal(process->descriptor, SIGKILL, NULL, 0);
 }
 
+/* All its processes end with it; but those of a permissive launch it has to kill itself. */
+static void stop(struct sp_sandbox *sandbox)
+{
+	if (!sandbox->policy)
+		kill_process(&sandbox->porter);
+	else if (sandbox->control.descriptor >= 0)
+		(void)shutdown(sandbox->control.descriptor, SHUT_WR);
+}
+
 struct sp_sandbox *sp_sandbox_free(struct sp_sandbox *sandbox)
 {
 	if (!sandbox || sandbox->freed)
 		return NULL;
 	/* A porter that is not known yet sees the end of its control socket. */
-	kill_process(&sandbox->porter);
+	stop(sandbox);
 	TAILQ_REMOVE(&sandbox->broker->sandboxes, sandbox, entry);
 	sandbox->freed = true;
 	sandbox->broker = NULL;
@@ -140,7 +153,7 @@ int sp_sandbox_kill(struct sp_sandbox *sandbox)
 	if (sandbox->ended)
 		return -ESRCH;
 	sandbox->kill_wanted = true;
-	kill_process(&sandbox->porter);
+	stop(sandbox);
 	return 0;
 }
 
@@ -210,7 +223,7 @@ static void deliver_end(evutil_socket_t unused, short what, void *data)
 static void distrust(struct sp_sandbox *sandbox)
 {
 	set_exit(sandbox, SP_EXIT_LOST, 0);
-	kill_process(&sandbox->porter);
+	stop(sandbox);
 	control_close(sandbox);
 	check_end(sandbox);
 }
@@ -319,26 +332,77 @@ static char *name_call(const Sallyport__Wire__Report *wire)
 		return text_escape(wire->call.data, wire->call.len);
 	if (!wire->has_nr)
 		return NULL;
-	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, wire->nr);
+	name = seccomp_syscall_resolve_num_arch(wire->has_arch ? wire->arch : SCMP_ARCH_NATIVE,
+						wire->nr);
 	if (name)
 		return name;
 	return asprintf(&numbered, "system call %d", wire->nr) < 0 ? NULL : numbered;
+}
+
+#define RIGHTS_MAX 64
+
+static const char *name_rights(uint32_t rights, char buffer[static RIGHTS_MAX])
+{
+	const char *word;
+	size_t length = 0;
+
+	buffer[0] = '\0';
+	for (size_t i = 0; (word = sp_candidate_right(i, NULL)); i++)
+		if (sp_right_find(word) & rights)
+			length += (size_t)snprintf(buffer + length, RIGHTS_MAX - length, "%s%s",
+						   length ? ", " : "", word);
+	return length ? buffer : NULL;
+}
+
+/* Its number and architecture come with its arguments, and only of a permissive launch. */
+static bool has_all_of_call(const Sallyport__Wire__Report *wire)
+{
+	return wire->n_argument == 0 ||
+	       (wire->n_argument == SP_POLICY_ARGUMENTS && wire->has_nr && wire->has_arch);
+}
+
+/* Which rule it is that the filter answers by: the porter has the filter alone. NULL: it knows the rule. */
+static const char *find_source(const struct sp_policy *policy, const Sallyport__Wire__Report *wire,
+			       struct sp_verdict *scratch)
+{
+	struct seccomp_data data = {.nr = wire->nr, .arch = wire->arch};
+
+	if (wire->n_argument == 0 || wire->has_rule)
+		return NULL;
+	if (wire->kind == SP_REPORT_WALL)
+		return sp_setting_source(&policy->isolate, "built in: isolate { network }");
+	if (wire->kind != SP_REPORT_CALL)
+		return NULL;
+	for (size_t i = 0; i < SP_POLICY_ARGUMENTS; i++)
+		data.args[i] = wire->argument[i];
+	return sp_model_verdict(policy, SP_FILTER_FLOOR, &data, scratch) == 0 ? scratch->source
+									      : NULL;
+}
+
+static char *name_rule(const struct sp_sandbox *sandbox, const Sallyport__Wire__Report *wire)
+{
+	struct sp_verdict scratch;
+	const char *source = sandbox->policy ? find_source(sandbox->policy, wire, &scratch) : NULL;
+
+	return source ? text_escape((const uint8_t *)source, strlen(source))
+		      : escape_optional(wire->has_rule, &wire->rule);
 }
 
 static int take_report(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event)
 {
 	const Sallyport__Wire__Report *wire = event->report;
 	_cleanup_free_ char *call = NULL, *path = NULL, *path2 = NULL, *rule = NULL, *detail = NULL;
+	char rights[RIGHTS_MAX];
 	struct sp_report report;
 
-	if (wire->kind < SP_REPORT_PATH || wire->kind > SP_REPORT_VIOLATION)
+	if (wire->kind < SP_REPORT_PATH || wire->kind > SP_REPORT_WALL || !has_all_of_call(wire))
 		return -EBADMSG;
 	if (!sandbox->on_report)
 		return 0;
 	call = name_call(wire);
 	path = escape_optional(wire->has_path, &wire->path);
 	path2 = escape_optional(wire->has_path2, &wire->path2);
-	rule = escape_optional(wire->has_rule, &wire->rule);
+	rule = name_rule(sandbox, wire);
 	detail = escape_optional(wire->has_detail, &wire->detail);
 	report = (struct sp_report){
 	    .kind = (enum sp_report_kind)wire->kind,
@@ -353,7 +417,13 @@ static int take_report(struct sp_sandbox *sandbox, const Sallyport__Wire__Porter
 	    .claimed = wire->has_claimed && wire->claimed,
 	    .instruction = wire->has_instruction ? wire->instruction : 0,
 	    .suppressed = wire->has_suppressed ? wire->suppressed : 0,
+	    .missing = wire->has_missing ? name_rights(wire->missing, rights) : NULL,
+	    .permitted = wire->has_permitted && wire->permitted,
+	    .fatal = wire->has_fatal && wire->fatal,
+	    .number = wire->has_nr ? wire->nr : -1,
 	};
+	for (size_t i = 0; i < wire->n_argument; i++)
+		report.argument[i] = wire->argument[i];
 	sandbox->on_report(sandbox, &report, sandbox->data);
 	return 0;
 }
@@ -479,7 +549,7 @@ void sandbox_porter_known_take(struct sp_broker *broker, uint32_t id, int pidfd)
 	if (source_watch(&sandbox->porter, pidfd, process_ended) < 0)
 		distrust(sandbox);
 	else if (sandbox->kill_wanted || sandbox->control.descriptor < 0)
-		kill_process(&sandbox->porter);
+		stop(sandbox);
 }
 
 void sandbox_failed(struct sp_broker *broker, uint32_t id, int error)
@@ -627,6 +697,8 @@ static struct sp_sandbox *sandbox_new(struct sp_broker *broker, const struct sp_
 	sandbox->broker = broker;
 	sandbox->id = ++broker->last_id;
 	sandbox->references = 1;
+	if (launch->permissive && launch->policy)
+		sandbox->policy = sp_policy_ref(launch->policy);
 	sandbox->on_started = launch->on_started;
 	sandbox->on_locked = launch->on_locked;
 	sandbox->on_stopped = launch->on_stopped;

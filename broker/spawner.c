@@ -24,6 +24,7 @@
 
 #include "broker/isolate.h"
 #include "broker/launch.h"
+#include "broker/orphans.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
 #include "ipc/util.h"
@@ -35,7 +36,7 @@
 #define REQUEST_BYTES 64
 
 struct spawner {
-	int signals;
+	int signals, proc; /* of a procfs: O_PATH */
 	struct rlimit files;
 	pid_t *children; /* living forks of ours */
 	size_t child_count, child_room;
@@ -186,6 +187,7 @@ _Noreturn static void become_launch(struct spawner *spawner, struct launch_order
 
 	(void)close(CHANNEL);
 	(void)close(spawner->signals);
+	sp_close_pointer(&spawner->proc);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	order->files = spawner->files;
@@ -239,7 +241,7 @@ static void forget(struct spawner *spawner, pid_t pid)
 		}
 }
 
-/* Porters, and what was orphaned by a porter's death. */
+/* Porters, and what was orphaned by a porter's death, which is to die as well. */
 static void reap(struct spawner *spawner)
 {
 	struct signalfd_siginfo info[8];
@@ -249,17 +251,19 @@ static void reap(struct spawner *spawner)
 		;
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 		forget(spawner, pid);
+	orphans_kill(spawner->proc, spawner->children, spawner->child_count);
 }
 
 /* The broker is gone, and so is whoever could want its sandboxes. Each porter takes its init along,
- * and that its pid namespace; the orphans come to us. */
+ * and that its pid namespace; the orphans come to us, and those of a permissive launch live. */
 static void end_all(struct spawner *spawner)
 {
 	(void)close(CHANNEL);
 	for (size_t i = 0; i < spawner->child_count; i++)
 		(void)kill(spawner->children[i], SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	do
+		orphans_kill(spawner->proc, NULL, 0);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
 }
 
 /* ---- the process ---- */
@@ -312,12 +316,13 @@ static int set_up(struct spawner *spawner)
 	if (fcntl(CHANNEL, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0) < 0 || chdir("/") < 0)
 		return -errno;
+	spawner->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return files_limit_raise(&spawner->files);
 }
 
 int main(void)
 {
-	struct spawner spawner = {.signals = -1};
+	struct spawner spawner = {.signals = -1, .proc = -1};
 	int r;
 
 	if (set_up(&spawner) < 0 || reset_signals(&spawner.signals) < 0) {

@@ -69,7 +69,7 @@ static int step_program(struct steps *steps)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -EACCES;
-	return status.st_mode & (S_ISUID | S_ISGID) ? -EPERM : 0;
+	return status.st_mode & (S_ISUID | S_ISGID) && !steps->start->permissive ? -EPERM : 0;
 }
 
 /* Of what is loaded beside the program, which only the program names: the system's loader, or what the
@@ -179,11 +179,15 @@ static int step_processes(struct steps *steps)
 	return processes_limit_apply(steps->start->limits, steps->start->own_user_namespace);
 }
 
+static int step_inherited(struct steps *steps)
+{
+	(void)umask(steps->start->umask);
+	return setrlimit(RLIMIT_NOFILE, &steps->start->files) < 0 ? -errno : 0;
+}
+
 static int step_limits(struct steps *steps)
 {
-	/* Created files have predictable modes, whatever the broker's own mask is. */
-	(void)umask(022);
-	return limits_apply(steps->start->limits, &steps->start->files);
+	return limits_apply(steps->start->limits);
 }
 
 static int step_landlock(struct steps *steps)
@@ -221,24 +225,27 @@ static int step_exec(struct steps *steps)
 	return -errno;
 }
 
+/* `wall`: not in a permissive launch. */
 static const struct {
 	enum layer layer;
+	bool wall;
 	int (*take)(struct steps *steps);
 } order[] = {
-    {LAYER_SANDBOXEE, step_session},
-    {LAYER_SANDBOXEE, step_signals},
-    {LAYER_NETWORK, step_network},
-    {LAYER_DIRECTORY, step_directory},
-    {LAYER_PROGRAM, step_program},
-    {LAYER_EXEC, step_image},
-    {LAYER_DESCRIPTORS, step_descriptors},
-    {LAYER_CAPABILITIES, step_capabilities},
-    {LAYER_PROCESSES, step_processes},
-    {LAYER_LIMITS, step_limits},
-    {LAYER_LANDLOCK, step_landlock},
-    {LAYER_FILTERS, step_filters},
-    {LAYER_FLOOR, step_floor},
-    {LAYER_EXEC, step_exec},
+    {LAYER_SANDBOXEE, false, step_session},
+    {LAYER_SANDBOXEE, false, step_signals},
+    {LAYER_NETWORK, true, step_network},
+    {LAYER_DIRECTORY, false, step_directory},
+    {LAYER_PROGRAM, false, step_program},
+    {LAYER_EXEC, true, step_image},
+    {LAYER_DESCRIPTORS, false, step_descriptors},
+    {LAYER_CAPABILITIES, true, step_capabilities},
+    {LAYER_PROCESSES, true, step_processes},
+    {LAYER_LIMITS, false, step_inherited},
+    {LAYER_LIMITS, true, step_limits},
+    {LAYER_LANDLOCK, true, step_landlock},
+    {LAYER_FILTERS, true, step_filters},
+    {LAYER_FLOOR, false, step_floor},
+    {LAYER_EXEC, false, step_exec},
 };
 
 static void note(int status, struct start_note note)
@@ -254,7 +261,7 @@ _Noreturn void start_program(struct start *start, int status)
 
 	note(status, (struct start_note){.pid = getpid()});
 	for (size_t i = 0; i < SP_ELEMENTS(order); i++) {
-		int r = order[i].take(&steps);
+		int r = order[i].wall && start->permissive ? 0 : order[i].take(&steps);
 
 		if (r < 0 && !atomic_load(&start->result->exec_error)) {
 			note(steps.status,

@@ -41,7 +41,9 @@ struct start {
 	size_t place_count;
 	const struct sp_limits *limits;
 	struct rlimit files; /* where the policy has no limit on descriptors */
-	bool network;        /* a network namespace of its own … */
+	bool permissive;     /* no wall and no limit: the floor alone */
+	mode_t umask;
+	bool network; /* a network namespace of its own … */
 	bool network_optional;
 	bool own_user_namespace;
 	struct filters filters;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ int report_open(struct report *report, const char *name)
 
 void report_close(struct report *report)
 {
+	tdestroy(report->told, free);
+	report->told = NULL;
 	if (report->file > STDERR_FILENO)
 		(void)close(report->file);
 	report->file = -1;
@@ -109,23 +112,61 @@ static const char *const kinds[] = {
     [SP_REPORT_PATH] = "path",
     [SP_REPORT_CALL] = "call",
     [SP_REPORT_VIOLATION] = "violation",
+    [SP_REPORT_WALL] = "wall",
 };
+
+/* Hexadecimal texts, for the same reason as below. */
+static json_t *arguments_value(const struct sp_report *refusal)
+{
+	json_t *array = refusal->permitted && refusal->number >= 0 ? json_array() : NULL;
+	char text[sizeof("0x") + 16];
+
+	for (size_t i = 0; array && i < SP_POLICY_ARGUMENTS; i++) {
+		(void)snprintf(text, sizeof(text), "0x%" PRIx64, refusal->argument[i]);
+		(void)json_array_append_new(array, json_string(text));
+	}
+	return array;
+}
 
 /* The program counter is text: a number of 64 bits is more than many readers of JSON can hold. */
 static json_t *refusal_line(const struct sp_report *refusal)
 {
 	bool violation = refusal->kind == SP_REPORT_VIOLATION;
+	const char *verdict = violation ? "kill" : "deny", *would = NULL;
 	char counter[sizeof("0x") + 16];
 
+	if (refusal->permitted) {
+		would = refusal->fatal ? "kill" : "deny";
+		verdict = "permitted";
+	}
 	(void)snprintf(counter, sizeof(counter), "0x%" PRIx64, refusal->instruction);
 	return json_pack(
-	    "{ss ss ss? ss? ss? ss ss? ss? ss? si si sb ss? sI sb}", "event", "refusal", "kind",
-	    kinds[refusal->kind], "call", refusal->call, "path", refusal->path, "path2",
-	    refusal->path2, "verdict", violation ? "kill" : "deny", "errno",
+	    "{ss ss ss? ss? ss? ss ss? ss? ss? ss? ss? so? si si sb ss? sI sb}", "event", "refusal",
+	    "kind", kinds[refusal->kind], "call", refusal->call, "path", refusal->path, "path2",
+	    refusal->path2, "verdict", verdict, "would", would, "errno",
 	    refusal->error ? strerrorname_np(refusal->error) : NULL, "rule", refusal->rule,
-	    "detail", refusal->detail, "pid", (int)refusal->pid, "tid", (int)refusal->tid,
+	    "detail", refusal->detail, "missing", refusal->missing, "arguments",
+	    arguments_value(refusal), "pid", (int)refusal->pid, "tid", (int)refusal->tid,
 	    "tid_claimed", refusal->claimed, "pc", refusal->instruction ? counter : NULL,
 	    "suppressed", (json_int_t)refusal->suppressed, "violation", violation);
+}
+
+static int compare_sentences(const void *left, const void *right)
+{
+	return strcmp(left, right);
+}
+
+/* A program that goes on meets the same refusal again and again. */
+static bool is_news(struct report *report, const struct sp_report *refusal, const char *sentence)
+{
+	char *copy = refusal->permitted ? strdup(sentence) : NULL;
+	char *const *node = copy ? tsearch(copy, &report->told, compare_sentences) : NULL;
+
+	if (!node || *node == copy)
+		return true;
+	free(copy);
+	report->repeated++;
+	return false;
 }
 
 void report_refusal(struct report *report, const char *program, const struct sp_report *refusal)
@@ -137,6 +178,8 @@ void report_refusal(struct report *report, const char *program, const struct sp_
 	if (!report->verbose)
 		return;
 	(void)sp_report_describe(refusal, sentence, sizeof(sentence));
+	if (!is_news(report, refusal, sentence))
+		return;
 	complain("%s: %s", program, sentence);
 	if (refusal->suppressed)
 		complain("%s: %" PRIu64 " reports before this one were swallowed", program,
@@ -165,6 +208,9 @@ void report_exit(struct report *report, const char *program, const struct sp_exi
 				json_pack("{ss ss si si ss? ss}", "event", "exit", "cause",
 					  causes[exit->cause], "status", exit->status, "exit",
 					  status, "layer", exit->layer, "sentence", sentence));
+	if (report->repeated)
+		complain("%s: %" PRIu64 " reports like one before were left out", program,
+			 report->repeated);
 	if (report->verbose || needs_words(exit->cause))
 		complain("%s: %s", program, sentence);
 }

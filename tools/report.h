@@ -10,7 +10,9 @@
 struct report {
 	int file; /* -1: none. Borrowed where it is stdout, else owned */
 	bool verbose;
-	bool broken; /* the file could not be written to, and this was told */
+	bool broken;       /* the file could not be written to, and this was told */
+	void *told;        /* tsearch(3): sentences of a permissive run, each told once; owned */
+	uint64_t repeated; /* how many were not told again */
 };
 
 #define REPORT_NONE ((struct report){.file = -1})

@@ -33,6 +33,7 @@ enum {
 	KEY_SETENV,
 	KEY_UNSETENV,
 	KEY_PASS,
+	KEY_PERMISSIVE,
 };
 
 static const struct interception {
@@ -64,7 +65,7 @@ struct grant {
 struct options {
 	const char *policy, *report, *directory;
 	const struct interception *interception;
-	bool verbose;
+	bool verbose, permissive;
 	struct grant *grants;
 	size_t grant_count;
 	const char **limits, **filters;
@@ -96,6 +97,8 @@ static const struct argp_option option_table[] = {
     {"pass", KEY_PASS, "FD", 0, "Passes a descriptor on, beside 0, 1 and 2", 3},
     {"interception", KEY_INTERCEPTION, "WAY", 0,
      "auto, notify, or trap, which is quicker where the program runs no other one", 4},
+    {"permissive", KEY_PERMISSIVE, NULL, 0,
+     "Refuses nothing, and says what would be refused: for programs that are trusted", 4},
     {"report", KEY_REPORT, "FILE", 0, "Writes what was refused as lines of JSON; \"-\": stdout", 5},
     {"verbose", 'v', NULL, 0, "Says what is refused, and why, on stderr", 5},
     {0},
@@ -197,6 +200,9 @@ static error_t parse_special(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case 'v':
 		options->verbose = true;
+		return 0;
+	case KEY_PERMISSIVE:
+		options->permissive = true;
 		return 0;
 	case 'D':
 		if (!add_parameter(options, argument))
@@ -447,7 +453,8 @@ static int prepare(struct run *run)
 		status = EXIT_FAILED;
 	if (status == 0 && options->report && report_open(&run->report, options->report) < 0)
 		status = EXIT_FAILED;
-	run->report.verbose = options->verbose;
+	/* Who asks for no report in particular is told. */
+	run->report.verbose = options->verbose || (options->permissive && !options->report);
 	return status;
 }
 
@@ -476,6 +483,7 @@ static struct sp_launch make_launch(struct run *run)
 	    .argv = (const char *const *)options->words,
 	    .program = run->program,
 	    .interception = options->interception->interception,
+	    .permissive = options->permissive,
 	    .keep_session = true,
 	    .ignored_signals = run->signals.ignored,
 	    .environment = options->environment,

@@ -60,6 +60,7 @@ enum sp_report_kind {
 	SP_REPORT_PATH = 1,      /* a name or right that the policy does not grant */
 	SP_REPORT_CALL = 2,      /* a system call that the policy refuses */
 	SP_REPORT_VIOLATION = 3, /* bytes that no correct runtime sends; the sandbox is killed */
+	SP_REPORT_WALL = 4, /* of a permissive launch: what a wall or a limit would have refused */
 };
 
 /* Strings are valid during the callback, NULL where absent, and escaped: no control or non-ASCII byte. */
@@ -75,6 +76,15 @@ struct sp_report {
 	const char *detail;   /* what was missing, in words */
 	uint64_t instruction; /* program counter, a claim; 0 where unknown */
 	uint64_t suppressed;  /* earlier reports that the rate limit (100 a second) swallowed */
+	const char
+	    *missing; /* of a path: the rights that a rule would have to grant, as in the language
+			       * ("read, write"); NULL: any will do, or none helps */
+	bool
+	    permitted; /* of a permissive launch: it was performed nonetheless, and `error` is what the caller
+			 * would have got */
+	bool fatal; /* then: the process would have been killed */
+	int number; /* then: that of the system call, -1 where it is about none; and its arguments */
+	uint64_t argument[SP_POLICY_ARGUMENTS];
 };
 
 /* Why a sandbox ended. */
@@ -133,6 +143,14 @@ struct sp_launch {
 	const char *const *argv;  /* required; NULL-terminated */
 	const char *program; /* absolute path of what to run; NULL: argv[0], which then is one */
 	enum sp_interception interception;
+	/*
+	 * Nothing is refused: the kernel performs every call, no wall and no limit stands, and whatever the
+	 * policy would have refused is reported, without a limit on their rate. For finding out what a policy lacks,
+	 * with programs that are trusted: it holds nothing. A program that changes its memory while it calls may falsify
+	 * what is reported of it. SP_INTERCEPTION_AUTO is NOTIFY then; a runtime would refuse: -EINVAL where the program
+	 * links it, -EOPNOTSUPP where it is to be brought in. The sandbox lasts until the last of its processes has ended.
+	 */
+	bool permissive;
 	bool
 	    keep_session; /* stays in the broker's session and process group: terminals, job control */
 	uint64_t ignored_signals; /* bit N - 1: starts with signal N ignored, as below nohup(1) */

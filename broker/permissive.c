@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/permissive.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "broker/porter_events.h"
+#include "ipc/arch.h"
+#include "ipc/util.h"
+#include "policy/bpf.h"
+
+int sp_permissive_new(struct sp_porter *porter)
+{
+	porter->judgement = calloc(1, sizeof(*porter->judgement));
+	return porter->judgement ? 0 : -ENOMEM;
+}
+
+/* ---- what no filter refuses ---- */
+
+/* The family of an address in the caller's memory; AF_UNSPEC where there is none. */
+static sa_family_t family_at(const struct sp_memory *memory, uint64_t address)
+{
+	sa_family_t family;
+
+	if (!address || memory->read(memory->context, &family, address, sizeof(family)) < 0)
+		return AF_UNSPEC;
+	return family;
+}
+
+static sa_family_t family_of(const struct seccomp_data *seen, const struct sp_memory *memory)
+{
+	uint64_t name;
+
+	switch (seen->nr) {
+	case __NR_connect:
+	case __NR_bind:
+		return family_at(memory, seen->args[1]);
+	case __NR_sendto:
+		return family_at(memory, seen->args[4]);
+	case __NR_sendmsg: /* msg_name comes first in a struct msghdr */
+		return memory->read(memory->context, &name, seen->args[1], sizeof(name)) < 0
+			   ? AF_UNSPEC
+			   : family_at(memory, name);
+	default:
+		return AF_UNSPEC;
+	}
+}
+
+static void judge_walls(struct sp_porter *porter, const struct sp_memory *memory)
+{
+	sa_family_t family;
+
+	if (!(sp_rules_isolate(porter->rules) & SP_ISOLATE_NETWORK))
+		return;
+	family = family_of(porter->seen, memory);
+	if (family != AF_UNSPEC && family != AF_UNIX && family != AF_NETLINK)
+		sp_porter_report_wall(porter, ENETUNREACH, false, "the network is isolated");
+}
+
+/* ---- what the filter refuses ---- */
+
+static uint32_t verdict_of(const struct sp_porter *porter, const struct seccomp_data *data)
+{
+	struct sock_fprog floor = sp_rules_floor(porter->rules);
+
+	return sp_bpf_run(&floor, data);
+}
+
+static void report_refused(struct sp_porter *porter, uint32_t verdict)
+{
+	const struct seccomp_data *seen = porter->seen;
+	uint32_t action = verdict & SECCOMP_RET_ACTION_FULL;
+	bool fatal = action == SECCOMP_RET_KILL_PROCESS || action == SECCOMP_RET_KILL_THREAD ||
+		     action == SECCOMP_RET_TRAP;
+	struct sp_call_refusal refusal;
+
+	/* Which rule it was that the filter itself answers by, the broker knows. */
+	porter->refusal = (struct sp_refusal){.detail = "the policy refuses this system call"};
+	if (action == SECCOMP_RET_USER_NOTIF) {
+		sp_rules_refusal(porter->rules, seen->nr, &refusal);
+		porter->refusal.error = refusal.error;
+		porter->refusal.rule = refusal.rule;
+	} else if (action == SECCOMP_RET_ERRNO) {
+		porter->refusal.error = (int)(verdict & SECCOMP_RET_DATA);
+	}
+	sp_porter_report_refused(porter, seen->nr, seen->instruction_pointer, fatal);
+}
+
+static bool lets_pass(uint32_t verdict)
+{
+	uint32_t action = verdict & SECCOMP_RET_ACTION_FULL;
+
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+/* Programs fall back on clone, which here they have no cause to. */
+static void judge_clone(struct sp_porter *porter, const struct sp_memory *memory)
+{
+	const struct seccomp_data *seen = porter->seen;
+	struct seccomp_data data = *seen;
+	uint64_t flags;
+	uint32_t verdict;
+
+	if (memory->read(memory->context, &flags, seen->args[0], sizeof(flags)) < 0)
+		return;
+	data.nr = __NR_clone;
+	data.args[0] = flags;
+	verdict = verdict_of(porter, &data);
+	if (lets_pass(verdict))
+		return;
+	porter->seen = &data;
+	report_refused(porter, verdict);
+	porter->seen = seen;
+}
+
+/* ---- what the porter refuses ---- */
+
+static void judge_brokered(struct sp_porter *porter, const struct sp_call *call)
+{
+	struct sp_judgement *judgement = porter->judgement;
+	struct sp_call_refusal refusal;
+
+	if (sp_rules_find_refusal(porter->rules, call->info->nr, &refusal)) {
+		report_refused(porter, SECCOMP_RET_USER_NOTIF);
+		return;
+	}
+	sp_call_judge(&porter->view, porter->rules, &porter->caller, call, &porter->answer,
+		      judgement);
+	for (size_t i = 0; i < judgement->count; i++) {
+		porter->refusal = judgement->refusals[i];
+		sp_porter_report_call(porter, call);
+	}
+}
+
+void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
+			 const struct sp_memory *memory)
+{
+	uint32_t verdict = verdict_of(porter, porter->seen);
+	bool native = porter->seen->arch == SP_AUDIT_ARCH;
+
+	if (lets_pass(verdict))
+		judge_walls(porter, memory);
+	else if (verdict == SECCOMP_RET_USER_NOTIF && native && sp_call_find(porter->seen->nr))
+		call ? judge_brokered(porter, call) : (void)0;
+	else
+		report_refused(porter, verdict);
+	if (native && porter->seen->nr == __NR_clone3)
+		judge_clone(porter, memory);
+}
