@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #include "broker/porter_events.h"
 #include "ipc/arch.h"
@@ -49,6 +51,20 @@ static sa_family_t family_of(const struct seccomp_data *seen, const struct sp_me
 	}
 }
 
+/* Where the address is a name in the file system, that. */
+static void name_address(struct sp_porter *porter, const struct sp_memory *memory)
+{
+	struct sockaddr_un address = {0};
+	uint64_t at = porter->seen->args[1], length = porter->seen->args[2];
+
+	if ((porter->seen->nr != __NR_connect && porter->seen->nr != __NR_bind) ||
+	    length > sizeof(address) || memory->read(memory->context, &address, at, length) < 0 ||
+	    address.sun_family != AF_UNIX)
+		return;
+	(void)snprintf(porter->refusal.name, sizeof(porter->refusal.name), "%.*s",
+		       (int)sizeof(address.sun_path), address.sun_path);
+}
+
 static void judge_walls(struct sp_porter *porter, const struct sp_memory *memory)
 {
 	sa_family_t family;
@@ -69,7 +85,8 @@ static uint32_t verdict_of(const struct sp_porter *porter, const struct seccomp_
 	return sp_bpf_run(&floor, data);
 }
 
-static void report_refused(struct sp_porter *porter, uint32_t verdict)
+static void report_refused(struct sp_porter *porter, const struct sp_memory *memory,
+			   uint32_t verdict)
 {
 	const struct seccomp_data *seen = porter->seen;
 	uint32_t action = verdict & SECCOMP_RET_ACTION_FULL;
@@ -86,6 +103,7 @@ static void report_refused(struct sp_porter *porter, uint32_t verdict)
 	} else if (action == SECCOMP_RET_ERRNO) {
 		porter->refusal.error = (int)(verdict & SECCOMP_RET_DATA);
 	}
+	name_address(porter, memory);
 	sp_porter_report_refused(porter, seen->nr, seen->instruction_pointer, fatal);
 }
 
@@ -112,21 +130,24 @@ static void judge_clone(struct sp_porter *porter, const struct sp_memory *memory
 	if (lets_pass(verdict))
 		return;
 	porter->seen = &data;
-	report_refused(porter, verdict);
+	report_refused(porter, memory, verdict);
 	porter->seen = seen;
 }
 
 /* ---- what the porter refuses ---- */
 
-static void judge_brokered(struct sp_porter *porter, const struct sp_call *call)
+static void judge_brokered(struct sp_porter *porter, const struct sp_call *call,
+			   const struct sp_memory *memory)
 {
 	struct sp_judgement *judgement = porter->judgement;
 	struct sp_call_refusal refusal;
 
-	if (sp_rules_find_refusal(porter->rules, call->info->nr, &refusal)) {
-		report_refused(porter, SECCOMP_RET_USER_NOTIF);
+	if (sp_rules_find_refusal(porter->rules, porter->seen->nr, &refusal)) {
+		report_refused(porter, memory, SECCOMP_RET_USER_NOTIF);
 		return;
 	}
+	if (!call)
+		return;
 	sp_call_judge(&porter->view, porter->rules, &porter->caller, call, &porter->answer,
 		      judgement);
 	for (size_t i = 0; i < judgement->count; i++) {
@@ -144,9 +165,9 @@ void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 	if (lets_pass(verdict))
 		judge_walls(porter, memory);
 	else if (verdict == SECCOMP_RET_USER_NOTIF && native && sp_call_find(porter->seen->nr))
-		call ? judge_brokered(porter, call) : (void)0;
+		judge_brokered(porter, call, memory);
 	else
-		report_refused(porter, verdict);
+		report_refused(porter, memory, verdict);
 	if (native && porter->seen->nr == __NR_clone3)
 		judge_clone(porter, memory);
 }

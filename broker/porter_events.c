@@ -114,7 +114,7 @@ static void set_refusal(struct sp_porter *porter, Sallyport__Wire__Report *repor
 	report->error = (uint32_t)porter->refusal.error;
 	set_bytes(&report->has_rule, &report->rule, porter->refusal.rule);
 	set_bytes(&report->has_detail, &report->detail, porter->refusal.detail);
-	report->has_missing = porter->refusal.missing != 0;
+	report->has_missing = porter->refusal.missing != 0 || porter->refusal.lookup;
 	report->missing = porter->refusal.missing;
 }
 
@@ -145,6 +145,7 @@ void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruc
 	report.has_instruction = 1;
 	report.instruction = instruction;
 	report.has_fatal = report.fatal = fatal;
+	set_bytes(&report.has_path, &report.path, porter->refusal.name);
 	set_refusal(porter, &report);
 	send_report(porter, &report);
 }

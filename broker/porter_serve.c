@@ -110,6 +110,7 @@ static void reset_answer(struct sp_porter *porter)
 	porter->refusal.detail = NULL;
 	porter->work = (struct sp_work)SP_WORK_NONE;
 	porter->refusal.missing = 0;
+	porter->refusal.lookup = false;
 }
 
 bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info)

@@ -351,7 +351,7 @@ static const char *name_rights(uint32_t rights, char buffer[static RIGHTS_MAX])
 		if (sp_right_find(word) & rights)
 			length += (size_t)snprintf(buffer + length, RIGHTS_MAX - length, "%s%s",
 						   length ? ", " : "", word);
-	return length ? buffer : NULL;
+	return buffer;
 }
 
 /* Its number and architecture come with its arguments, and only of a permissive launch. */

@@ -63,6 +63,7 @@ static void act(struct sp_request *request)
 	refusal->rule = NULL;
 	refusal->detail = NULL;
 	refusal->missing = 0;
+	refusal->lookup = false;
 	request->answer->result = operations[request->call->info->operation](request);
 }
 

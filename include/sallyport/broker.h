@@ -78,7 +78,7 @@ struct sp_report {
 	uint64_t suppressed;  /* earlier reports that the rate limit (100 a second) swallowed */
 	const char
 	    *missing; /* of a path: the rights that a rule would have to grant, as in the language
-			       * ("read, write"); NULL: any will do, or none helps */
+			       * ("read, write"), "" where any will do; NULL: none helps */
 	bool
 	    permitted; /* of a permissive launch: it was performed nonetheless, and `error` is what the caller
 			 * would have got */

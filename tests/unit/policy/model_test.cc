@@ -200,8 +200,8 @@ TEST_F(ModelTest, APermissiveFloorNotifiesOfAllThatTheFloorDoesNotAllow)
 
 				std::fill(data.args, data.args + SP_ARGUMENTS, value);
 				uint32_t verdict = sp_bpf_run(&floor, &data);
-				bool passes = verdict == SECCOMP_RET_ALLOW ||
-					      verdict == SECCOMP_RET_LOG;
+				bool passes =
+				    verdict == SECCOMP_RET_ALLOW || verdict == SECCOMP_RET_LOG;
 
 				if (isolated && watched)
 					passes = false;
