@@ -3,8 +3,10 @@
 #ifndef SALLYPORT_TOOLS_COMMAND_H
 #define SALLYPORT_TOOLS_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include <sallyport/broker.h>
 #include <sallyport/policy.h>
 
 /* Exit statuses beside those of the program that was run. */
@@ -36,6 +38,14 @@ int read_policy(const char *name, const struct sp_policy_options *options,
 
 /* run.c: `sallyport run`. argv[0] is the word `run`. Returns the exit status. */
 int run_command(int argc, char **argv);
+
+/* The same for PROGRAM and its arguments, permissively: `observe` is told what would be refused. *ret_ran: the program was
+ * started. */
+int run_observed(char **words, struct sp_policy *policy, sp_report_fn *observe, void *observer,
+		 bool *ret_ran);
+
+/* learn.c: `sallyport policy learn`. words[0] is the word `learn`. */
+int policy_learn(int count, char **words);
 
 /* groups.c: `sallyport policy groups`. words[0] is the word `groups`. */
 int policy_groups(int count, char **words);

@@ -325,6 +325,8 @@ struct run {
 	struct signals signals;
 	struct report report;
 	enum sp_interception interception; /* what was asked for comes to */
+	sp_report_fn *observe; /* is told in place of the report */
+	void *observer;
 	bool locked;
 	int status;
 };
@@ -362,8 +364,10 @@ static void refused(struct sp_sandbox *sandbox, const struct sp_report *report, 
 {
 	struct run *run = data;
 
-	(void)sandbox;
-	report_refusal(&run->report, name_of(run), report);
+	if (run->observe)
+		run->observe(sandbox, report, run->observer);
+	else
+		report_refusal(&run->report, name_of(run), report);
 }
 
 /* The exit status that tells of an end. */
@@ -444,7 +448,8 @@ static int prepare(struct run *run)
 	const char *policy = options->policy ? options->policy : "program";
 	int status;
 
-	if (load_policy(policy, &parameters, &run->policy) < 0 || add_to_policy(run) < 0)
+	if ((!run->policy && load_policy(policy, &parameters, &run->policy) < 0) ||
+	    add_to_policy(run) < 0)
 		return EXIT_FAILED;
 	status = program_find(name_of(run), variable_value(options, "PATH"), &run->program);
 	if (status == 0)
@@ -454,7 +459,8 @@ static int prepare(struct run *run)
 	if (status == 0 && options->report && report_open(&run->report, options->report) < 0)
 		status = EXIT_FAILED;
 	/* Who asks for no report in particular is told. */
-	run->report.verbose = options->verbose || (options->permissive && !options->report);
+	run->report.verbose =
+	    options->verbose || (options->permissive && !options->report && !run->observe);
 	return status;
 }
 
@@ -570,6 +576,29 @@ static bool fill_streams(void)
 		if (fcntl(number, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) != number)
 			return false;
 	return true;
+}
+
+int run_observed(char **words, struct sp_policy *policy, sp_report_fn *observe, void *observer,
+		 bool *ret_ran)
+{
+	struct run run = {.signals = SIGNALS_NONE,
+			  .report = REPORT_NONE,
+			  .policy = sp_policy_ref(policy),
+			  .observe = observe,
+			  .observer = observer,
+			  .status = EXIT_FAILED};
+	int status = EXIT_FAILED;
+
+	if (!fill_streams() || !options_make(&run.options, 1)) {
+		complain("cannot start: %s", strerrordesc_np(errno));
+	} else {
+		run.options.words = words;
+		run.options.permissive = true;
+		status = run_program(&run);
+	}
+	*ret_ran = run.signals.pid != 0;
+	run_clear(&run);
+	return status;
 }
 
 int run_command(int argc, char **argv)

@@ -188,6 +188,7 @@ static const struct command {
     {"policy", "explain", policy_explain},
     {"policy", "groups", policy_groups},
     {"policy", "import", policy_import},
+    {"policy", "learn", policy_learn},
     {"policy", "prove", policy_prove},
     {"policy", "show", policy_show},
     {"policy", "test", policy_test},
@@ -225,6 +226,7 @@ int main(int argc, char **argv)
 			"policy diff [OPTION...] POLICY POLICY\n"
 			"policy explain [OPTION...] POLICY CALL...\npolicy groups [NAME...]\n"
 			"policy import --from FORMAT FILE\n"
+			"policy learn -o FILE [--base PRESET] -- PROGRAM [ARGUMENT]...\n"
 			"policy prove [OPTION...] POLICY STATEMENT...\n"
 			"policy show [OPTION...] POLICY\npolicy test [OPTION...] POLICY [FILE...]",
 	    .doc =
@@ -238,6 +240,7 @@ int main(int argc, char **argv)
 		"policy groups  lists the groups of system calls, or the calls of a group\n"
 		"policy import  prints a policy of minijail, kafel, systemd, oci or firejail in\n"
 		"               our language\n"
+		"policy learn   runs a trusted program, and writes the policy that it needs\n"
 		"policy prove   proves a statement like `never write /etc/**', or refutes it\n"
 		"policy show    prints a policy with all that it includes, or its filter\n"
 		"policy test    runs the test cases of a policy",

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A policy in the making: what runs have needed beyond a base policy, as general rules. The same needs make the same
+ * text, whatever the order in which they were met.
+ */
+#ifndef SALLYPORT_TOOLS_LEARNT_H
+#define SALLYPORT_TOOLS_LEARNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* In the order in which they are written. */
+enum learnt_right {
+	LEARNT_READ = 1 << 0,
+	LEARNT_WRITE = 1 << 1,
+	LEARNT_CREATE = 1 << 2,
+	LEARNT_DELETE = 1 << 3,
+	LEARNT_LINKED = 1 << 4,
+	LEARNT_EXECUTE = 1 << 5,
+};
+
+/* What was needed on a name, or, once general, on a pattern. */
+struct need {
+	char *pattern;   /* owned */
+	uint32_t rights; /* none: it was only looked up */
+	bool kept;       /* stands in the file already, and stays as it is */
+	bool created, deleted, moved;
+};
+
+struct learnt {
+	char *name, *base; /* of the policy, and what it includes; owned */
+	struct need *needs;
+	size_t need_count;
+	char **calls; /* as a rule has them: "ioctl(request == TCGETS)"; owned */
+	size_t call_count;
+};
+
+/* Where a run took place: what in its names may be other ones the next time. Borrowed. */
+struct surroundings {
+	const char *directory, *home, *temporary; /* absolute; NULL: none */
+	const char *search;                       /* PATH */
+	char *const *words;                       /* of the command line; NULL-terminated */
+};
+
+void learnt_clear(struct learnt *learnt);
+
+/* Both end the program where there is no memory: nothing could be written any more. */
+struct need *learnt_need(struct learnt *learnt, const char *name);
+void learnt_call(struct learnt *learnt, const char *text);
+
+/* The right of that name; 0: none. */
+uint32_t learnt_right(const char *word, size_t length);
+
+/* Reads what learnt_write() wrote. 0, or the number of the first line that it never writes. */
+unsigned learnt_read(struct learnt *learnt, FILE *file);
+
+/* From names to patterns, as few as say the same. */
+void learnt_generalise(struct learnt *learnt, const struct surroundings *surroundings);
+
+int learnt_write(const struct learnt *learnt, FILE *file); /* 0 or EOF */
+
+#endif
