@@ -101,6 +101,15 @@ static bool is_permissive(const struct launch *launch)
 	return launch->order->plan->has_permissive;
 }
 
+/* Of what those would refuse nobody could tell. */
+static bool has_extra_filters(const struct launch *launch)
+{
+	size_t count;
+
+	(void)sp_rules_extra_filters(launch->setup.rules, &count);
+	return count > 0;
+}
+
 static struct sock_fprog choose_floor(const struct launch *launch)
 {
 	const ProtobufCBinaryData *permissive = &launch->order->plan->permissive;
@@ -122,6 +131,10 @@ static int step_rules(struct launch *launch)
 		return r;
 	if (sp_rules_ask(launch->setup.rules)) {
 		launch->failed = LAYER_ASK;
+		return -EOPNOTSUPP;
+	}
+	if (is_permissive(launch) && has_extra_filters(launch)) {
+		launch->failed = LAYER_FILTERS;
 		return -EOPNOTSUPP;
 	}
 	launch->floor = choose_floor(launch);

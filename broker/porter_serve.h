@@ -68,9 +68,9 @@ struct sp_porter {
 	uint8_t arena[32 * 1024] __attribute__((aligned(16)));
 	struct sp_answer answer;
 	struct sp_refusal refusal;
-	struct sp_work work;        /* what is left of it */
-	struct sp_notify *notify;   /* owned; NULL: the sandboxee has a runtime */
-	struct sp_workers *workers; /* owned; does what may wait */
+	struct sp_work work;             /* what is left of it */
+	struct sp_notify *notify;        /* owned; NULL: the sandboxee has a runtime */
+	struct sp_workers *workers;      /* owned; does what may wait */
 	struct sp_judgement *judgement;  /* owned; NULL: not permissive */
 	const struct seccomp_data *seen; /* permissive: the call in hand, else NULL */
 };

@@ -188,7 +188,7 @@ class LearnTest : public RunTest
 
 		for (std::string line; std::getline(stream, line);)
 			if (line.find("\"event\":\"refusal\"") != std::string::npos &&
-			    line.find("\"call\":\"socket\"") == std::string::npos)
+			    line.find("\"call\":\"connect\"") == std::string::npos)
 				refusals += line + "\n";
 		return whole + refusals;
 	}
