@@ -642,6 +642,7 @@ static int step_porter(struct launch *launch)
 	(void)signal(SIGXFSZ, SIG_IGN);
 	/* The porter takes its own: the failures of this step are still ours to report. */
 	launch->setup.permissive = is_permissive(launch);
+	launch->setup.helper = launch->result->helper;
 	launch->setup.control = fcntl(launch->order->control, F_DUPFD_CLOEXEC, 0);
 	if (launch->setup.control < 0)
 		return -errno;

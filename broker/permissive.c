@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -170,4 +171,20 @@ void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 		report_refused(porter, memory, verdict);
 	if (native && porter->seen->nr == __NR_clone3)
 		judge_clone(porter, memory);
+}
+
+void sp_permissive_report_helper(struct sp_porter *porter)
+{
+	struct sp_path_decision decision;
+
+	sp_rules_decide(porter->rules, porter->helper, strlen(porter->helper), &decision);
+	porter->caller = (struct sp_caller){.outer = porter->sandboxee_pid};
+	porter->refusal = (struct sp_refusal){
+	    .error = EACCES,
+	    .rule = decision.rule,
+	    .detail = "no right to read or execute it",
+	    .missing = SP_RIGHT_READ,
+	};
+	(void)snprintf(porter->refusal.name, sizeof(porter->refusal.name), "%s", porter->helper);
+	sp_porter_report_execution(porter);
 }

@@ -21,4 +21,7 @@ int sp_permissive_new(struct sp_porter *porter);
 void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 			 const struct sp_memory *memory);
 
+/* Reports porter->helper, without which the program would not have been started. */
+void sp_permissive_report_helper(struct sp_porter *porter);
+
 #endif

@@ -446,6 +446,7 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->sandboxee_pid = setup->sandboxee_pid;
 	porter->inner_pid = setup->inner_pid;
 	porter->permissive = setup->permissive;
+	porter->helper = setup->helper;
 	porter->spin_us = usable_spin(setup->spin_us);
 	porter->spin_rounds = sp_porter_spin_rounds(porter->spin_us);
 	setup->view = (struct sp_view)SP_VIEW_NONE;
@@ -461,6 +462,8 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 
 int sp_porter_run(struct sp_porter *porter)
 {
+	if (porter->permissive && porter->helper[0])
+		sp_permissive_report_helper(porter);
 	if (!porter->ended)
 		(void)event_base_dispatch(porter->base);
 	kill_and_wait(porter);

@@ -51,6 +51,7 @@ struct sp_porter {
 	bool locked; /* the broker knows */
 	bool ended;
 	bool permissive;
+	const char *helper; /* borrowed; see struct sp_porter_setup */
 	siginfo_t
 	    first_end; /* permissive: of the sandboxee, which others outlive; si_pid 0: not yet */
 	enum sp_exit_cause cause;

@@ -84,7 +84,12 @@ static int allow_helper(const struct start *start, const char *path, bool loader
 	if (loader && strcmp(name, start->loader) == 0)
 		return 0;
 	sp_rules_decide(start->rules, name, strlen(name), &decision);
-	return decision.rights & (SP_RIGHT_READ | SP_RIGHT_EXECUTE) ? 0 : -EACCES;
+	if (decision.rights & (SP_RIGHT_READ | SP_RIGHT_EXECUTE))
+		return 0;
+	if (!start->permissive)
+		return -EACCES;
+	(void)snprintf(start->result->helper, sizeof(start->result->helper), "%s", name);
+	return 0;
 }
 
 /* What can't be read the kernel will not run either, or it names no loader that Landlock knows. */
@@ -236,7 +241,7 @@ static const struct {
     {LAYER_NETWORK, true, step_network},
     {LAYER_DIRECTORY, false, step_directory},
     {LAYER_PROGRAM, false, step_program},
-    {LAYER_EXEC, true, step_image},
+    {LAYER_EXEC, false, step_image},
     {LAYER_DESCRIPTORS, false, step_descriptors},
     {LAYER_CAPABILITIES, true, step_capabilities},
     {LAYER_PROCESSES, true, step_processes},

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_BROKER_START_H
 #define SALLYPORT_BROKER_START_H
 
+#include <limits.h>
 #include <linux/filter.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,6 +29,8 @@ struct place {
  * told. */
 struct start_result {
 	_Atomic int exec_error; /* positive; 0: none yet */
+	char helper
+	    [PATH_MAX]; /* permissive: what the program brings and the policy does not let it read; "": nothing */
 };
 
 /* Everything borrowed. */

@@ -257,6 +257,38 @@ TEST_F(PermissiveTest, WhatIsMissingOnANameIsToldAtOnce)
 	EXPECT_EQ(missing, (std::set<std::string>{"/secret: delete", "/moved: create"}));
 }
 
+TEST_F(PermissiveTest, AnInterpreterThatWouldNotBeHadIsTold)
+{
+	make_tree();
+	write_file(directory + "/interpreter", "#!/bin/sh\necho interpreted\n", 0755);
+	write_file(directory + "/script", "#!" + directory + "/interpreter\n", 0755);
+	Result refused = command({"run", "--", "./script"}),
+	       done = command({"run", "--permissive", "--report", "r.json", "--", "./script"});
+	std::vector<Refusal> refusals = parse_refusals(read_file(directory + "/r.json"));
+
+	EXPECT_EQ(refused.status, 126);
+	EXPECT_EQ(done.output, "interpreted\n");
+	ASSERT_FALSE(refusals.empty());
+	EXPECT_EQ(refusals[0].call, "execve");
+	EXPECT_EQ(refusals[0].path, directory + "/interpreter");
+	EXPECT_EQ(refusals[0].missing, "read");
+}
+
+TEST_F(PermissiveTest, ALimitThatIsOverIsTold)
+{
+	Result result =
+	    command({"run", "--permissive", "--limit", "wall=1ms", "--report", "r.json", "--", "sh",
+		     "-c", "until grep -q wall-clock r.json; do :; done; echo alive"});
+	bool told = false;
+
+	EXPECT_EQ(result.status, 0);
+	EXPECT_EQ(result.output, "alive\n");
+	for (const Refusal &refusal : parse_refusals(read_file(directory + "/r.json")))
+		told |= refusal.detail == "over the limit on wall-clock time" &&
+			refusal.would == "kill";
+	EXPECT_TRUE(told);
+}
+
 TEST_F(PermissiveTest, ARuntimeIsRefused)
 {
 	Result result = command({"run", "--permissive", "--interception", "trap", "--",
