@@ -325,7 +325,7 @@ struct run {
 	struct signals signals;
 	struct report report;
 	enum sp_interception interception; /* what was asked for comes to */
-	sp_report_fn *observe; /* is told in place of the report */
+	sp_report_fn *observe;             /* is told in place of the report */
 	void *observer;
 	bool locked;
 	int status;
