@@ -72,7 +72,7 @@ struct sp_leaf {
 void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
 		    uint32_t foreign);
 
-/* What a program written here says of a call, as the kernel would. */
+/* What a program that the kernel takes says of a call: SECCOMP_RET_* with its data. A division by zero kills. */
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data);
 
 /* The program in its order, to be freed. 0, -ENOMEM, or -E2BIG: more than the kernel takes. */

@@ -8,6 +8,7 @@
 
 #include "ipc/arch.h"
 #include "ipc/util.h"
+#include "policy/bpf.h"
 #include "policy/export.h"
 #include "policy/model.h"
 
@@ -101,117 +102,12 @@ bool sp_extra_is_sound(const struct sock_filter *code, size_t count)
 	return true;
 }
 
-/* ---- running it ---- */
-
-struct machine {
-	uint32_t a, x, memory[BPF_MEMWORDS];
-};
-
-static void load(struct machine *machine, const struct sock_filter *i,
-		 const struct seccomp_data *data)
-{
-	uint32_t *to = BPF_CLASS(i->code) == BPF_LDX ? &machine->x : &machine->a;
-
-	switch (BPF_MODE(i->code)) {
-	case BPF_ABS:
-		memcpy(to, (const uint8_t *)data + i->k, sizeof(*to));
-		break;
-	case BPF_LEN:
-		*to = sizeof(*data);
-		break;
-	case BPF_MEM:
-		*to = machine->memory[i->k];
-		break;
-	default:
-		*to = i->k;
-	}
-}
-
-static uint32_t calculate(uint16_t code, uint32_t a, uint32_t b)
-{
-	switch (BPF_OP(code)) {
-	case BPF_ADD:
-		return a + b;
-	case BPF_SUB:
-		return a - b;
-	case BPF_MUL:
-		return a * b;
-	case BPF_DIV:
-		return a / b;
-	case BPF_AND:
-		return a & b;
-	case BPF_OR:
-		return a | b;
-	case BPF_XOR:
-		return a ^ b;
-	case BPF_LSH:
-		return a << (b & 31);
-	case BPF_RSH:
-		return a >> (b & 31);
-	default:
-		return -a;
-	}
-}
-
-static size_t jump(const struct sock_filter *i, uint32_t a, uint32_t b)
-{
-	switch (BPF_OP(i->code)) {
-	case BPF_JA:
-		return i->k;
-	case BPF_JEQ:
-		return a == b ? i->jt : i->jf;
-	case BPF_JGT:
-		return a > b ? i->jt : i->jf;
-	case BPF_JGE:
-		return a >= b ? i->jt : i->jf;
-	default:
-		return a & b ? i->jt : i->jf;
-	}
-}
-
-uint32_t sp_extra_run(const struct sock_filter *code, size_t count, const struct seccomp_data *data)
-{
-	struct machine machine = {0};
-
-	for (size_t at = 0; at < count; at++) {
-		const struct sock_filter *i = &code[at];
-		uint32_t operand = BPF_SRC(i->code) == BPF_X ? machine.x : i->k;
-
-		switch (BPF_CLASS(i->code)) {
-		case BPF_ALU:
-			if (BPF_OP(i->code) == BPF_DIV && operand == 0)
-				return SECCOMP_RET_KILL_THREAD;
-			machine.a = calculate(i->code, machine.a, operand);
-			break;
-		case BPF_JMP:
-			at += jump(i, machine.a, operand);
-			break;
-		case BPF_ST:
-			machine.memory[i->k] = machine.a;
-			break;
-		case BPF_STX:
-			machine.memory[i->k] = machine.x;
-			break;
-		case BPF_MISC:
-			if (BPF_MISCOP(i->code) == BPF_TAX)
-				machine.x = machine.a;
-			else
-				machine.a = machine.x;
-			break;
-		case BPF_RET:
-			return i->k;
-		default:
-			load(&machine, i, data);
-		}
-	}
-	return SECCOMP_RET_KILL_PROCESS;
-}
-
 /* ---- as a part of a policy ---- */
 
 /* What the launch itself does once the filter stands: add the policy's own, become the program. */
-static bool lets_launch(const struct sock_filter *code, size_t count)
+static bool lets_launch(struct sock_filter *code, size_t count)
 {
+	const struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
 	static const struct {
 		int nr;
 		uint64_t first, second;
@@ -226,7 +122,7 @@ static bool lets_launch(const struct sock_filter *code, size_t count)
 		const struct seccomp_data data = {.nr = needed[i].nr,
 						  .arch = SP_AUDIT_ARCH,
 						  .args = {needed[i].first, needed[i].second}};
-		uint32_t action = sp_extra_run(code, count, &data) & SECCOMP_RET_ACTION_FULL;
+		uint32_t action = sp_bpf_run(&program, &data) & SECCOMP_RET_ACTION_FULL;
 
 		if (action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG)
 			return false;

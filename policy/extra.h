@@ -4,7 +4,6 @@
 #define SALLYPORT_POLICY_EXTRA_H
 
 #include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,10 +17,6 @@ extern "C" {
  * they are loaded, which it sees to itself; and every verdict is a constant.
  */
 bool sp_extra_is_sound(const struct sock_filter *code, size_t count);
-
-/* The verdict of a sound program, SECCOMP_RET_* with its data; a division by zero kills, as in the kernel. */
-uint32_t sp_extra_run(const struct sock_filter *code, size_t count,
-		      const struct seccomp_data *data);
 
 #ifdef __cplusplus
 }

@@ -157,9 +157,15 @@ static void forget_continuation(void)
 	(void)sigtimedwait(&set, NULL, &none);
 }
 
+static bool stops(int number)
+{
+	return number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
+/* A program that is traced stops by any signal: that is nothing that we should do as well. */
 void signals_stop(struct signals *signals, int number)
 {
-	if (is_continued() || !is_stopped(signals->pid))
+	if (!stops(number) || is_continued() || !is_stopped(signals->pid))
 		return;
 	stop_here(number);
 	forget_continuation();

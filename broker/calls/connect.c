@@ -22,12 +22,12 @@ static int read_name(struct sp_request *request, char ret_name[sizeof(struct soc
 		return -EINVAL;
 	memcpy(&family, call->data, sizeof(family));
 	if (family != AF_UNIX)
-		return sp_refuse(request, "", NULL, EACCES, "is no name of a unix socket");
+		return sp_refuse_finally(request, "", NULL, EACCES, "is no name of a unix socket");
 	if (call->data_length <= NAME_OFFSET || call->data_length > sizeof(struct sockaddr_un))
 		return -EINVAL;
 	length = call->data_length - NAME_OFFSET;
 	if (call->data[NAME_OFFSET] == '\0')
-		return sp_refuse(request, "", NULL, EACCES, "is an abstract name");
+		return sp_refuse_finally(request, "", NULL, EACCES, "is an abstract name");
 	memcpy(ret_name, call->data + NAME_OFFSET, length);
 	ret_name[length] = '\0';
 	return 0;
@@ -54,7 +54,7 @@ int64_t sp_call_connect(struct sp_request *request)
 
 	if (r == 0)
 		r = look_up(request, name, &walk);
-	if (r < 0)
+	if (r < 0 || request->judgement)
 		return r;
 	/* Not before the name is granted: where none is, the porter's own filter holds it off. */
 	work.socket = sp_own_socket(request, request->call->dirfd);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "policy/bpf.h"
 #include "policy/extra.h"
 
 namespace
@@ -173,7 +174,8 @@ TEST_F(ExtraTest, AProgramSaysWhatTheKernelHearsOfIt)
 		data.args[0] = first;
 		data.args[1] = second;
 		ASSERT_TRUE(sp_extra_is_sound(code.data(), code.size()));
-		uint32_t said = sp_extra_run(code.data(), code.size(), &data);
+		sock_fprog whole = {static_cast<unsigned short>(code.size()), code.data()};
+		uint32_t said = sp_bpf_run(&whole, &data);
 		int status = 0;
 		pid_t child = fork();
 		if (child == 0) {
