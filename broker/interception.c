@@ -77,6 +77,18 @@ static bool allows_filters(const struct sp_policy *policy)
 	       verdict.action == SECCOMP_RET_ALLOW;
 }
 
+/* What others wrote knows nothing of the runtime's calls, and may well kill for them. */
+static bool has_extra_filters(const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+
+	for (size_t i = 0; i < count; i++)
+		if (layers[i]->extra_count > 0)
+			return true;
+	return false;
+}
+
 /* The reserved numbers must be possible in the program. */
 static bool allows_descriptors(const struct sp_policy *policy)
 {
@@ -115,6 +127,11 @@ static struct obstacle find_in_policy(const struct sp_policy *policy)
 		return (struct obstacle){
 		    "the policy lets it add filters of its own, which it can't beside the runtime",
 		    "deny seccomp, or use notify"};
+	if (has_extra_filters(policy))
+		return (struct obstacle){
+		    "the policy has a filter that was written elsewhere, which may not let the "
+		    "runtime work",
+		    "leave that filter out, or use notify"};
 	if (!allows_needs(policy))
 		return (struct obstacle){"the policy refuses it write, mmap, munmap, mprotect or "
 					 "madvise, which the runtime needs",

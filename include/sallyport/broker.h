@@ -171,7 +171,7 @@ struct sp_launch {
 
 /*
  * What SP_INTERCEPTION_AUTO comes to for a launch: SP_INTERCEPTION_PRELOAD, where the policy lets nothing
- * be executed and grants what the runtime needs, and the program is a dynamic one with the system's loader;
+ * be executed, has no other filters and allows what the runtime needs, and the program is a dynamic one with the system's loader;
  * else SP_INTERCEPTION_NOTIFY. Of the launch only policy, argv and program are looked at. *ret_reason is why,
  * in words that end a sentence, and *ret_cure what to do about it, or NULL; both constant; each may be NULL.
  * A launch that is neither comes back as it is.

@@ -654,6 +654,22 @@ TEST_F(RunTest, TheEnvironmentShowsNothingOfTheRuntime)
 	}
 }
 
+/* The runtime makes no call that the policy could end it for, but those that it is asked about before. */
+TEST_F(RunTest, TheRuntimeAsksForNothingThatIsRefused)
+{
+	write_file(directory + "/strict", "policy strict\ninclude program\nsyscalls { kill "
+					  "getsockopt, setsockopt, poll, ppoll, prctl, "
+					  "sendmsg, sendto, recvmsg, recvfrom, fcntl, seccomp, "
+					  "process_vm_readv, getppid, dup, dup2; "
+					  "default kill }\n");
+	Result result =
+	    command({"run", "-v", "--interception=trap", "-p", "strict", "--", "/bin/true"});
+	EXPECT_EQ(result.status, 0) << result.errors;
+	EXPECT_TELLS(result, "interception trap: ");
+	EXPECT_FALSE(contains(result.errors, "refused")) << result.errors;
+	EXPECT_FALSE(contains(result.errors, "did not come to work")) << result.errors;
+}
+
 /* What locks itself is locked already, or gets a ring when it asks. */
 TEST_F(RunTest, AProgramThatLocksItselfWorksEitherWay)
 {
