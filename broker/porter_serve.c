@@ -210,6 +210,14 @@ static bool leave(struct sp_porter *porter, const struct sp_waiter *waiter)
 	return sp_porter_leave(porter, waiter);
 }
 
+/* Nobody is to get what the call came to, nor is any more of it done. */
+static void drop(struct sp_porter *porter)
+{
+	sp_close_pointer(&porter->answer.descriptor);
+	porter->answer.descriptor = -1;
+	sp_work_close(&porter->work);
+}
+
 static void serve_slot(struct sp_ring *ring, uint32_t index)
 {
 	struct sp_porter *porter = ring->porter;
@@ -244,8 +252,8 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 	}
 	/* What was sought by the number of a group that has died meanwhile was somebody else's. */
 	if (porter->caller.sought && sp_ring_has_ended(ring))
-		waiter.ring = NULL;
-	if (!leave(porter, &waiter))
+		drop(porter);
+	else if (!leave(porter, &waiter))
 		sp_porter_answer(porter, &waiter);
 }
 

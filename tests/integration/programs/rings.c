@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -93,19 +94,25 @@ static struct sp_slots *get_ring(void)
 	return take_slots();
 }
 
-static void post_bytes(struct sp_slots *slots, const void *bytes, size_t length)
+static void fill(struct sp_slots *slots, unsigned index, const void *bytes, size_t length)
 {
-	static const uint64_t one = 1;
-	struct sp_slot *slot = &slots->slot[0];
+	struct sp_slot *slot = &slots->slot[index];
 
 	memcpy(slot->bytes, bytes, length);
 	atomic_store(&slot->length, (uint32_t)length);
 	atomic_store(&slot->state, SP_SLOT_REQUEST);
-	atomic_fetch_or(&slots->pending, 1u);
+	atomic_fetch_or(&slots->pending, 1u << index);
+}
+
+static void ring_bell(void)
+{
+	static const uint64_t one = 1;
+
 	need(write(SP_DOORBELL_FD, &one, sizeof(one)) == sizeof(one), "doorbell");
 }
 
-static void post_open(struct sp_slots *slots, pid_t tid, int dirfd, const char *path)
+static void fill_open(struct sp_slots *slots, unsigned index, pid_t tid, int dirfd,
+		      const char *path)
 {
 	Sallyport__Wire__Request request = SALLYPORT__WIRE__REQUEST__INIT;
 	uint8_t bytes[SP_SLOT_BYTES];
@@ -117,7 +124,13 @@ static void post_open(struct sp_slots *slots, pid_t tid, int dirfd, const char *
 	request.tid = tid;
 	request.what_case = SALLYPORT__WIRE__REQUEST__WHAT_CALL;
 	request.call = &wire;
-	post_bytes(slots, bytes, sallyport__wire__request__pack(&request, bytes));
+	fill(slots, index, bytes, sallyport__wire__request__pack(&request, bytes));
+}
+
+static void post_open(struct sp_slots *slots, pid_t tid, int dirfd, const char *path)
+{
+	fill_open(slots, 0, tid, dirfd, path);
+	ring_bell();
 }
 
 /* By a ring: 0 or -errno. */
@@ -320,6 +333,41 @@ static void dead_parent(void)
 	need(write(go[1], "", 1) == 1 && read(said[0], &byte, 1) == 1, "said");
 }
 
+/* A process dies while the porter is at its calls, which take their time, and come to what would wait. */
+static void dying(void)
+{
+	char folder[PATH_MAX / 4], slow[PATH_MAX], waiting[PATH_MAX];
+	int said[2], length;
+	pid_t victim;
+	char byte;
+
+	need(pipe(said) == 0 && mkfifo("fifo", 0600) == 0 && getcwd(folder, sizeof(folder)),
+	     "prepare");
+	(void)snprintf(waiting, sizeof(waiting), "/proc/self/../..%s/fifo", folder);
+	length = snprintf(slow, sizeof(slow), "/proc/self/../..%s", folder);
+	while ((size_t)length + sizeof("/sub/../text.txt") <= sizeof(slow))
+		length += snprintf(slow + length, sizeof(slow) - (size_t)length, "/sub/..");
+	(void)snprintf(slow + length, sizeof(slow) - (size_t)length, "/text.txt");
+	victim = fork();
+	if (victim == 0) {
+		struct sp_slots *slots = get_ring();
+
+		victim = getpid();
+		if (fork() > 0)
+			for (;;)
+				(void)pause();
+		for (unsigned i = 0; i < SP_SLOT_COUNT; i++)
+			fill_open(slots, i, victim, AT_FDCWD,
+				  i < SP_SLOT_COUNT / 2 ? slow : waiting);
+		ring_bell();
+		need(kill(victim, SIGKILL) == 0, "kill");
+		say_result(open_by(get_ring(), getpid(), AT_FDCWD, "text.txt"));
+		(void)!write(said[1], "", 1);
+		_exit(0);
+	}
+	need(read(said[0], &byte, 1) == 1 && await(victim) == SIGKILL, "said");
+}
+
 /* The ring of a process that has become another program, by its child. */
 static void executed(void)
 {
@@ -359,7 +407,8 @@ static void garbage(void)
 {
 	struct sp_slots *slots = get_ring();
 
-	post_bytes(slots, "nonsense", 8);
+	fill(slots, 0, "nonsense", 8);
+	ring_bell();
 	(void)pause();
 }
 
@@ -594,6 +643,7 @@ static const struct {
     {"killed", killed},
     {"tids", tids},
     {"dead-parent", dead_parent},
+    {"dying", dying},
     {"executed", executed},
     {"hello", hello},
     {"garbage", garbage},
