@@ -374,6 +374,7 @@ static int give_ring(struct sp_porter *porter, bool lock)
 	if (r < 0)
 		return r;
 	r = give_ends(porter, &theirs);
+	ring->far_channel = TAKE_FD(theirs.channel);
 	if (r == 0)
 		r = sp_ring_welcome(ring, lock);
 	if (r < 0)

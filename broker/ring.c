@@ -245,8 +245,29 @@ static void free_event(struct event *event)
 		event_free(event);
 }
 
+/*
+ * Descriptors on their way are counted for the user alone, so that a hoard of channels, which cost their
+ * holder one descriptor each, would leave none to the user's other sandboxes.
+ */
+static void take_back(int channel)
+{
+	char byte;
+	struct iovec vector = {.iov_base = &byte, .iov_len = sizeof(byte)};
+
+	for (;;) {
+		/* The kernel closes what there is no room for. */
+		struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+
+		if (recvmsg(channel, &message, MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
 static void destroy(struct sp_ring *ring)
 {
+	if (ring->far_channel >= 0)
+		take_back(ring->far_channel);
+	sp_close_pointer(&ring->far_channel);
 	free_event(ring->channel_event);
 	free_event(ring->doorbell_event);
 	free_event(ring->group_event);
@@ -314,6 +335,7 @@ int sp_ring_of_group_take(struct sp_porter *porter, struct sp_ring_ends *ends, i
 	*ring = (struct sp_ring){.porter = porter,
 				 .ends = *ends,
 				 .group = TAKE_FD(*group),
+				 .far_channel = -1,
 				 .outer_pid = outer_pid,
 				 .pid = pid,
 				 .spin_credit = SP_SPIN_CREDIT_MAX};

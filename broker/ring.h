@@ -21,7 +21,7 @@ extern "C" {
 struct event;
 struct sp_porter;
 
-/* Rings of one sandbox at a time. Each takes the porter three descriptors and a mapping. */
+/* Rings of one sandbox at a time. Each takes the porter four descriptors and a mapping. */
 #define SP_RINGS_MAX 64
 
 /* How many times in a row busy-waiting may be in vain before it is given up for a while. */
@@ -46,9 +46,11 @@ void sp_ring_ends_close(struct sp_ring_ends *ends);
 struct sp_ring {
 	struct sp_porter *porter;
 	struct sp_ring_ends ends;
-	int group;              /* pidfd of the thread group, owned; -1: the sandboxee itself, which
+	int group;            /* pidfd of the thread group, owned; -1: the sandboxee itself, which
 				  keeps its number until the porter reaps it */
-	pid_t outer_pid, pid;   /* the group, by the outer pid namespace and by the sandbox's */
+	int far_channel;      /* the group's end, owned: what the group has not taken goes with the
+				  ring; -1: not kept */
+	pid_t outer_pid, pid; /* the group, by the outer pid namespace and by the sandbox's */
 	struct sp_slots *slots; /* shared with the group: hostile */
 	struct event *channel_event, *doorbell_event, *group_event;
 	bool greeted; /* the handshake is over */

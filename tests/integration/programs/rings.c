@@ -368,6 +368,20 @@ static void dying(void)
 	need(read(said[0], &byte, 1) == 1 && await(victim) == SIGKILL, "said");
 }
 
+/* What was not taken from a channel goes with its ring, whoever holds the channel's other end. */
+static void hoard(void)
+{
+	uint8_t bytes[SP_DATAGRAM_MAX];
+	int held, fd = -1;
+
+	need(ask(SP_CHANNEL_LOCK) == 0, "no ring");
+	held = dup(SP_CHANNEL_FD);
+	need(held >= 0 && ask(0) == 0, "no second ring");
+	say(sp_channel_receive(held, bytes, sizeof(bytes), MSG_DONTWAIT, &fd) > 0 ? "kept"
+										  : "gone");
+	say_result(open_by(take_slots(), getpid(), AT_FDCWD, "text.txt"));
+}
+
 /* The ring of a process that has become another program, by its child. */
 static void executed(void)
 {
@@ -644,6 +658,7 @@ static const struct {
     {"tids", tids},
     {"dead-parent", dead_parent},
     {"dying", dying},
+    {"hoard", hoard},
     {"executed", executed},
     {"hello", hello},
     {"garbage", garbage},

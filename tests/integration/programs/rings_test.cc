@@ -40,6 +40,7 @@ const Act kActs[] = {
     {"tids", "tids", "notify", "ok\nrefused\nrefused\nrefused\nrefused\nEACCES\nEACCES\nEACCES\n"},
     {"dead_parent", "dead-parent", "notify", "ok\nunanswered\n"},
     {"dying", "dying", "notify", "ok\n"},
+    {"hoard", "hoard", "notify", "gone\nok\n"},
     {"executed", "executed", "notify", "ok\nunanswered\n", 0, "", "-w . --execute /usr"},
     {"hello", "hello", "notify", "", 137, "breaking the protocol"},
     {"garbage", "garbage", "notify", "", 137, "breaking the protocol"},
