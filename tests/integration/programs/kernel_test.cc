@@ -96,12 +96,12 @@ class KernelTest : public sallyport::ScratchTest
       protected:
 	void SetUp() override
 	{
+		ScratchTest::SetUp();
 		if (access(Binary("seccomp-selftest").c_str(), X_OK) != 0)
 			GTEST_SKIP()
 			    << "it is not built: install linux-source-6.1, or set "
 			       "SALLYPORT_SELFTESTS to tools/testing/selftests of a kernel's "
 			       "sources, and configure anew";
-		ScratchTest::SetUp();
 	}
 };
 
