@@ -33,6 +33,7 @@ extern "C" {
  *   -EALREADY  this process is locked already
  *   -EBUSY     other threads are alive; lock before the first pthread_create(3)
  *   -EMFILE, -EAGAIN  on a floor: RLIMIT_NOFILE is below 1024; too many processes are locked already
+ *   -EACCES    on a floor: the policy refuses write(2), by which the porter is woken; all stays as it was
  *   -EPROTO    broker and library are of different releases
  *   -ENOSYS    the kernel lacks what the policy asks for
  *   -ENOMEM, -EIO  the lock failed half-way: Landlock or no_new_privs may already apply; exit.

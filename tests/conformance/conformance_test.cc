@@ -46,13 +46,15 @@ class Conformance : public ::testing::TestWithParam<const char *>
 		       "  read /etc/nsswitch.conf\n  read /etc/passwd\n  read /etc/hosts\n"
 		       "  read /etc/host.conf\n  read /etc/resolv.conf\n  read /etc/gai.conf\n"
 		       "  read /etc/ld.so.cache\n  read /etc/services\n  read /proc/self/**\n"
-		       "  read /proc/thread-self\n}\n" +
-		       rest;
+		       "  read /proc/thread-self\n  read " +
+		       sp_test_binary_dir() + "/**\n}\n" + rest;
 	}
-	Heard run(const std::string &body, const std::string &policy_text)
+	Heard run(const std::string &body, const std::string &policy_text,
+		  enum sp_interception interception = SP_INTERCEPTION_COOPERATIVE)
 	{
 		SandboxRunner runner;
 
+		runner.interception = interception;
 		return runner.run(policy_text, {std::string(sp_test_binary_dir()) + "/bin/guest",
 						body, directory});
 	}
@@ -91,6 +93,15 @@ INSTANTIATE_TEST_SUITE_P(Guest, Conformance,
 						 c = '_';
 				 return name;
 			 });
+
+TEST_F(Conformance, WhoMayNotRingStaysOnTheFloor)
+{
+	Heard heard = run("without-a-doorbell",
+			  policy("syscalls {\n  deny write\n  allow write(fd == 1)\n}\n"),
+			  SP_INTERCEPTION_NOTIFY);
+
+	expect_success(heard);
+}
 
 TEST_F(Conformance, ADeniedNameAndCallAreReportedWithTheirRule)
 {

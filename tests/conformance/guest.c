@@ -628,6 +628,16 @@ static int enter_with_threads(void)
 	return 0;
 }
 
+/* It stays on the floor, which serves it, and nothing of the attempt is left. */
+static int enter_without_a_doorbell(void)
+{
+	CHECK(sp_sandboxee_enter() == -EACCES);
+	CHECK(fcntl(1022, F_GETFD) < 0 && errno == EBADF);
+	CHECK(fcntl(1023, F_GETFD) < 0 && errno == EBADF);
+	open_right(0);
+	return 0;
+}
+
 static int enter_without_a_broker(void)
 {
 	CHECK(sp_sandboxee_enter() == -ENOTCONN);
@@ -672,6 +682,8 @@ int main(int argc, char **argv)
 	remember_inodes();
 	if (strcmp(argv[1], "with-threads") == 0)
 		return enter_with_threads();
+	if (strcmp(argv[1], "without-a-doorbell") == 0)
+		return enter_without_a_doorbell();
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
 		if (strcmp(argv[1], bodies[i].name) == 0) {
 			int r = sp_sandboxee_enter();
