@@ -617,7 +617,9 @@ static int expand(struct walker *w, const struct component *c, int link, const s
 		return n < 0 ? -errno : -ENOENT;
 	if ((size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
-	if (kind == SP_PROC_MAGIC && c->last && !c->slash && !(w->resolve & RESOLVE_NO_MAGICLINKS))
+	/* Who is only judged comes here behind a refusal, which ends every other walk. */
+	if (kind == SP_PROC_MAGIC && c->last && !c->slash &&
+	    !(w->resolve & RESOLVE_NO_MAGICLINKS) && !sp_is_refused(w->request, 0))
 		w->own = sp_proc_descriptor(w->name + w->proc + 1);
 	r = kind == SP_PROC_MAGIC ? check_magic(w, text, (size_t)n) : 0;
 	if (r == 0)
