@@ -83,6 +83,7 @@ struct sp_caller {
 	bool sought;        /* its process's entry in /proc was, by `pid` */
 	const int *process; /* pidfd of it, borrowed; NULL: `outer`, or a child that we reap */
 	mode_t umask;       /* known with `pid` where `outer` is */
+	const struct sp_answers *answers; /* of the application, borrowed; NULL: it is not asked */
 };
 
 /* Finds out what is not known yet. 0, or -ESRCH: it has ended. */
@@ -91,9 +92,15 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller);
 /* Whether a signal waits for the thread, known by its outer number, that it neither blocks nor ignores. */
 bool sp_caller_is_signalled(const struct sp_view *view, pid_t outer);
 
+/* The detail of what was asked about. */
+#define SP_NOT_ALLOWED "the application did not allow it"
+
 /* Why a call was refused by policy, for the report. */
 struct sp_refusal {
-	int error;           /* 0: not refused by policy */
+	int error; /* 0: not refused by policy */
+	uint32_t
+	    ask; /* rights on `name`: the application was not asked yet, and might grant them; then
+			 nothing has been done, and the call may be made again */
 	const char *rule;    /* borrowed from the rules, or NULL */
 	const char *detail;  /* a constant string: "no right to write", "is a FIFO", … */
 	uint32_t missing;    /* enum sp_right: those that a rule would have to grant */

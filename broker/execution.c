@@ -105,29 +105,30 @@ static int open_entry(const struct sp_view *view, pid_t pid, const char *entry)
 	return fd < 0 ? -errno : fd;
 }
 
-static bool may_execute(const struct sp_rules *rules, const char *name, struct sp_refusal *refusal)
+static bool may_execute(const struct sp_request *request, const char *name)
 {
+	struct sp_refusal *refusal = request->refusal;
 	struct sp_path_decision decision;
 
 	(void)snprintf(refusal->name, sizeof(refusal->name), "%s", name);
 	refusal->detail = no_right;
-	sp_rules_decide(rules, name, strlen(name), &decision);
+	sp_decide(request, name, strlen(name), &decision);
 	refusal->error = decision.error;
 	refusal->rule = decision.rule;
 	return decision.rights & SP_RIGHT_EXECUTE;
 }
 
 /* A name says something only of an object that still bears it, in this view. */
-static bool check_program(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
-			  char ret_name[static PATH_MAX], struct sp_refusal *refusal)
+static bool check_program(const struct sp_request *request, pid_t pid,
+			  char ret_name[static PATH_MAX])
 {
 	_cleanup_close_ int program = -1;
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "%d/exe", pid);
-	program = openat(view->outer_proc, path, O_PATH | O_CLOEXEC);
-	return program >= 0 && sp_view_name(view, program, ret_name) == 0 &&
-	       may_execute(rules, ret_name, refusal);
+	program = openat(request->view->outer_proc, path, O_PATH | O_CLOEXEC);
+	return program >= 0 && sp_view_name(request->view, program, ret_name) == 0 &&
+	       may_execute(request, ret_name);
 }
 
 /* "start-end perms offset dev inode      name\n": the name, in place; NULL: no file. The kernel
@@ -150,8 +151,7 @@ static const char *name_of_mapping(char *line)
 
 /* Behind an execve a process has mapped its program and the loader, which need not be where the
  * kernel says that it is. */
-static bool check_mappings(const struct sp_view *view, const struct sp_rules *rules, FILE *maps,
-			   const char *program, struct sp_refusal *refusal)
+static bool check_mappings(const struct sp_request *request, FILE *maps, const char *program)
 {
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
@@ -159,18 +159,17 @@ static bool check_mappings(const struct sp_view *view, const struct sp_rules *ru
 	while (getline(&line, &room, maps) > 0) {
 		const char *name = name_of_mapping(line);
 
-		if (!name || strcmp(name, program) == 0 || strcmp(name, view->loader) == 0)
+		if (!name || strcmp(name, program) == 0 || strcmp(name, request->view->loader) == 0)
 			continue;
-		if (strlen(name) >= PATH_MAX || !may_execute(rules, name, refusal))
+		if (strlen(name) >= PATH_MAX || !may_execute(request, name))
 			return false;
 	}
 	return ferror(maps) == 0;
 }
 
-static bool check_mapped(const struct sp_view *view, const struct sp_rules *rules, pid_t pid,
-			 const char *program, struct sp_refusal *refusal)
+static bool check_mapped(const struct sp_request *request, pid_t pid, const char *program)
 {
-	int fd = open_entry(view, pid, "maps");
+	int fd = open_entry(request->view, pid, "maps");
 	FILE *maps = fd < 0 ? NULL : fdopen(fd, "re");
 	bool good;
 
@@ -179,17 +178,16 @@ static bool check_mapped(const struct sp_view *view, const struct sp_rules *rule
 			(void)close(fd);
 		return false;
 	}
-	good = check_mappings(view, rules, maps, program, refusal);
+	good = check_mappings(request, maps, program);
 	(void)fclose(maps);
 	return good;
 }
 
-bool sp_execution_check(const struct sp_view *view, const struct sp_rules *rules, pid_t outer_pid,
-			struct sp_refusal *ret_refusal)
+bool sp_execution_check(const struct sp_request *request, pid_t outer_pid)
 {
 	char program[PATH_MAX];
 
-	*ret_refusal = (struct sp_refusal){.error = EACCES, .detail = no_right};
-	return check_program(view, rules, outer_pid, program, ret_refusal) &&
-	       check_mapped(view, rules, outer_pid, program, ret_refusal);
+	*request->refusal = (struct sp_refusal){.error = EACCES, .detail = no_right};
+	return check_program(request, outer_pid, program) &&
+	       check_mapped(request, outer_pid, program);
 }

@@ -21,10 +21,9 @@ int sp_execution_allow(struct sp_request *request);
 
 /*
  * Whether a process that stands behind an execve runs only what the policy lets it execute. False,
- * and ret_refusal says what it was.
+ * and request->refusal says what it was. The request is about no call.
  */
-bool sp_execution_check(const struct sp_view *view, const struct sp_rules *rules, pid_t outer_pid,
-			struct sp_refusal *ret_refusal);
+bool sp_execution_check(const struct sp_request *request, pid_t outer_pid);
 
 #ifdef __cplusplus
 }

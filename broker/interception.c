@@ -17,6 +17,7 @@
 #include "ipc/slots.h"
 #include "ipc/util.h"
 #include "policy/filter.h"
+#include "policy/names.h"
 
 /* Why not, and what could be done; of all zero: it can. */
 struct obstacle {
@@ -117,6 +118,20 @@ static bool may_make_files(void)
 	return getrlimit(RLIMIT_FSIZE, &own) == 0 && own.rlim_cur >= enough;
 }
 
+/* The runtime would have to make them in its own name. */
+static bool asks_for_calls(const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+
+	for (size_t layer = 0; layer < count; layer++)
+		for (size_t i = 0; i < layers[layer]->call_count; i++)
+			if (layers[layer]->calls[i].action == SP_ACTION_ASK &&
+			    sp_call_class(layers[layer]->calls[i].nr) != SP_CLASS_BROKERED)
+				return true;
+	return false;
+}
+
 static struct obstacle find_in_policy(const struct sp_policy *policy)
 {
 	if (grants_execute(policy))
@@ -132,6 +147,10 @@ static struct obstacle find_in_policy(const struct sp_policy *policy)
 		    "the policy has a filter that was written elsewhere, which may not let the "
 		    "runtime work",
 		    "leave that filter out, or use notify"};
+	if (asks_for_calls(policy))
+		return (struct obstacle){"the policy leaves system calls to the application, which "
+					 "the kernel makes after a notification alone",
+					 "write what `ask` is to allow as a rule, or use notify"};
 	if (!allows_needs(policy))
 		return (struct obstacle){"the policy refuses it write, mmap, munmap, mprotect or "
 					 "madvise, which the runtime needs",

@@ -12,6 +12,7 @@
 
 #include <sallyport/broker.h>
 
+#include "broker/questions.h"
 #include "ipc/wire.pb-c.h"
 
 #ifdef __cplusplus
@@ -70,6 +71,20 @@ void sandbox_failed(struct sp_broker *broker, uint32_t id, int error);
 
 /* The spawner is gone: no porter will be announced any more. */
 void sandboxes_orphan(struct sp_broker *broker);
+
+/* ---- question.c ---- */
+
+/* The questions of one sandbox that wait for an answer. */
+struct open_questions {
+	uint64_t ids[SP_QUESTIONS_MAX]; /* in the order they came */
+	size_t count;
+	uint64_t last; /* the highest so far */
+};
+
+/* Remembers a question as open. -EBADMSG: no porter of ours says that. */
+int questions_add(struct open_questions *questions, uint64_t id);
+/* False: it is not open. */
+bool questions_remove(struct open_questions *questions, uint64_t id);
 
 /* ---- plan.c ---- */
 

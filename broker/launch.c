@@ -122,6 +122,38 @@ static struct sock_fprog choose_floor(const struct launch *launch)
 	};
 }
 
+/* Whether the sandboxee locks itself, with what it finds among its descriptors. */
+static bool has_runtime(const struct launch *launch)
+{
+	return launch->order->plan->interception == SP_INTERCEPTION_COOPERATIVE;
+}
+
+static bool is_preloaded(const struct launch *launch)
+{
+	return launch->order->plan->interception == SP_INTERCEPTION_PRELOAD;
+}
+
+/* A policy that asks must not run as if nothing had been granted, nor everything. Where nothing is
+ * refused nobody is asked: what would be is told with the rest. */
+static int check_asking(struct launch *launch, uint32_t asks)
+{
+	const Sallyport__Wire__LaunchPlan *plan = launch->order->plan;
+
+	if (is_permissive(launch))
+		return 0;
+	if (asks && !plan->has_ask) {
+		launch->failed = LAYER_ASK;
+		return -EOPNOTSUPP;
+	}
+	if ((asks & SP_ASKS_KERNEL) && (has_runtime(launch) || is_preloaded(launch))) {
+		launch->failed = LAYER_ASK_CALL;
+		return -EOPNOTSUPP;
+	}
+	launch->setup.asks = asks != 0;
+	launch->setup.ask_ms = plan->ask;
+	return 0;
+}
+
 static int step_rules(struct launch *launch)
 {
 	const ProtobufCBinaryData *policy = &launch->order->plan->policy;
@@ -129,10 +161,9 @@ static int step_rules(struct launch *launch)
 
 	if (r < 0)
 		return r;
-	if (sp_rules_ask(launch->setup.rules)) {
-		launch->failed = LAYER_ASK;
-		return -EOPNOTSUPP;
-	}
+	r = check_asking(launch, sp_rules_asks(launch->setup.rules));
+	if (r < 0)
+		return r;
 	if (is_permissive(launch) && has_extra_filters(launch)) {
 		launch->failed = LAYER_FILTERS;
 		return -EOPNOTSUPP;
@@ -199,12 +230,6 @@ static int open_outer_proc(struct launch *launch)
 	return launch->outer_proc < 0 ? -errno : 0;
 }
 
-/* Whether the sandboxee locks itself, with what it finds among its descriptors. */
-static bool has_runtime(const struct launch *launch)
-{
-	return launch->order->plan->interception == SP_INTERCEPTION_COOPERATIVE;
-}
-
 /* "…/sallyport-spawner", which we are, becomes "…/<name>". */
 static int open_beside(const char *name)
 {
@@ -240,11 +265,6 @@ static int copy_sealed(int from, int *ret_copy)
 		return -errno;
 	*ret_copy = TAKE_FD(copy);
 	return 0;
-}
-
-static bool is_preloaded(const struct launch *launch)
-{
-	return launch->order->plan->interception == SP_INTERCEPTION_PRELOAD;
 }
 
 static int step_runtime(struct launch *launch)

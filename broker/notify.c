@@ -21,6 +21,7 @@
 #include "ipc/marshal.h"
 #include "ipc/runtime.h"
 #include "ipc/util.h"
+#include "policy/bpf.h"
 
 /* Calls served before the event loop gets its turn again. */
 #define SLICE_CALLS 64u
@@ -34,6 +35,9 @@ struct sp_notify {
 	struct sp_marshal_buffers buffers;
 	struct sp_tracees tracees;
 };
+
+/* ERESTARTSYS of the kernel's own <linux/errno.h>. */
+#define AGAIN 512
 
 /* ---- the kernel's side ---- */
 
@@ -439,7 +443,8 @@ static void serve_call(struct sp_porter *porter, const struct sp_call_info *info
 		give_runtime(porter);
 		return;
 	}
-	sp_porter_perform(porter, &call);
+	if (!sp_porter_perform(porter, &call))
+		return;
 	if (leave(porter, &call))
 		sp_porter_look_soon(porter);
 	else
@@ -457,6 +462,35 @@ static int read_request(struct sp_notify *notify)
 	notify->call.nr = (uint64_t)request->data.nr;
 	memcpy(notify->call.argument, request->data.args, sizeof(notify->call.argument));
 	return 0;
+}
+
+/* Whether the floor leaves this call to the application: the kernel does not pass on what it returned. */
+static bool is_asked(const struct sp_porter *porter)
+{
+	struct sock_fprog floor = sp_rules_floor(porter->rules);
+
+	return sp_bpf_run(&floor, &porter->notify->request.data) ==
+	       (SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS);
+}
+
+/* True: the call waits for the answer, or has been let through. What its arguments point to may
+ * change until the kernel reads it, as under a rule that allows it. */
+static bool ask_for_call(struct sp_porter *porter)
+{
+	const struct seccomp_notif *request = &porter->notify->request;
+	const struct sp_topic topic = {.nr = request->data.nr};
+	struct sp_call_refusal refusal;
+
+	switch (sp_answers_call(porter->caller.answers, topic.nr)) {
+	case SP_ALLOWED:
+		send(porter->listener, request->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		return true;
+	case SP_UNANSWERED:
+		sp_rules_refusal(porter->rules, topic.nr, &refusal);
+		return sp_questions_put(porter, &topic, refusal.rule);
+	default:
+		return false;
+	}
 }
 
 /* Who has made itself undumpable, and is no root's, hides its memory. */
@@ -509,7 +543,9 @@ static void serve_request(struct sp_porter *porter)
 	int nr, r;
 
 	porter->caller = (struct sp_caller){.outer = (pid_t)request->pid,
-					    .locked = request->data.nr == SP_NR_FORWARD};
+					    .locked = request->data.nr == SP_NR_FORWARD,
+					    .answers = sp_questions_answers(porter->questions)};
+	porter->origin = (struct sp_origin){.notification = *request};
 	if (porter->permissive) {
 		serve_permissively(porter);
 		return;
@@ -529,6 +565,9 @@ static void serve_request(struct sp_porter *porter)
 		serve_call(porter, info);
 		return;
 	}
+	/* What a runtime forwards the kernel can't make in its place. */
+	if (porter->questions && is_asked(porter) && ask_for_call(porter))
+		return;
 	sp_porter_refuse(porter, nr, request->data.instruction_pointer);
 	send(porter->listener, request->id, porter->answer.result, 0);
 }
@@ -580,13 +619,12 @@ bool sp_notify_serve(struct sp_porter *porter)
 void sp_notify_answer(struct sp_porter *porter, const struct sp_waiter *waiter)
 {
 	const struct sp_call call = {.info = waiter->info, .flags = waiter->flags};
-	const int again = 512; /* ERESTARTSYS of the kernel's own <linux/errno.h> */
 
 	porter->notify->request =
 	    (struct seccomp_notif){.id = waiter->id, .pid = (uint32_t)waiter->tid};
 	porter->caller = (struct sp_caller){.outer = waiter->tid};
 	if (waiter->interrupted && porter->answer.result == -EINTR)
-		porter->answer.result = -again;
+		porter->answer.result = -AGAIN;
 	answer_call(porter, &call);
 }
 
@@ -595,13 +633,13 @@ void sp_notify_answer(struct sp_porter *porter, const struct sp_waiter *waiter)
  * is answered as the kernel's own would be: EINTR, or made again, as the signal's handler wants it. That
  * the kernel chooses between them is sure for a thread that is held: it passes by there in any case.
  */
-static bool interrupt(struct sp_porter *porter, const struct sp_waiter *waiter)
+static bool interrupt(struct sp_porter *porter, pid_t tid)
 {
 	struct sp_tracee *tracee;
 
-	if (!sp_caller_is_signalled(&porter->view, waiter->tid))
+	if (!sp_caller_is_signalled(&porter->view, tid))
 		return false;
-	porter->caller = (struct sp_caller){.outer = waiter->tid};
+	porter->caller = (struct sp_caller){.outer = tid};
 	if (hold(porter, false, &tracee) < 0)
 		return false;
 	sp_tracee_release(tracee);
@@ -621,7 +659,7 @@ bool sp_notify_look(struct sp_porter *porter)
 		any = true;
 		if (!still_waits(porter->listener, waiter->id)) {
 			sp_worker_cancel(worker);
-		} else if (!waiter->interrupted && interrupt(porter, waiter)) {
+		} else if (!waiter->interrupted && interrupt(porter, waiter->tid)) {
 			waiter->interrupted = true;
 			sp_worker_cancel(worker);
 		}
@@ -634,11 +672,18 @@ bool sp_notify_look(struct sp_porter *porter)
 static bool may_run(void *data, pid_t pid)
 {
 	struct sp_porter *porter = data;
+	const struct sp_request request = {
+	    .view = &porter->view,
+	    .rules = porter->rules,
+	    .caller = &porter->caller,
+	    .refusal = &porter->refusal,
+	};
 
 	/* Who else has its slots spoke for the program that it was. */
 	sp_ring_forget(porter, pid);
-	porter->caller = (struct sp_caller){.outer = pid};
-	if (sp_execution_check(&porter->view, porter->rules, pid, &porter->refusal))
+	porter->caller =
+	    (struct sp_caller){.outer = pid, .answers = sp_questions_answers(porter->questions)};
+	if (sp_execution_check(&request, pid))
 		return true;
 	sp_porter_report_execution(porter);
 	return false;
@@ -648,6 +693,22 @@ void sp_notify_stops(struct sp_porter *porter)
 {
 	sp_tracees_reap(&porter->notify->tracees);
 	serve_deferred(porter);
+}
+
+void sp_notify_serve_again(struct sp_porter *porter, const struct seccomp_notif *request)
+{
+	porter->notify->request = *request;
+	serve_request(porter);
+}
+
+bool sp_notify_waits(struct sp_porter *porter, const struct seccomp_notif *request)
+{
+	if (!still_waits(porter->listener, request->id))
+		return false;
+	if (!interrupt(porter, (pid_t)request->pid))
+		return true;
+	send(porter->listener, request->id, -AGAIN, 0);
+	return false;
 }
 
 bool sp_notify_holds(const struct sp_porter *porter, pid_t tid)

@@ -2,8 +2,10 @@
 /*
  * The front for programs without a runtime: their calls come as user notifications, are read from
  * their memory once, and go the way of every brokered call. The answer is a value, bytes written back,
- * or a descriptor installed in them. No call is ever let through to the kernel, but an execve, whose
- * outcome is looked at before the new program's first instruction; and in a permissive launch all of them.
+ * or a descriptor installed in them. No call is let through to the kernel but an execve, whose
+ * outcome is looked at before the new program's first instruction, and what the application allowed
+ * when the policy left it to it, which is what a rule could have allowed; and in a permissive launch
+ * all of them.
  */
 #ifndef SALLYPORT_BROKER_NOTIFY_H
 #define SALLYPORT_BROKER_NOTIFY_H
@@ -36,6 +38,12 @@ void sp_notify_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
 
 /* Cancels what nobody waits for any more, or what a signal is to end. False: nobody waits. */
 bool sp_notify_look(struct sp_porter *porter);
+
+/* A call that was put aside, once more. */
+void sp_notify_serve_again(struct sp_porter *porter, const struct seccomp_notif *request);
+
+/* Whether the caller of a call that was put aside is still there; one that a signal calls away is answered. */
+bool sp_notify_waits(struct sp_porter *porter, const struct seccomp_notif *request);
 
 bool sp_notify_holds(const struct sp_porter *porter, pid_t tid);
 

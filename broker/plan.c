@@ -24,6 +24,8 @@ static ProtobufCBinaryData bytes_of(const char *text)
 	return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
 }
 
+#define ASK_DEFAULT_MS 60000u
+
 /* Borrows the strings. *size counts what they take. */
 static int make_vector(const char *const *strings, size_t *size, ProtobufCBinaryData **ret_vector,
 		       size_t *ret_count)
@@ -63,7 +65,7 @@ static int check(const struct sp_launch *launch)
 		return -EINVAL;
 	if (launch->directory && launch->directory[0] != '/')
 		return -EINVAL;
-	if (launch->spin_us < -1 || launch->ignored_signals & NEVER_IGNORED)
+	if (launch->spin_us < -1 || launch->ask_ms < -1 || launch->ignored_signals & NEVER_IGNORED)
 		return -EINVAL;
 	for (size_t i = 0; launch->environment && launch->environment[i]; i++) {
 		const char *equals = strchr(launch->environment[i], '=');
@@ -135,6 +137,12 @@ static void add_scalars(const struct sp_launch *launch, Sallyport__Wire__LaunchP
 	if (launch->program) {
 		plan->has_program = true;
 		plan->program = bytes_of(launch->program);
+	}
+	if (launch->on_ask) {
+		plan->has_ask = true;
+		plan->ask = launch->ask_ms < 0    ? 0
+			    : launch->ask_ms == 0 ? ASK_DEFAULT_MS
+						  : (uint32_t)launch->ask_ms;
 	}
 	plan->has_keep_session = plan->keep_session = launch->keep_session;
 	plan->has_ignored_signals = launch->ignored_signals != 0;

@@ -87,10 +87,11 @@ static void workers_ready(evutil_socket_t finished, short what, void *data)
 static void look_due(evutil_socket_t unused, short what, void *data)
 {
 	struct sp_porter *porter = data;
+	bool any = sp_notify_look(porter);
 
 	(void)unused;
 	(void)what;
-	if (!sp_notify_look(porter))
+	if (!sp_questions_look(porter) && !any)
 		(void)event_del(porter->look_event);
 }
 
@@ -222,6 +223,7 @@ static bool asks_to_end(int number)
 	return number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
 }
 
+/* The sandboxee is our child and we hold its pidfd: it is nobody else whom the signal reaches. */
 static void deliver(struct sp_porter *porter, int number)
 {
 	if (porter->first_end.si_pid == 0)
@@ -230,10 +232,10 @@ static void deliver(struct sp_porter *porter, int number)
 		reaped(porter, &porter->first_end);
 }
 
-/* The sandboxee is our child and we hold its pidfd: it is nobody else whom the signal reaches. */
-static int send_signal(struct sp_porter *porter, const uint8_t *bytes, size_t length)
+static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t length)
 {
-	uint8_t memory[128] __attribute__((aligned(16)));
+	uint8_t memory[256] __attribute__((aligned(16)));
+	const Sallyport__Wire__BrokerRequest *request;
 	struct sp_arena arena;
 	ProtobufCMessage *message;
 	int r;
@@ -243,21 +245,30 @@ static int send_signal(struct sp_porter *porter, const uint8_t *bytes, size_t le
 			      &message);
 	if (r < 0)
 		return r;
-	deliver(porter, (int)((const Sallyport__Wire__BrokerRequest *)message)->signal);
-	return 0;
+	request = (const Sallyport__Wire__BrokerRequest *)message;
+	switch (request->what_case) {
+	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_SIGNAL:
+		deliver(porter, (int)request->signal);
+		return 0;
+	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_ANSWER:
+		sp_questions_answer(porter, request->answer);
+		return 0;
+	default:
+		return -EBADMSG;
+	}
 }
 
 static void control_ready(evutil_socket_t socket, short what, void *data)
 {
 	struct sp_porter *porter = data;
-	uint8_t bytes[16];
+	uint8_t bytes[64];
 	ssize_t length = sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, NULL);
 
 	(void)what;
 	if (length == -EAGAIN)
 		return;
 	/* The broker's end of file is the order to end. */
-	if (length <= 0 || send_signal(porter, bytes, (size_t)length) < 0)
+	if (length <= 0 || take_request(porter, bytes, (size_t)length) < 0)
 		end(porter, SP_EXIT_KILLED, 0);
 }
 
@@ -406,7 +417,7 @@ static int add_front(struct sp_porter *porter, struct sp_ring_ends *ring)
 	return sp_ring_new_take(porter, ring, porter->sandboxee_pid, porter->inner_pid);
 }
 
-static int prepare(struct sp_porter *porter, struct sp_ring_ends *ring)
+static int prepare(struct sp_porter *porter, struct sp_porter_setup *setup)
 {
 	int r = watch_children(porter);
 
@@ -416,8 +427,10 @@ static int prepare(struct sp_porter *porter, struct sp_ring_ends *ring)
 		r = sp_workers_new(porter->view.own_fd, &porter->workers);
 	if (r == 0)
 		r = make_base(porter);
+	if (r == 0 && setup->asks)
+		r = sp_questions_new(porter, setup->ask_ms);
 	if (r == 0)
-		r = add_front(porter, ring);
+		r = add_front(porter, &setup->ring);
 	if (r == 0)
 		r = add_sources(porter);
 	if (r == 0)
@@ -450,7 +463,7 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->spin_us = usable_spin(setup->spin_us);
 	porter->spin_rounds = sp_porter_spin_rounds(porter->spin_us);
 	setup->view = (struct sp_view)SP_VIEW_NONE;
-	r = prepare(porter, &setup->ring);
+	r = prepare(porter, setup);
 	sp_ring_ends_close(&setup->ring);
 	if (r < 0) {
 		sp_porter_free(porter);
@@ -497,6 +510,7 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	free_event(porter->look_event);
 	free_event(porter->wall_event);
 	sp_workers_free(porter->workers);
+	porter->questions = sp_questions_free(porter->questions);
 	if (porter->base)
 		event_base_free(porter->base);
 	close_descriptor(&porter->control);

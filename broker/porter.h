@@ -35,6 +35,8 @@ struct sp_porter_setup {
 	struct sp_view view;
 	struct sp_rules *rules;
 	unsigned spin_us;
+	bool asks;       /* the application answers questions of the policy */
+	unsigned ask_ms; /* how long one waits; 0: for ever */
 	const char *
 	    helper; /* permissive: the program's interpreter or loader that would be refused it, or "" */
 	bool permissive; /* nothing is refused, all that would be is reported; there is no init */

@@ -185,6 +185,50 @@ void sp_porter_report_violation(struct sp_porter *porter, const char *detail)
 	send_report(porter, &report);
 }
 
+int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *topic,
+		  const char *rule)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Question question =
+	    SALLYPORT__WIRE__PORTER_EVENT__QUESTION__INIT;
+	uint64_t arguments[SP_POLICY_ARGUMENTS];
+
+	question.id = id;
+	question.nr = topic->nr;
+	question.pid = porter->sandboxee_pid;
+	question.tid = porter->caller.tid;
+	if (porter->caller.outer) {
+		question.tid = porter->caller.outer;
+		if (sp_caller_identify(&porter->view, &porter->caller) == 0)
+			question.pid = porter->caller.outer_pid;
+	}
+	set_bytes(&question.has_path, &question.path, topic->name);
+	question.has_rights = topic->name != NULL;
+	question.rights = topic->rights;
+	set_bytes(&question.has_rule, &question.rule, rule);
+	if (!topic->name && !porter->origin.ring && !sp_call_find(topic->nr)) {
+		question.n_argument = SP_POLICY_ARGUMENTS;
+		for (size_t i = 0; i < SP_POLICY_ARGUMENTS; i++)
+			arguments[i] = porter->origin.notification.data.args[i];
+		question.argument = arguments;
+	}
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_QUESTION;
+	event.question = &question;
+	return send_event(porter, &event);
+}
+
+void sp_porter_withdraw(struct sp_porter *porter, uint64_t id)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Withdrawn withdrawn =
+	    SALLYPORT__WIRE__PORTER_EVENT__WITHDRAWN__INIT;
+
+	withdrawn.id = id;
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_WITHDRAWN;
+	event.withdrawn = &withdrawn;
+	(void)send_event(porter, &event);
+}
+
 void sp_porter_report_locked(struct sp_porter *porter)
 {
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;

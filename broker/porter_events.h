@@ -22,6 +22,14 @@ void sp_porter_report_wall(struct sp_porter *porter, int error, bool fatal, cons
 /* A program was executed that porter->refusal names: it is killed. */
 void sp_porter_report_execution(struct sp_porter *porter);
 
+/*
+ * Asks the application about a topic, for the call in hand. 0 or -errno: it was not asked. And tells it
+ * that nobody waits for the answer any more.
+ */
+int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *topic,
+		  const char *rule);
+void sp_porter_withdraw(struct sp_porter *porter, uint64_t id);
+
 void sp_porter_report_violation(struct sp_porter *porter, const char *detail);
 void sp_porter_report_exit(struct sp_porter *porter);
 

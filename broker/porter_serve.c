@@ -105,6 +105,7 @@ static void reset_answer(struct sp_porter *porter)
 	porter->answer.pipe = false;
 	porter->answer.out_length = 0;
 	porter->refusal.error = 0;
+	porter->refusal.ask = 0;
 	porter->refusal.name[0] = 0;
 	porter->refusal.rule = NULL;
 	porter->refusal.detail = NULL;
@@ -128,18 +129,53 @@ static bool is_refused(const struct sp_porter *porter, const struct sp_call_info
 	       sp_rules_find_refusal(porter->rules, info->nr, ret_refusal);
 }
 
-void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call)
+/* Of a call on which the application decides as a whole. True: it is asked, and the call waits. */
+static bool ask_for_call(struct sp_porter *porter, const struct sp_call *call,
+			 const struct sp_call_refusal *refusal)
+{
+	const struct sp_topic topic = {.nr = call->info->nr};
+
+	if (sp_answers_call(porter->caller.answers, topic.nr) == SP_UNANSWERED &&
+	    sp_questions_put(porter, &topic, refusal->rule))
+		return true;
+	refuse(porter, refusal);
+	porter->refusal.detail = SP_NOT_ALLOWED;
+	return false;
+}
+
+/* True: the call waits. */
+static bool perform(struct sp_porter *porter, const struct sp_call *call)
 {
 	struct sp_call_refusal refusal;
 
+	if (is_refused(porter, call->info, &refusal)) {
+		if (!refusal.ask) {
+			refuse(porter, &refusal);
+			return false;
+		}
+		if (sp_answers_call(porter->caller.answers, call->info->nr) != SP_ALLOWED)
+			return ask_for_call(porter, call, &refusal);
+	}
+	sp_call_perform(&porter->view, porter->rules, &porter->caller, call, &porter->answer,
+			&porter->refusal, &porter->work);
+	if (porter->refusal.error && porter->refusal.ask) {
+		const struct sp_topic topic = {.name = porter->refusal.name,
+					       .rights = porter->refusal.ask,
+					       .nr = call->info->nr};
+
+		return sp_questions_put(porter, &topic, porter->refusal.rule);
+	}
+	return false;
+}
+
+bool sp_porter_perform(struct sp_porter *porter, const struct sp_call *call)
+{
 	reset_answer(porter);
-	if (is_refused(porter, call->info, &refusal))
-		refuse(porter, &refusal);
-	else
-		sp_call_perform(&porter->view, porter->rules, &porter->caller, call,
-				&porter->answer, &porter->refusal, &porter->work);
+	if (perform(porter, call))
+		return false;
 	if (porter->refusal.error)
 		sp_porter_report_call(porter, call);
+	return true;
 }
 
 bool sp_porter_leave(struct sp_porter *porter, const struct sp_waiter *waiter)
@@ -218,20 +254,16 @@ static void drop(struct sp_porter *porter)
 	sp_work_close(&porter->work);
 }
 
-static void serve_slot(struct sp_ring *ring, uint32_t index)
+/* What stands in porter->request. */
+static void serve_request(struct sp_ring *ring, uint32_t index, size_t length)
 {
 	struct sp_porter *porter = ring->porter;
 	struct sp_arena arena;
 	struct sp_request request;
 	struct sp_waiter waiter;
-	ssize_t length = receive(ring, index);
 
-	if (length < 0) {
-		sp_porter_violation(porter, "a slot that is not in order");
-		return;
-	}
 	sp_arena_init(&arena, porter->arena, sizeof(porter->arena));
-	if (sp_request_decode(porter->request, (size_t)length, &arena, &request) < 0) {
+	if (sp_request_decode(porter->request, length, &arena, &request) < 0) {
 		sp_porter_violation(porter, "a malformed request");
 		return;
 	}
@@ -239,8 +271,14 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 					    .tid = request.tid,
 					    .outer_pid = ring->outer_pid,
 					    .locked = true,
-					    .process = ring->group >= 0 ? &ring->group : NULL};
+					    .process = ring->group >= 0 ? &ring->group : NULL,
+					    .answers = sp_questions_answers(porter->questions)};
 	waiter = (struct sp_waiter){.ring = ring, .slot = index, .generation = request.generation};
+	porter->origin = (struct sp_origin){.ring = ring,
+					    .slot = index,
+					    .generation = request.generation,
+					    .request = porter->request,
+					    .length = length};
 	if (request.refused) {
 		sp_porter_refuse(porter, request.refusal.nr, request.refusal.instruction);
 	} else if (!sp_porter_brokers(porter, request.call.info)) {
@@ -248,7 +286,8 @@ static void serve_slot(struct sp_ring *ring, uint32_t index)
 	} else {
 		waiter.info = request.call.info;
 		waiter.flags = request.call.flags;
-		sp_porter_perform(porter, &request.call);
+		if (!sp_porter_perform(porter, &request.call))
+			return;
 	}
 	/* What was sought by the number of a group that has died meanwhile was somebody else's. */
 	if (porter->caller.sought && sp_ring_has_ended(ring))
@@ -274,6 +313,25 @@ static void take_withdrawals(struct sp_ring *ring)
 		    atomic_load(&slots->slot[waiter->slot].withdrawn) == waiter->generation)
 			sp_worker_cancel(worker);
 	}
+	for (; withdrawn; withdrawn &= withdrawn - 1)
+		sp_questions_interrupt(ring->porter, ring, (uint32_t)__builtin_ctz(withdrawn));
+}
+
+static void serve_slot(struct sp_ring *ring, uint32_t index)
+{
+	struct sp_porter *porter = ring->porter;
+	ssize_t length = receive(ring, index);
+
+	if (length < 0 || sp_questions_hold_slot(porter->questions, ring, index))
+		sp_porter_violation(porter, "a slot that is not in order");
+	else
+		serve_request(ring, index, (size_t)length);
+}
+
+void sp_porter_serve_again(struct sp_porter *porter, const struct sp_origin *origin)
+{
+	memcpy(porter->request, origin->request, origin->length);
+	serve_request(origin->ring, origin->slot, origin->length);
 }
 
 static unsigned serve_pending(struct sp_ring *ring)

@@ -11,6 +11,7 @@
 #include <sallyport/broker.h>
 
 #include "broker/calls.h"
+#include "broker/questions.h"
 #include "broker/ring.h"
 #include "broker/worker.h"
 #include "ipc/slots.h"
@@ -70,8 +71,10 @@ struct sp_porter {
 	struct sp_answer answer;
 	struct sp_refusal refusal;
 	struct sp_work work;             /* what is left of it */
+	struct sp_origin origin;         /* where it came from, to put it aside */
 	struct sp_notify *notify;        /* owned; NULL: the sandboxee has a runtime */
 	struct sp_workers *workers;      /* owned; does what may wait */
+	struct sp_questions *questions;  /* owned; NULL: the application is not asked */
 	struct sp_judgement *judgement;  /* owned; NULL: not permissive */
 	const struct seccomp_data *seen; /* permissive: the call in hand, else NULL */
 };
@@ -86,9 +89,13 @@ enum sp_serve_result sp_porter_serve(struct sp_ring *ring);
 
 /*
  * Decides on one call of porter->caller and acts: the answer is in porter->answer, its descriptor
- * owned there; what was refused has been reported.
+ * owned there; what was refused has been reported. False: the application is asked first, and the call
+ * was put aside.
  */
-void sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
+bool sp_porter_perform(struct sp_porter *porter, const struct sp_call *call);
+
+/* A slot's call that was put aside, once more. */
+void sp_porter_serve_again(struct sp_porter *porter, const struct sp_origin *origin);
 
 /*
  * The call that was decided on last may wait: true where a worker does it, and the waiter is answered

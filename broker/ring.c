@@ -282,6 +282,7 @@ void sp_ring_free(struct sp_ring *ring)
 {
 	struct sp_porter *porter = ring->porter;
 
+	sp_questions_forget_ring(porter, ring);
 	for (size_t i = 0; i < SP_RINGS_MAX; i++)
 		if (porter->rings[i] == ring)
 			porter->rings[i] = NULL;

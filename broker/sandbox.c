@@ -50,8 +50,11 @@ struct sp_sandbox {
 	sp_stopped_fn *on_stopped;
 	sp_report_fn *on_report;
 	sp_output_fn *on_output;
+	sp_ask_fn *on_ask;
+	sp_withdrawn_fn *on_withdrawn;
 	sp_exit_fn *on_exit;
 	void *data;
+	struct open_questions questions;
 
 	struct source control, porter, init, output[STREAMS];
 	struct event *end_event; /* on_exit comes from the loop, never from within a call */
@@ -157,18 +160,56 @@ int sp_sandbox_kill(struct sp_sandbox *sandbox)
 	return 0;
 }
 
+static int send_request(struct sp_sandbox *sandbox, const Sallyport__Wire__BrokerRequest *request)
+{
+	int r;
+
+	if (sandbox->ended || sandbox->control.descriptor < 0)
+		return -ESRCH;
+	r = sp_channel_send_message(sandbox->control.descriptor, &request->base, -1);
+	return r == -EPIPE || r == -ECONNRESET ? -ESRCH : r;
+}
+
 int sp_sandbox_signal(struct sp_sandbox *sandbox, int number)
 {
 	Sallyport__Wire__BrokerRequest request = SALLYPORT__WIRE__BROKER_REQUEST__INIT;
-	int r;
 
 	if (number < 1 || number >= NSIG)
 		return -EINVAL;
-	if (sandbox->ended || sandbox->control.descriptor < 0)
-		return -ESRCH;
+	request.what_case = SALLYPORT__WIRE__BROKER_REQUEST__WHAT_SIGNAL;
 	request.signal = (uint32_t)number;
-	r = sp_channel_send_message(sandbox->control.descriptor, &request.base, -1);
-	return r == -EPIPE || r == -ECONNRESET ? -ESRCH : r;
+	return send_request(sandbox, &request);
+}
+
+static bool is_open(const struct open_questions *questions, uint64_t id)
+{
+	for (size_t i = 0; i < questions->count; i++)
+		if (questions->ids[i] == id)
+			return true;
+	return false;
+}
+
+int sp_question_answer(struct sp_sandbox *sandbox, uint64_t question, enum sp_answer_kind answer,
+		       bool remember)
+{
+	Sallyport__Wire__BrokerRequest request = SALLYPORT__WIRE__BROKER_REQUEST__INIT;
+	Sallyport__Wire__BrokerRequest__Answer message =
+	    SALLYPORT__WIRE__BROKER_REQUEST__ANSWER__INIT;
+	int r;
+
+	if (sandbox->ended)
+		return -ESRCH;
+	if (!is_open(&sandbox->questions, question))
+		return -ENOENT;
+	message.id = question;
+	message.allow = answer == SP_ANSWER_ALLOW;
+	message.remember = remember;
+	request.what_case = SALLYPORT__WIRE__BROKER_REQUEST__WHAT_ANSWER;
+	request.answer = &message;
+	r = send_request(sandbox, &request);
+	if (r == 0)
+		(void)questions_remove(&sandbox->questions, question);
+	return r;
 }
 
 /* ---- the end ---- */
@@ -197,6 +238,19 @@ static void check_end(struct sp_sandbox *sandbox)
 	event_active(sandbox->end_event, EV_TIMEOUT, 0);
 }
 
+/* The application hears of every question that it need not answer any more. */
+static void withdraw(struct sp_sandbox *sandbox, uint64_t id)
+{
+	if (questions_remove(&sandbox->questions, id) && sandbox->on_withdrawn)
+		sandbox->on_withdrawn(sandbox, id, sandbox->data);
+}
+
+static void withdraw_all(struct sp_sandbox *sandbox)
+{
+	while (sandbox->questions.count > 0 && !sandbox->freed)
+		withdraw(sandbox, sandbox->questions.ids[0]);
+}
+
 static void deliver_end(evutil_socket_t unused, short what, void *data)
 {
 	struct sp_sandbox *sandbox = data;
@@ -212,10 +266,10 @@ static void deliver_end(evutil_socket_t unused, short what, void *data)
 		};
 	sandbox->exit.layer = sandbox->layer;
 	sandbox->exit.cure = sandbox->cure;
-	if (!sandbox->on_exit)
-		return;
 	sandbox->references++;
-	sandbox->on_exit(sandbox, &sandbox->exit, sandbox->data);
+	withdraw_all(sandbox);
+	if (sandbox->on_exit && !sandbox->freed)
+		sandbox->on_exit(sandbox, &sandbox->exit, sandbox->data);
 	sandbox_unref(sandbox);
 }
 
@@ -324,19 +378,22 @@ static char *escape_optional(int has, const ProtobufCBinaryData *field)
 }
 
 /* A system call by name, where libseccomp knows it. */
+static char *name_number(uint32_t arch, int nr)
+{
+	char *name = seccomp_syscall_resolve_num_arch(arch, nr), *numbered;
+
+	if (name)
+		return name;
+	return asprintf(&numbered, "system call %d", nr) < 0 ? NULL : numbered;
+}
+
 static char *name_call(const Sallyport__Wire__Report *wire)
 {
-	char *name, *numbered;
-
 	if (wire->has_call)
 		return text_escape(wire->call.data, wire->call.len);
 	if (!wire->has_nr)
 		return NULL;
-	name = seccomp_syscall_resolve_num_arch(wire->has_arch ? wire->arch : SCMP_ARCH_NATIVE,
-						wire->nr);
-	if (name)
-		return name;
-	return asprintf(&numbered, "system call %d", wire->nr) < 0 ? NULL : numbered;
+	return name_number(wire->has_arch ? wire->arch : SCMP_ARCH_NATIVE, wire->nr);
 }
 
 #define RIGHTS_MAX 64
@@ -428,6 +485,61 @@ static int take_report(struct sp_sandbox *sandbox, const Sallyport__Wire__Porter
 	return 0;
 }
 
+static void ask(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent__Question *wire,
+		const char *rights)
+{
+	_cleanup_free_ char *call = name_number(SCMP_ARCH_NATIVE, wire->nr);
+	_cleanup_free_ char *path = escape_optional(wire->has_path, &wire->path);
+	_cleanup_free_ char *rule = escape_optional(wire->has_rule, &wire->rule);
+	const struct sp_question question = {
+	    .id = wire->id,
+	    .call = call,
+	    .rights = rights,
+	    .path = path,
+	    .argument = wire->n_argument ? wire->argument : NULL,
+	    .rule = rule,
+	    .pid = wire->pid,
+	    .tid = wire->tid,
+	};
+
+	/* Nobody must be asked about less than it is about. */
+	if (!call || (wire->has_path && !path))
+		(void)sp_question_answer(sandbox, wire->id, SP_ANSWER_DENY, false);
+	else
+		sandbox->on_ask(sandbox, &question, sandbox->data);
+}
+
+static int take_question(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event)
+{
+	const Sallyport__Wire__PorterEvent__Question *wire = event->question;
+	char rights[RIGHTS_MAX];
+	int r;
+
+	if (!sandbox->on_ask || wire->has_path != wire->has_rights ||
+	    (wire->n_argument && (wire->has_path || wire->n_argument != SP_POLICY_ARGUMENTS)))
+		return -EBADMSG;
+	if (wire->has_path && (!wire->rights || wire->rights & ~(uint32_t)SP_RIGHT_ALL))
+		return -EBADMSG;
+	/* While we did not read, the news of one that is over found no room. */
+	if (sandbox->questions.count == SP_QUESTIONS_MAX)
+		withdraw(sandbox, sandbox->questions.ids[0]);
+	if (sandbox->freed)
+		return 0;
+	r = questions_add(&sandbox->questions, wire->id);
+	if (r == 0)
+		ask(sandbox, wire, wire->has_path ? name_rights(wire->rights, rights) : NULL);
+	return r;
+}
+
+/* An answer may have been on its way. */
+static int take_withdrawn(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event)
+{
+	if (event->withdrawn->id > sandbox->questions.last)
+		return -EBADMSG;
+	withdraw(sandbox, event->withdrawn->id);
+	return 0;
+}
+
 static int take_init(struct sp_sandbox *sandbox, int *descriptor)
 {
 	/* Only once, and only what is a pidfd: a thing that never becomes readable would keep the
@@ -448,6 +560,8 @@ static take_fn *const takers[] = {
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_STOPPED] = take_stopped,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_REPORT] = take_report,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_EXITED] = take_exited,
+    [SALLYPORT__WIRE__PORTER_EVENT__WHAT_QUESTION] = take_question,
+    [SALLYPORT__WIRE__PORTER_EVENT__WHAT_WITHDRAWN] = take_withdrawn,
 };
 
 static int take_event(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event,
@@ -704,6 +818,8 @@ static struct sp_sandbox *sandbox_new(struct sp_broker *broker, const struct sp_
 	sandbox->on_stopped = launch->on_stopped;
 	sandbox->on_report = launch->on_report;
 	sandbox->on_output = launch->on_output;
+	sandbox->on_ask = launch->on_ask;
+	sandbox->on_withdrawn = launch->on_withdrawn;
 	sandbox->on_exit = launch->on_exit;
 	sandbox->data = launch->data;
 	TAILQ_INSERT_TAIL(&broker->sandboxes, sandbox, entry);

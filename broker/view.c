@@ -469,7 +469,7 @@ static int decide_descriptor(struct sp_request *request, struct sp_walk *walk)
 	}
 	if (!view_has_mount(request->view, walk->status.stx_mnt_id) || walk->name[0] != '/')
 		return sp_refuse(request, walk->name, NULL, EPERM, "a descriptor of another view");
-	sp_rules_decide(request->rules, walk->name, walk->length, &walk->decision);
+	sp_decide(request, walk->name, walk->length, &walk->decision);
 	if (walk->decision.standing == SP_STANDING_OUTSIDE)
 		return sp_refuse_lookup(request, walk->name, &walk->decision);
 	return 0;

@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "broker/answers.h"
 #include "broker/walker.h"
 #include "ipc/util.h"
 
@@ -135,6 +136,7 @@ static void fill_refusal(struct sp_request *request, const char *name,
 	(void)snprintf(refusal->name, sizeof(refusal->name), "%s", *name ? name : "/");
 	refusal->rule = decision ? decision->rule : NULL;
 	refusal->detail = detail;
+	refusal->ask = 0;
 	refusal->missing = 0;
 	refusal->lookup = false;
 }
@@ -181,8 +183,19 @@ bool sp_is_refused(const struct sp_request *request, int r)
 void sp_forgive(struct sp_request *request)
 {
 	request->refusal->error = 0;
+	request->refusal->ask = 0;
 	if (request->judgement)
 		request->judgement->count = 0;
+}
+
+/* Nothing has been done yet: the call can be made again when the application has answered. */
+static int refuse_unasked(struct sp_request *request, const struct sp_walk *walk, uint32_t missing)
+{
+	int r = sp_refuse(request, walk->name, &walk->decision, EACCES, SP_NOT_ALLOWED);
+
+	request->refusal->ask = missing;
+	request->refusal->rule = walk->decision.ask_rule;
+	return r;
 }
 
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed)
@@ -199,11 +212,17 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 	    {SP_RIGHT_EXECUTE, "no right to execute"},
 	    {SP_RIGHT_CONNECT, "no right to connect"},
 	};
-	uint32_t missing = needed & ~walk->decision.rights;
+	const struct sp_path_decision *decision = &walk->decision;
+	uint32_t missing = needed & ~decision->rights;
 
+	/* Who only judges asks nobody. */
+	if (missing && !request->judgement && !(missing & ~decision->ask))
+		return refuse_unasked(request, walk, missing);
+	if (missing && (missing & decision->refused))
+		return sp_refuse(request, walk->name, decision, EACCES, SP_NOT_ALLOWED);
 	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
 		if (missing & rights[i].right) {
-			fill_refusal(request, walk->name, &walk->decision, walk->decision.error,
+			fill_refusal(request, walk->name, decision, decision->error,
 				     rights[i].detail);
 			request->refusal->missing = missing;
 			return refuse(request);
@@ -214,19 +233,25 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,
 		       const struct sp_walk *to)
 {
-	if (to->decision.rights & ~from->decision.rights)
+	uint32_t asked = to->decision.ask & ~(from->decision.rights | from->decision.ask);
+
+	/* What the application refused by the old name it is not asked about by the new one. */
+	if ((to->decision.rights & ~from->decision.rights) || asked)
 		return sp_refuse(request, to->name, &to->decision, EXDEV,
 				 "the new name has more rights");
 	return 0;
 }
 
-static void decide(const struct sp_request *request, const char *name, size_t length,
-		   struct sp_path_decision *ret_decision)
+void sp_decide(const struct sp_request *request, const char *name, size_t length,
+	       struct sp_path_decision *ret_decision)
 {
-	if (length == 0)
-		sp_rules_decide(request->rules, "/", 1, ret_decision);
-	else
-		sp_rules_decide(request->rules, name, length, ret_decision);
+	if (length == 0) {
+		name = "/";
+		length = 1;
+	}
+	sp_rules_decide(request->rules, name, length, ret_decision);
+	if (ret_decision->ask)
+		sp_answers_apply(request->caller->answers, name, length, ret_decision);
 }
 
 static struct level *top(struct walker *w)
@@ -289,7 +314,7 @@ static int refuse_here(struct walker *w, int error, const char *detail)
 {
 	struct sp_path_decision decision;
 
-	decide(w->request, w->name, w->length, &decision);
+	sp_decide(w->request, w->name, w->length, &decision);
 	return sp_refuse(w->request, w->name, &decision, error, detail);
 }
 
@@ -297,7 +322,7 @@ static int end_here(struct walker *w, int error, const char *detail)
 {
 	struct sp_path_decision decision;
 
-	decide(w->request, w->name, w->length, &decision);
+	sp_decide(w->request, w->name, w->length, &decision);
 	return sp_refuse_finally(w->request, w->name, &decision, error, detail);
 }
 
@@ -393,7 +418,7 @@ static int search(struct walker *w)
 
 	if (!S_ISDIR(top(w)->status.stx_mode))
 		return -ENOTDIR;
-	decide(w->request, w->name, w->length, &decision);
+	sp_decide(w->request, w->name, w->length, &decision);
 	if (decision.standing == SP_STANDING_OUTSIDE)
 		return 0;
 	here = openat(top(w)->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -658,7 +683,7 @@ static int finish_here(struct walker *w, struct sp_walk *walk)
 {
 	int r;
 
-	decide(w->request, w->name, w->length, &walk->decision);
+	sp_decide(w->request, w->name, w->length, &walk->decision);
 	r = refuse_outside(w, &walk->decision);
 	if (r < 0)
 		return r;
@@ -751,7 +776,7 @@ static int descend(struct walker *w, const struct component *c, struct sp_walk *
 	r = append(w, name);
 	if (r < 0)
 		return r;
-	decide(w->request, w->name, w->length, &walk->decision);
+	sp_decide(w->request, w->name, w->length, &walk->decision);
 	r = refuse_outside(w, &walk->decision);
 	if (r == 0)
 		r = guard_proc(w, c, name);
@@ -912,7 +937,7 @@ int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64
 	}
 	if (join(ret_walk->name, &ret_walk->length, path) != 0 || sp_is_below_proc(ret_walk->name))
 		return 1;
-	decide(request, ret_walk->name, ret_walk->length, &ret_walk->decision);
+	sp_decide(request, ret_walk->name, ret_walk->length, &ret_walk->decision);
 	if (!allowed(&ret_walk->decision, needed))
 		return 1;
 	if (ret_walk->length == 0) {
@@ -946,7 +971,7 @@ int sp_walk_straight(const struct sp_request *request, uint32_t needed,
 		return 1;
 	if (join(name, &length, path) != 0 || sp_is_below_proc(name))
 		return 1;
-	decide(request, name, length, &ret_straight->decision);
+	sp_decide(request, name, length, &ret_straight->decision);
 	if (!allowed(&ret_straight->decision, needed))
 		return 1;
 	path += strspn(path, "/");

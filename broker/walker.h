@@ -212,6 +212,10 @@ int sp_proc_descriptor(const char *name);
 /* Opens below `dirfd` without crossing any link. A descriptor or -errno. */
 int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
+/* What rules and application say of a canonical name; of "" as of "/". */
+void sp_decide(const struct sp_request *request, const char *name, size_t length,
+	       struct sp_path_decision *ret_decision);
+
 /*
  * Records a refusal by policy: returns -error. `name` must be shorter than PATH_MAX. Where the call is only judged, the
  * refusal is noted, and 0 says to go on.
@@ -244,7 +248,8 @@ void sp_forgive(struct sp_request *request);
 int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,
 		       const struct sp_walk *to);
 
-/* 0 if `walk` has all rights of `needed`, else the refusal that names the first one missing. */
+/* 0 if `walk` has all rights of `needed`, else the refusal that names the first one missing; where the
+ * application might grant all that are missing, one that says so in refusal->ask. */
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed);
 
 /* One function an operation: 0 or a positive result, or -errno. broker/calls/. */

@@ -24,6 +24,7 @@
 #include "policy/bpf.h"
 #include "policy/names.h"
 #include "policy/rights.h"
+#include "policy/rules.h"
 
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
@@ -345,6 +346,10 @@ static uint32_t brokered_alone(const struct compilation *c)
 static uint32_t action_of(const struct compilation *c, const struct sp_call_rule *rule)
 {
 	switch (rule->action) {
+	case SP_ACTION_ASK: /* the kernel keeps the data to itself: the porter runs the floor again */
+		return c->purpose == PURPOSE_FLOOR && sp_call_class(c->nr) == SP_CLASS_ORDINARY
+			   ? c->intercept | SP_FLOOR_ASKS
+			   : c->intercept;
 	case SP_ACTION_ALLOW:
 		return SECCOMP_RET_ALLOW;
 	case SP_ACTION_LOG:
@@ -392,9 +397,11 @@ static int make_guard(const struct compilation *c, struct sp_condition **ret_gua
 	return r;
 }
 
+/* Or might, once the application was asked. */
 static bool grants(const struct sp_call_rule *rule)
 {
-	return rule->action == SP_ACTION_ALLOW || rule->action == SP_ACTION_LOG;
+	return rule->action == SP_ACTION_ALLOW || rule->action == SP_ACTION_LOG ||
+	       (rule->action == SP_ACTION_ASK && sp_call_class(rule->nr) == SP_CLASS_ORDINARY);
 }
 
 static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
@@ -863,15 +870,15 @@ static unsigned strictness(uint32_t action)
 	case SECCOMP_RET_LOG:
 		return 1;
 	case SECCOMP_RET_ERRNO: /* the porter might have granted it */
-		return 3;
+		return 4;
 	case SECCOMP_RET_TRAP:
-		return action & SECCOMP_RET_DATA ? 4 : 2;
+		return action & SECCOMP_RET_DATA ? 5 : 3;
 	case SECCOMP_RET_KILL_THREAD:
-		return 5;
-	case SECCOMP_RET_KILL_PROCESS:
 		return 6;
+	case SECCOMP_RET_KILL_PROCESS:
+		return 7;
 	default:
-		return 2;
+		return action & SECCOMP_RET_DATA ? 2 : 3; /* who is asked may allow it */
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "policy/rules.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct rule {
 struct call_rule {
 	int nr;
 	int error;
+	bool ask;
 	const char *source;
 };
 
@@ -53,6 +55,7 @@ struct rule_set {
 	uint32_t *buckets;
 	size_t rule_count, node_count, bucket_count;
 	uint32_t granted; /* by any of its rules */
+	bool asks;
 };
 
 struct sp_rules {
@@ -62,7 +65,7 @@ struct sp_rules {
 	struct call_rule *calls;
 	size_t set_count, call_count;
 	int default_error;
-	bool ask;
+	uint32_t asks; /* enum sp_asks */
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
 	struct sock_fprog filter, porter_filter, floor, listener_filter;
@@ -195,6 +198,7 @@ static int build_index(struct rule_set *rules)
 	for (size_t i = 0; i < rules->rule_count; i++) {
 		insert_rule(rules, i);
 		rules->granted |= rules->rules[i].rights;
+		rules->asks |= rules->rules[i].ask;
 	}
 	return 0;
 }
@@ -282,15 +286,12 @@ static int load_path_rules(struct sp_rules *rules, const Message *message, char 
 	if (!rules->sets)
 		return -ENOMEM;
 	rules->set_count = message->n_bound + 1;
-	for (size_t i = 0; i < message->n_path; i++)
-		rules->ask |= message->path[i]->ask;
-	for (size_t i = 0; i < message->n_bound; i++)
-		for (size_t j = 0; j < message->bound[i]->n_path; j++)
-			rules->ask |= message->bound[i]->path[j]->ask;
 	r = load_set(&rules->sets[0], message->path, message->n_path, pool);
 	for (size_t i = 0; i < message->n_bound && r == 0; i++)
 		r = load_set(&rules->sets[i + 1], message->bound[i]->path,
 			     message->bound[i]->n_path, pool);
+	for (size_t i = 0; i < rules->set_count && r == 0; i++)
+		rules->asks |= rules->sets[i].asks ? SP_ASKS_PORTER : 0;
 	return r;
 }
 
@@ -307,8 +308,10 @@ static int load_call_rules(struct sp_rules *rules, const Message *message, char 
 			return -EBADMSG;
 		if (i > 0 && from->nr <= message->call[i - 1]->nr)
 			return -EBADMSG;
-		rules->ask |= from->ask;
-		rules->calls[i] = (struct call_rule){(int)from->nr, (int)from->error, source};
+		if (from->ask && sp_call_find((int)from->nr))
+			rules->asks |= SP_ASKS_PORTER;
+		rules->calls[i] =
+		    (struct call_rule){(int)from->nr, (int)from->error, from->ask, source};
 	}
 	rules->call_count = message->n_call;
 	return 0;
@@ -342,6 +345,16 @@ static int load_extras(struct sp_rules *rules, const Message *message)
 		rules->extra_count++;
 	}
 	return 0;
+}
+
+/* Of a call with several rules the refusals tell one: the floor knows them all. */
+static bool floor_asks(const struct sock_fprog *floor)
+{
+	for (size_t i = 0; i < floor->len; i++)
+		if (floor->filter[i].code == (BPF_RET | BPF_K) &&
+		    floor->filter[i].k == (SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS))
+			return true;
+	return false;
 }
 
 static int load_scalars(struct sp_rules *rules, const Message *message)
@@ -388,6 +401,8 @@ static int load_message(struct sp_rules *rules, const Message *message)
 		r = load_program(message->listener_filter, &rules->listener_filter);
 	if (r == 0)
 		r = load_extras(rules, message);
+	if (r == 0 && floor_asks(&rules->floor))
+		rules->asks |= SP_ASKS_KERNEL;
 	return r;
 }
 
@@ -464,9 +479,9 @@ uint32_t sp_rules_isolate(const struct sp_rules *rules)
 	return rules->isolate;
 }
 
-bool sp_rules_ask(const struct sp_rules *rules)
+uint32_t sp_rules_asks(const struct sp_rules *rules)
 {
-	return rules->ask;
+	return rules->asks;
 }
 
 uint32_t sp_rules_optional_layers(const struct sp_rules *rules)
@@ -575,6 +590,11 @@ static uint32_t granted_rights(const struct verdict *verdict, bool ask)
 	return rights;
 }
 
+static const char *ask_source(const struct verdict *verdict, uint32_t ask)
+{
+	return ask ? verdict->by_right[__builtin_ctz(ask)]->source : NULL;
+}
+
 static enum sp_standing standing_of(const struct verdict *verdict, uint32_t rights)
 {
 	if (rights != 0)
@@ -593,7 +613,7 @@ static void decide(const struct rule_set *rules, struct sp_text name,
 	struct verdict verdict = {0};
 	const struct node *node;
 	const struct rule *decided;
-	uint32_t rights;
+	uint32_t rights, ask;
 
 	while ((node = walk_next(rules, &walk))) {
 		for (size_t i = 0; i < node->count; i++) {
@@ -607,15 +627,17 @@ static void decide(const struct rule_set *rules, struct sp_text name,
 		}
 	}
 	rights = granted_rights(&verdict, false);
+	ask = granted_rights(&verdict, true);
 	/* Deny mentions all rights: whatever is missing is missing because of it, where it matches.
 	 */
 	decided = verdict.deny && rights != SP_RIGHT_ALL ? verdict.deny : verdict.grant;
 	*ret_decision = (struct sp_path_decision){
-	    .standing = standing_of(&verdict, rights),
+	    .standing = standing_of(&verdict, rights | ask),
 	    .rights = rights,
-	    .ask = granted_rights(&verdict, true),
+	    .ask = ask,
 	    .error = decided && decided->rights == 0 ? decided->error : EACCES,
 	    .rule = decided ? decided->source : NULL,
+	    .ask_rule = ask_source(&verdict, ask),
 	};
 	*ret_below = verdict.rights_below;
 }
@@ -625,11 +647,13 @@ static void add_bound(struct sp_path_decision *decision, const struct sp_path_de
 {
 	uint32_t rights = decision->rights & bound->rights;
 	uint32_t any = (decision->rights | decision->ask) & (bound->rights | bound->ask);
+	const char *ask_rule = decision->ask_rule ? decision->ask_rule : bound->ask_rule;
 
 	if (rights != decision->rights)
 		*decision = *bound;
 	decision->rights = rights;
 	decision->ask = any & ~rights;
+	decision->ask_rule = decision->ask ? ask_rule : NULL;
 }
 
 /* Every set grants what is granted, and every set has something to grant below an ancestor, the same
@@ -654,7 +678,7 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 		below &= bound_below;
 		add_bound(ret_decision, &bound);
 	}
-	if (standing == SP_STANDING_INSIDE && ret_decision->rights == 0)
+	if (standing == SP_STANDING_INSIDE && !(ret_decision->rights | ret_decision->ask))
 		standing = SP_STANDING_ANCESTOR;
 	if (standing == SP_STANDING_ANCESTOR && below == 0)
 		standing = SP_STANDING_OUTSIDE;
@@ -795,7 +819,7 @@ bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 
 	if (!rule)
 		return false;
-	*ret_refusal = (struct sp_call_refusal){rule->error, rule->source};
+	*ret_refusal = (struct sp_call_refusal){rule->error, rule->source, rule->ask};
 	return true;
 }
 
@@ -803,7 +827,7 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 {
 	if (!sp_rules_find_refusal(rules, nr, ret_refusal))
 		*ret_refusal =
-		    (struct sp_call_refusal){rules->default_error, rules->default_source};
+		    (struct sp_call_refusal){rules->default_error, rules->default_source, false};
 }
 
 uint32_t sp_rules_granted(const struct sp_rules *rules)

@@ -52,24 +52,34 @@ struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules); /* bor
 /* Filters that others wrote, to be installed before ours. Borrowed. */
 const struct sock_fprog *sp_rules_extra_filters(const struct sp_rules *rules, size_t *ret_count);
 
-/* Whether some rule leaves the decision to the application. */
-bool sp_rules_ask(const struct sp_rules *rules);
+/* On what some rule leaves the decision to the application. */
+enum sp_asks {
+	SP_ASKS_PORTER =
+	    1 << 0, /* rights on names, and brokered calls: the porter acts on the answer */
+	SP_ASKS_KERNEL = 1 << 1, /* other calls: the kernel does, after a notification alone */
+};
+uint32_t sp_rules_asks(const struct sp_rules *rules);
+
+/* What a floor returns, as the data of its notification, for a call on which the application decides. */
+#define SP_FLOOR_ASKS 1u
 
 /* Where a name stands towards the grants of the policy. */
 enum sp_standing {
 	SP_STANDING_OUTSIDE,  /* no lookup may be made for it */
 	SP_STANDING_ANCESTOR, /* a directory on the way to a grant: metadata only */
-	SP_STANDING_INSIDE,   /* some right is granted on the name itself */
+	SP_STANDING_INSIDE,   /* some right is granted on the name itself, or asked about */
 };
 
 struct sp_path_decision {
 	enum sp_standing standing;
-	uint32_t rights; /* enum sp_right, granted on this very name */
-	uint32_t ask;    /* of the others those on which the application decides */
-	int error;       /* the errno (positive) with which a missing right is answered */
+	uint32_t rights;  /* enum sp_right, granted on this very name */
+	uint32_t ask;     /* of the others those on which the application decides */
+	uint32_t refused; /* those that it did not grant: nothing that the rules say */
+	int error;        /* the errno (positive) with which a missing right is answered */
 	const char
 	    *rule; /* where the deciding rule stands: the deny rule if one decided, else the most
 		    * specific grant, or NULL where no rule speaks of the name. Borrowed. */
+	const char *ask_rule; /* where the rule stands that asks; NULL: none does */
 };
 
 /*
@@ -88,6 +98,7 @@ bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size
 struct sp_call_refusal {
 	int error;        /* positive errno */
 	const char *rule; /* borrowed */
+	bool ask;         /* only where the application does not let it be */
 };
 void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refusal *ret_refusal);
 

@@ -10,12 +10,20 @@
 #define ACCESS_FLAGS (AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
 #define ENTRY_RIGHTS (SP_RIGHT_WRITE | SP_RIGHT_CREATE | SP_RIGHT_DELETE)
 
+/* Nobody is asked for a call that opens nothing: the answer is what it would be if they said yes. */
+static int require_right(struct sp_request *request, const struct sp_walk *walk, uint32_t right)
+{
+	return walk->decision.ask & right ? 0 : sp_require(request, walk, right);
+}
+
 /* Writing to a directory is changing its entries. */
 static int require_write(struct sp_request *request, const struct sp_walk *walk)
 {
-	if (S_ISDIR(walk->status.stx_mode) && (walk->decision.rights & ENTRY_RIGHTS))
+	uint32_t rights = walk->decision.rights | walk->decision.ask;
+
+	if (S_ISDIR(walk->status.stx_mode) && (rights & ENTRY_RIGHTS))
 		return 0;
-	return sp_require(request, walk, SP_RIGHT_WRITE);
+	return require_right(request, walk, SP_RIGHT_WRITE);
 }
 
 static int require(struct sp_request *request, const struct sp_walk *walk)
@@ -24,12 +32,12 @@ static int require(struct sp_request *request, const struct sp_walk *walk)
 	int r = 0;
 
 	if (mode & R_OK)
-		r = sp_require(request, walk, SP_RIGHT_READ);
+		r = require_right(request, walk, SP_RIGHT_READ);
 	if (r == 0 && (mode & W_OK))
 		r = require_write(request, walk);
 	/* A directory is only searched. */
 	if (r == 0 && (mode & X_OK) && !S_ISDIR(walk->status.stx_mode))
-		r = sp_require(request, walk, SP_RIGHT_EXECUTE);
+		r = require_right(request, walk, SP_RIGHT_EXECUTE);
 	return r;
 }
 

@@ -59,6 +59,7 @@ static void act(struct sp_request *request)
 	request->answer->pipe = false;
 	request->answer->out_length = 0;
 	refusal->error = 0;
+	refusal->ask = 0;
 	refusal->name[0] = '\0';
 	refusal->rule = NULL;
 	refusal->detail = NULL;

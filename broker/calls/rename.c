@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
+#include "broker/answers.h"
 #include "broker/walker.h"
 #include "ipc/util.h"
 
@@ -48,6 +49,13 @@ static int require(struct sp_request *request, const struct sp_walk *from, const
 	return r < 0 ? r : sp_require(request, to, to->object >= 0 ? both : SP_RIGHT_CREATE);
 }
 
+/* What was answered about one name below is not said of the others. */
+static bool is_uniform_below(const struct sp_request *request, const struct sp_walk *walk)
+{
+	return sp_rules_uniform_below(request->rules, walk->name, walk->length) &&
+	       !sp_answers_below(request->caller->answers, walk->name, walk->length);
+}
+
 /* Nor may a right be gained below. */
 static int check_move(struct sp_request *request, const struct sp_walk *from,
 		      const struct sp_walk *to)
@@ -58,8 +66,7 @@ static int check_move(struct sp_request *request, const struct sp_walk *from,
 		return r;
 	if (!S_ISDIR(from->status.stx_mode))
 		return 0;
-	if (!sp_rules_uniform_below(request->rules, from->name, from->length) ||
-	    !sp_rules_uniform_below(request->rules, to->name, to->length))
+	if (!is_uniform_below(request, from) || !is_uniform_below(request, to))
 		return sp_refuse(request, to->name, &to->decision, EXDEV,
 				 "rules differ below a directory");
 	return 0;

@@ -107,6 +107,30 @@ struct sp_exit {
 	const char *cure;  /* SP_EXIT_FAILED: what to do about it, or NULL */
 };
 
+/*
+ * What the policy leaves to the application, by `ask`. Strings are valid during the callback, and
+ * escaped as those of a report.
+ */
+struct sp_question {
+	uint64_t id;      /* of this question in its sandbox; never used again */
+	const char *call; /* the system call that waits */
+	/* Rights on a name: what has been asked for, as the language writes it ("read, write"), and the
+	 * canonical name in the sandbox's view. NULL: about the call itself. */
+	const char *rights, *path;
+	const uint64_t
+	    *argument;    /* of the call itself: its six arguments, else NULL. What those point
+				     to may change until the kernel reads it. */
+	const char *rule; /* "file:line:column" of the rule that asks */
+	pid_t pid, tid;   /* as in a report */
+};
+
+enum sp_answer_kind {
+	SP_ANSWER_DENY = 0,
+	SP_ANSWER_ALLOW = 1,
+};
+
+typedef void sp_ask_fn(struct sp_sandbox *sandbox, const struct sp_question *question, void *data);
+typedef void sp_withdrawn_fn(struct sp_sandbox *sandbox, uint64_t question, void *data);
 typedef void sp_started_fn(struct sp_sandbox *sandbox, pid_t pid, void *data);
 typedef void sp_locked_fn(struct sp_sandbox *sandbox, void *data);
 typedef void sp_stopped_fn(struct sp_sandbox *sandbox, int signal, void *data);
@@ -165,6 +189,12 @@ struct sp_launch {
 	sp_report_fn *on_report;
 	sp_output_fn *
 	    on_output; /* given: stdout and stderr (streams 1 and 2) that are not passed are pipes */
+	/* Decides where the policy says `ask`, by sp_question_answer(), at once or later. Without it a
+	 * policy that asks is not launched: SP_EXIT_FAILED, layer "ask". */
+	sp_ask_fn *on_ask;
+	/* A question is over without an answer: its caller has ended, or its time is over. */
+	sp_withdrawn_fn *on_withdrawn;
+	int ask_ms; /* how long a question waits, then the answer is no; 0: default (60,000), -1: for ever */
 	sp_exit_fn *on_exit; /* last of all, once; no process of the sandbox is left */
 	void *data;
 };
@@ -196,6 +226,18 @@ int sp_sandbox_kill(struct sp_sandbox *sandbox);
  * Returns 0; -EINVAL (no signal's number); -ESRCH (it has ended); -EAGAIN (too many at once).
  */
 int sp_sandbox_signal(struct sp_sandbox *sandbox, int number);
+
+/*
+ * Answers a question, from its callback or later. The call goes on, or fails with EACCES (a name) or EPERM
+ * (the call itself). Others who wait for the same get the same answer; `remember`: so do all that ask for
+ * the same name and rights, or call, until the sandbox ends (1,024 names; an answer beyond is not
+ * remembered). That a name may be executed is remembered in any case.
+ * A sandbox has 16 calls that wait for answers, and a call puts four questions; what goes beyond is denied.
+ * Returns 0; -ENOENT: it is over, or there never was one; -ESRCH: the sandbox has ended; -EAGAIN: too many at
+ * once, the question is still open.
+ */
+int sp_question_answer(struct sp_sandbox *sandbox, uint64_t question, enum sp_answer_kind answer,
+		       bool remember);
 
 /* Kills if need be, and frees; no callback comes any more. Accepts NULL, returns NULL. May be called from its own
  * callbacks. A sandbox that has ended is still to be freed. */

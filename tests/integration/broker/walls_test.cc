@@ -306,19 +306,3 @@ TEST_F(BrokerTest, FailedDirectoryIsNamed)
 	EXPECT_EQ(box.status, ENOENT);
 	EXPECT_EQ(box.layer, "working directory");
 }
-
-/* Nobody is asked yet: such a policy must not run as if nothing had been granted, nor everything. */
-TEST_F(BrokerTest, APolicyThatAsksIsRefusedByName)
-{
-	for (const char *sections :
-	     {"files { ask read /etc/hostname }", "syscalls { ask socket }"}) {
-		Policy asking(make_policy(sections), sp_policy_unref);
-		Box box;
-
-		run(box, {"exit", "0"}, asking.get());
-		EXPECT_EQ(SP_EXIT_FAILED, box.cause) << sections;
-		EXPECT_EQ(EOPNOTSUPP, box.status);
-		EXPECT_EQ("ask", box.layer);
-		EXPECT_NE(std::string::npos, box.cure.find("not supported yet")) << box.cure;
-	}
-}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compiled filters, run instruction by instruction. */
+#include "policy/bpf.h"
 #include "support.h"
 
 #include <cerrno>
@@ -255,14 +256,53 @@ TEST_F(FilterTest, VerdictsOfTheKernel)
 	EXPECT_EQ(kTrap, lock(__NR_sync));
 	EXPECT_EQ(SECCOMP_RET_TRAP | 7u, floor.run(__NR_sync, {}));
 	EXPECT_EQ(SECCOMP_RET_TRAP | 0xffffu, floor.run(__NR_getpgrp, {}));
-	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_add_key, {}));
+	/* The porter runs the floor again to tell an asked call from a denied one. */
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS, floor.run(__NR_add_key, {}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_access, {}));
 	for (auto [nr, error] : {std::pair(__NR_sync, ENOSYS), std::pair(__NR_add_key, EPERM),
 				 std::pair(__NR_access, EPERM), std::pair(__NR_ptrace, 1234)}) {
 		ASSERT_TRUE(sp_rules_find_refusal(rules.get(), nr, &refusal)) << nr;
 		EXPECT_EQ(error, refusal.error) << nr;
 	}
 	EXPECT_FALSE(sp_rules_find_refusal(rules.get(), __NR_uname, &refusal));
-	EXPECT_TRUE(sp_rules_ask(rules.get()));
+	EXPECT_EQ(uint32_t(SP_ASKS_PORTER | SP_ASKS_KERNEL), sp_rules_asks(rules.get()));
+}
+
+/* The porter's own evaluation is the kernel's, for what may be asked about: nothing that the rules could
+ * not allow. */
+TEST_F(FilterTest, TheFloorOutsideOfTheKernel)
+{
+	Rules rules =
+	    rules_of("syscalls { ask socket(domain == 1), clone, kill(sig < 9), mmap, dup2\n"
+		     "deny kill(sig == 3); default deny as ENOSYS }\n"
+		     "limits { processes 4 }");
+	sock_fprog floor = sp_rules_floor(rules.get());
+	BpfSimulator simulator(floor);
+	const uint32_t asked = SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS;
+	auto evaluate = [&](uint32_t nr, const Arguments &arguments) {
+		seccomp_data data = {};
+
+		data.nr = static_cast<int>(nr);
+		data.arch = AUDIT_ARCH_X86_64;
+		std::copy(arguments.begin(), arguments.end(), data.args);
+		return sp_bpf_run(&floor, &data);
+	};
+
+	for (uint32_t nr = 0; nr < 600; nr++)
+		for (uint64_t value :
+		     {uint64_t(0), uint64_t(1), uint64_t(3), uint64_t(8), uint64_t(9), ~uint64_t(0),
+		      uint64_t(1) << 32, uint64_t(CLONE_NEWUSER), uint64_t(PROT_WRITE | PROT_EXEC)})
+			EXPECT_EQ(simulator.run(nr, {value, value, value, value, value, value}),
+				  evaluate(nr, {value, value, value, value, value, value}))
+			    << nr << " " << value;
+	EXPECT_EQ(asked, evaluate(__NR_socket, {1}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, evaluate(__NR_socket, {2}));
+	EXPECT_EQ(asked, evaluate(__NR_kill, {0, 2}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, evaluate(__NR_kill, {0, 3}));
+	EXPECT_EQ(asked, evaluate(__NR_clone, {SIGCHLD}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, evaluate(__NR_clone, {CLONE_NEWUSER | SIGCHLD}));
+	EXPECT_EQ(asked, evaluate(__NR_mmap, {0, 0, PROT_READ}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, evaluate(__NR_mmap, {0, 0, PROT_WRITE | PROT_EXEC}));
 }
 
 TEST_F(FilterTest, Defaults)

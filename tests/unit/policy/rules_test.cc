@@ -73,8 +73,8 @@ TEST_F(RulesTest, WhatTheApplicationDecidesOn)
 				     "policy b\nfiles { read, create /q; ask write, delete /q }\n")
 				   .get()));
 
-	EXPECT_TRUE(sp_rules_ask(rules.get()));
-	EXPECT_FALSE(sp_rules_ask(none.get()));
+	EXPECT_TRUE(sp_rules_asks(rules.get()));
+	EXPECT_FALSE(sp_rules_asks(none.get()));
 	EXPECT_EQ(SP_RIGHT_READ, rights(rules, "/q/x"));
 	EXPECT_EQ(uint32_t(SP_RIGHT_WRITE | SP_RIGHT_CREATE), decide(rules, "/q/x").ask);
 	EXPECT_EQ(0u, rights(rules, "/q/s/x"));

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tests of `ask` run as a sandboxee. Usage: ask-guest trap|notify WORD…: each WORD is an
+ * act, "read:/name", whose outcome is written as "read:/name = text" or "= -errno".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sallyport/sandboxee.h>
+
+#include "ipc/slots.h"
+
+static const char *current; /* the word in hand */
+
+/* One write a line: threads do not mix theirs. */
+static void say(const char *what, const char *outcome)
+{
+	char line[1024];
+	int length = snprintf(line, sizeof(line), "%s = %s\n", what, outcome);
+
+	if (write(STDOUT_FILENO, line, (size_t)length) != length)
+		_exit(3);
+}
+
+static void say_number(const char *what, long result)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%ld", result < 0 ? -(long)errno : result);
+	say(what, text);
+}
+
+static void open_and_say(const char *what, const char *path, int flags)
+{
+	char text[64] = "";
+	int fd = open(path, flags, 0600);
+	ssize_t n;
+
+	if (fd < 0) {
+		say_number(what, -1);
+		return;
+	}
+	n = flags == O_RDONLY ? read(fd, text, sizeof(text) - 1) : 0;
+	text[n < 0 ? 0 : n] = '\0';
+	(void)close(fd);
+	say(what, flags == O_RDONLY ? text : "0");
+}
+
+static void read_act(char *path)
+{
+	open_and_say(current, path, O_RDONLY);
+}
+
+static void write_act(char *path)
+{
+	open_and_say(current, path, O_WRONLY);
+}
+
+static void both_act(char *path)
+{
+	open_and_say(current, path, O_RDWR);
+}
+
+static void create_act(char *path)
+{
+	open_and_say(current, path, O_WRONLY | O_CREAT | O_EXCL);
+}
+
+static void stat_act(char *path)
+{
+	struct stat status;
+
+	say_number(current, stat(path, &status));
+}
+
+static void access_act(char *path)
+{
+	say_number(current, access(path, R_OK));
+}
+
+static void mkdir_act(char *path)
+{
+	say_number(current, mkdir(path, 0700));
+}
+
+static void unlink_act(char *path)
+{
+	say_number(current, unlink(path));
+}
+
+static void rename_act(char *path)
+{
+	char *to = strchr(path, ':');
+
+	*to++ = '\0';
+	say_number("rename", rename(path, to));
+}
+
+static void socket_act(char *domain)
+{
+	int fd = socket(atoi(domain), SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	say_number(current, fd < 0 ? fd : 0);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+static void *read_thread(void *path)
+{
+	open_and_say(path, path, O_RDONLY);
+	return NULL;
+}
+
+/* "crowd:N:/name": N threads, each reading /name0, /name1, …; "same:N:/name": all the same one. */
+static void crowd(char *words, int same)
+{
+	enum { MOST = 64 };
+	static char path[MOST][256];
+	pthread_t thread[MOST];
+	char *name;
+	int count = (int)strtol(words, &name, 10);
+
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(path[i], sizeof(path[i]), same ? "%s" : "%s%d", name + 1, i);
+		if (pthread_create(&thread[i], NULL, read_thread, path[i]))
+			_exit(3);
+	}
+	for (int i = 0; i < count; i++)
+		(void)pthread_join(thread[i], NULL);
+	say("crowd", "0");
+}
+
+static void crowd_act(char *words)
+{
+	crowd(words, 0);
+}
+
+static void same_act(char *words)
+{
+	crowd(words, 1);
+}
+
+/* "beside:/asked:/granted": one thread waits for an answer while another one works. */
+static void beside_act(char *words)
+{
+	char *granted = strchr(words, ':');
+	struct stat status;
+	pthread_t thread;
+
+	*granted++ = '\0';
+	if (pthread_create(&thread, NULL, read_thread, words))
+		_exit(3);
+	for (int i = 0; i < 100; i++)
+		if (stat(granted, &status) < 0)
+			_exit(3);
+	say("beside", "0");
+	(void)pthread_join(thread, NULL);
+}
+
+/* What the runtime shares with the porter. */
+static struct sp_slots *find_slots(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	struct sp_slots *slots = NULL;
+
+	while (maps && !slots && fgets(line, sizeof(line), maps))
+		if (strstr(line, " rw-s ") && strstr(line, "memfd:"))
+			slots = (struct sp_slots *)strtoul(line, NULL, 16);
+	if (maps)
+		(void)fclose(maps);
+	return slots;
+}
+
+/* "repost:/asked:/granted": the slot of a call that waits is posted once more. */
+static void repost_act(char *words)
+{
+	struct sp_slots *slots = find_slots();
+	char *granted = strchr(words, ':');
+	struct stat status;
+	pthread_t thread;
+	unsigned index = 0;
+
+	*granted++ = '\0';
+	if (!slots || pthread_create(&thread, NULL, read_thread, words))
+		_exit(3);
+	while (atomic_load(&slots->slot[index].state) != SP_SLOT_SERVING) {
+		index = (index + 1) % SP_SLOT_COUNT;
+		(void)sched_yield();
+	}
+	atomic_store(&slots->slot[index].state, SP_SLOT_REQUEST);
+	atomic_fetch_or(&slots->pending, 1u << index);
+	(void)stat(granted, &status); /* somebody rings */
+	say("repost", "0");
+	(void)pthread_join(thread, NULL);
+}
+
+/* SIGUSR1 is blocked from the start. */
+static void await_act(char *unused)
+{
+	sigset_t set;
+	int number;
+
+	(void)unused;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigwait(&set, &number);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	if (write(STDOUT_FILENO, "handled\n", 8) != 8)
+		_exit(3);
+}
+
+static void signalled(const char *path, int flags)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+
+	(void)sigaction(SIGUSR2, &action, NULL);
+	open_and_say(current, path, O_RDONLY);
+}
+
+static void interrupted_act(char *path)
+{
+	signalled(path, 0);
+}
+
+static void restarted_act(char *path)
+{
+	signalled(path, SA_RESTART);
+}
+
+/* A child asks, and is killed at the signal that says so. */
+static void child_act(char *path)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		open_and_say("child", path, O_RDONLY);
+		_exit(0);
+	}
+	await_act(NULL);
+	(void)kill(child, SIGKILL);
+	(void)waitpid(child, NULL, 0);
+	say("killed", "0");
+}
+
+static void execute_act(char *path)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		(void)execl(path, path, (char *)NULL);
+		_exit(errno);
+	}
+	(void)waitpid(child, &status, 0);
+	say_number(current, WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status));
+}
+
+static const struct {
+	const char *name;
+	void (*act)(char *words);
+} acts[] = {
+    {"read", read_act},           {"write", write_act},   {"both", both_act},
+    {"create", create_act},       {"stat", stat_act},     {"access", access_act},
+    {"mkdir", mkdir_act},         {"unlink", unlink_act}, {"rename", rename_act},
+    {"socket", socket_act},       {"crowd", crowd_act},   {"same", same_act},
+    {"beside", beside_act},       {"child", child_act},   {"execute", execute_act},
+    {"await", await_act},         {"repost", repost_act}, {"interrupted", interrupted_act},
+    {"restarted", restarted_act},
+};
+
+static void perform(char *word)
+{
+	char name[64];
+	char *words = strchr(word, ':');
+
+	current = word;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)(words - word), word);
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+		if (strcmp(name, acts[i].name) == 0) {
+			acts[i].act(words + 1);
+			return;
+		}
+	_exit(4);
+}
+
+int main(int argc, char **argv)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	if (argc < 2 || (strcmp(argv[1], "trap") == 0 && sp_sandboxee_enter() < 0))
+		return 2;
+	for (int i = 2; i < argc; i++)
+		perform(argv[i]);
+	return 0;
+}
