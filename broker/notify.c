@@ -21,7 +21,6 @@
 #include "ipc/marshal.h"
 #include "ipc/runtime.h"
 #include "ipc/util.h"
-#include "policy/bpf.h"
 
 /* Calls served before the event loop gets its turn again. */
 #define SLICE_CALLS 64u
@@ -467,10 +466,7 @@ static int read_request(struct sp_notify *notify)
 /* Whether the floor leaves this call to the application: the kernel does not pass on what it returned. */
 static bool is_asked(const struct sp_porter *porter)
 {
-	struct sock_fprog floor = sp_rules_floor(porter->rules);
-
-	return sp_bpf_run(&floor, &porter->notify->request.data) ==
-	       (SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS);
+	return sp_rules_floor_asks(porter->rules, &porter->notify->request.data);
 }
 
 /* True: the call waits for the answer, or has been let through. What its arguments point to may
@@ -513,18 +509,30 @@ static void report_unread(struct sp_porter *porter, int error)
 				      "the program hides what it asks for from its broker");
 }
 
-/* Whatever it is, the kernel does it. */
+static bool enter_phase(struct sp_porter *porter)
+{
+	const struct sp_notify *notify = porter->notify;
+
+	if (!sp_porter_enter_phase(porter, (int)(uint32_t)notify->call.nr, notify->call.argument))
+		return false;
+	send(porter->listener, notify->request.id, porter->answer.result, 0);
+	return true;
+}
+
+/* Whatever it is, the kernel does it, but for what it does not know. */
 static void serve_permissively(struct sp_porter *porter)
 {
 	struct seccomp_notif *request = &porter->notify->request;
 	const struct sp_memory memory = {read_memory, read_string, request};
-	const struct sp_call_info *info =
-	    request->data.arch == SP_AUDIT_ARCH ? sp_call_find(request->data.nr) : NULL;
+	bool native = request->data.arch == SP_AUDIT_ARCH;
+	const struct sp_call_info *info = native ? sp_call_find(request->data.nr) : NULL;
 	struct sp_call call;
-	int r = info ? read_request(porter->notify) : -ENOSYS;
+	int r = native ? read_request(porter->notify) : -ENOSYS;
 
+	if (r == 0 && enter_phase(porter))
+		return;
 	if (r == 0)
-		r = read_call(porter, info, &call);
+		r = info ? read_call(porter, info, &call) : -ENOSYS;
 	if (!still_waits(porter->listener, request->id))
 		return;
 	porter->seen = &request->data;
@@ -565,6 +573,8 @@ static void serve_request(struct sp_porter *porter)
 		serve_call(porter, info);
 		return;
 	}
+	if (enter_phase(porter))
+		return;
 	/* What a runtime forwards the kernel can't make in its place. */
 	if (porter->questions && is_asked(porter) && ask_for_call(porter))
 		return;

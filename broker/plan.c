@@ -12,6 +12,7 @@
 
 #include "broker/internal.h"
 #include "ipc/decode.h"
+#include "ipc/sealed.h"
 #include "ipc/util.h"
 #include "policy/compile.h"
 #include "policy/filter.h"
@@ -76,27 +77,10 @@ static int check(const struct sp_launch *launch)
 	return 0;
 }
 
-static int write_all(int file, const uint8_t *bytes, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(file, bytes, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 static int store(const ProtobufCMessage *message, int *ret_memory)
 {
-	_cleanup_close_ int memory = -1;
 	_cleanup_free_ uint8_t *packed = NULL;
 	size_t length = protobuf_c_message_get_packed_size(message);
-	int r;
 
 	if (length > SP_PLAN_MAX)
 		return -E2BIG;
@@ -104,17 +88,7 @@ static int store(const ProtobufCMessage *message, int *ret_memory)
 	if (!packed)
 		return -ENOMEM;
 	(void)protobuf_c_message_pack(message, packed);
-	memory = memfd_create("sallyport-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memory < 0)
-		return -errno;
-	r = write_all(memory, packed, length);
-	if (r < 0)
-		return r;
-	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) <
-	    0)
-		return -errno;
-	*ret_memory = TAKE_FD(memory);
-	return 0;
+	return sp_sealed_make("sallyport-plan", packed, length, ret_memory);
 }
 
 static int add_vectors(const struct sp_launch *launch, Sallyport__Wire__LaunchPlan *plan)

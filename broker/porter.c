@@ -24,6 +24,7 @@
 #include "broker/ring.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
+#include "ipc/sealed.h"
 #include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
 
@@ -250,6 +251,9 @@ static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t l
 	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_SIGNAL:
 		deliver(porter, (int)request->signal);
 		return 0;
+	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_PHASE:
+		(void)sp_rules_enter(porter->rules, request->phase);
+		return 0;
 	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_ANSWER:
 		sp_questions_answer(porter, request->answer);
 		return 0;
@@ -417,6 +421,20 @@ static int add_front(struct sp_porter *porter, struct sp_ring_ends *ring)
 	return sp_ring_new_take(porter, ring, porter->sandboxee_pid, porter->inner_pid);
 }
 
+/* Before we are confined: for those who will load them. */
+static int make_phase_files(struct sp_porter *porter)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sp_rules_phase_count(porter->rules) && r == 0; i++) {
+		struct sock_fprog filter = sp_rules_phase(porter->rules, i).filter;
+
+		r = sp_sealed_make("sallyport-phase", filter.filter,
+				   filter.len * sizeof(*filter.filter), &porter->phase_files[i]);
+	}
+	return r;
+}
+
 static int prepare(struct sp_porter *porter, struct sp_porter_setup *setup)
 {
 	int r = watch_children(porter);
@@ -429,6 +447,8 @@ static int prepare(struct sp_porter *porter, struct sp_porter_setup *setup)
 		r = make_base(porter);
 	if (r == 0 && setup->asks)
 		r = sp_questions_new(porter, setup->ask_ms);
+	if (r == 0)
+		r = make_phase_files(porter);
 	if (r == 0)
 		r = add_front(porter, &setup->ring);
 	if (r == 0)
@@ -456,6 +476,8 @@ int sp_porter_prepare_take(struct sp_porter_setup *setup, struct sp_porter **ret
 	porter->children = -1;
 	porter->view = setup->view;
 	porter->rules = TAKE_POINTER(setup->rules);
+	for (size_t i = 0; i < SP_PHASES_MAX; i++)
+		porter->phase_files[i] = -1;
 	porter->sandboxee_pid = setup->sandboxee_pid;
 	porter->inner_pid = setup->inner_pid;
 	porter->permissive = setup->permissive;
@@ -515,6 +537,8 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 		event_base_free(porter->base);
 	close_descriptor(&porter->control);
 	close_descriptor(&porter->landlock);
+	for (size_t i = 0; i < SP_PHASES_MAX; i++)
+		close_descriptor(&porter->phase_files[i]);
 	close_descriptor(&porter->listener);
 	close_descriptor(&porter->runtime);
 	sp_notify_free(porter->notify);

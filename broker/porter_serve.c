@@ -18,6 +18,7 @@
 #include "ipc/arch.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
 
@@ -189,6 +190,17 @@ bool sp_porter_leave(struct sp_porter *porter, const struct sp_waiter *waiter)
 	return r == 0;
 }
 
+/* It only narrows: whoever asks, of all that run in the sandbox, may. */
+bool sp_porter_enter_phase(struct sp_porter *porter, int nr, const uint64_t *argument)
+{
+	if (nr != __NR_seccomp || (uint32_t)argument[0] != SP_PHASE_OPERATION ||
+	    sp_rules_phase_count(porter->rules) == 0)
+		return false;
+	reset_answer(porter);
+	porter->answer.result = sp_rules_enter(porter->rules, argument[1]);
+	return true;
+}
+
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction)
 {
 	struct sp_call_refusal refusal;
@@ -254,6 +266,12 @@ static void drop(struct sp_porter *porter)
 	sp_work_close(&porter->work);
 }
 
+static void serve_refused(struct sp_porter *porter, const struct sp_request *request)
+{
+	if (!sp_porter_enter_phase(porter, request->refusal.nr, request->refusal.argument))
+		sp_porter_refuse(porter, request->refusal.nr, request->refusal.instruction);
+}
+
 /* What stands in porter->request. */
 static void serve_request(struct sp_ring *ring, uint32_t index, size_t length)
 {
@@ -280,7 +298,7 @@ static void serve_request(struct sp_ring *ring, uint32_t index, size_t length)
 					    .request = porter->request,
 					    .length = length};
 	if (request.refused) {
-		sp_porter_refuse(porter, request.refusal.nr, request.refusal.instruction);
+		serve_refused(porter, &request);
 	} else if (!sp_porter_brokers(porter, request.call.info)) {
 		sp_porter_refuse(porter, request.call.info->nr, 0);
 	} else {

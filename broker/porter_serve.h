@@ -77,6 +77,7 @@ struct sp_porter {
 	struct sp_questions *questions;  /* owned; NULL: the application is not asked */
 	struct sp_judgement *judgement;  /* owned; NULL: not permissive */
 	const struct seccomp_data *seen; /* permissive: the call in hand, else NULL */
+	int phase_files[SP_PHASES_MAX];  /* owned: memfds of their filters; -1: none */
 };
 
 enum sp_serve_result {
@@ -111,6 +112,9 @@ void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
 
 /* Whether the call is brokered under this policy: connect is where it names sockets. */
 bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info);
+
+/* A system call that enters a phase of the policy, if it is one: its answer. */
+bool sp_porter_enter_phase(struct sp_porter *porter, int nr, const uint64_t *argument);
 
 /* The answer to a system call that is not brokered and that the policy refuses, reported. */
 void sp_porter_refuse(struct sp_porter *porter, int nr, uint64_t instruction);

@@ -102,7 +102,8 @@ static int send_filter(struct sp_ring *ring, uint32_t error)
 		welcome.filter.data = (uint8_t *)filter.filter;
 		welcome.filter.len = filter.len * sizeof(struct sock_filter);
 		welcome.has_descriptors = 1;
-		welcome.descriptors = porter->landlock >= 0 ? 2 : 1;
+		welcome.descriptors =
+		    (porter->landlock >= 0 ? 2 : 1) + (uint32_t)sp_rules_phase_count(porter->rules);
 	}
 	return sp_channel_send_message(ring->ends.channel, &welcome.base, -1);
 }
@@ -119,6 +120,24 @@ static int send_parcels(struct sp_ring *ring)
 	return r;
 }
 
+/* For who locks itself: what it may load later. */
+static int send_phases(struct sp_ring *ring)
+{
+	const struct sp_porter *porter = ring->porter;
+	int r = 0;
+
+	for (size_t i = 0; i < sp_rules_phase_count(porter->rules) && r == 0; i++) {
+		Sallyport__Wire__Parcel parcel = SALLYPORT__WIRE__PARCEL__INIT;
+
+		parcel.purpose = SALLYPORT__WIRE__PARCEL__PURPOSE__PHASE;
+		parcel.has_phase = 1;
+		parcel.phase = sp_rules_phase(porter->rules, i).id;
+		r = sp_channel_send_message(ring->ends.channel, &parcel.base,
+					    porter->phase_files[i]);
+	}
+	return r;
+}
+
 int sp_ring_welcome(struct sp_ring *ring, bool filter)
 {
 	struct sp_porter *porter = ring->porter;
@@ -127,6 +146,8 @@ int sp_ring_welcome(struct sp_ring *ring, bool filter)
 	ring->greeted = true;
 	if (r == 0)
 		r = send_parcels(ring);
+	if (r == 0 && filter)
+		r = send_phases(ring);
 	if (r == 0 && filter && ring->outer_pid == porter->sandboxee_pid)
 		sp_porter_report_locked(porter);
 	return r;

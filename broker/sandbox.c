@@ -19,9 +19,12 @@
 #include "broker/internal.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
+#include "policy/compile.h"
 #include "policy/filter.h"
 #include "policy/model.h"
+#include "policy/rules.h"
 
 /* Per wake-up: the application's other events have their turn. */
 #define EVENTS_PER_WAKE 16
@@ -55,6 +58,8 @@ struct sp_sandbox {
 	sp_exit_fn *on_exit;
 	void *data;
 	struct open_questions questions;
+	uint64_t phases[SP_PHASES_MAX]; /* of its policy, by id */
+	size_t phase_count;
 
 	struct source control, porter, init, output[STREAMS];
 	struct event *end_event; /* on_exit comes from the loop, never from within a call */
@@ -179,6 +184,18 @@ int sp_sandbox_signal(struct sp_sandbox *sandbox, int number)
 	request.what_case = SALLYPORT__WIRE__BROKER_REQUEST__WHAT_SIGNAL;
 	request.signal = (uint32_t)number;
 	return send_request(sandbox, &request);
+}
+
+int sp_sandbox_phase(struct sp_sandbox *sandbox, const char *name)
+{
+	Sallyport__Wire__BrokerRequest request = SALLYPORT__WIRE__BROKER_REQUEST__INIT;
+
+	request.what_case = SALLYPORT__WIRE__BROKER_REQUEST__WHAT_PHASE;
+	request.phase = sp_phase_id(name);
+	for (size_t i = 0; i < sandbox->phase_count; i++)
+		if (sandbox->phases[i] == request.phase)
+			return send_request(sandbox, &request);
+	return -ENOENT;
 }
 
 static bool is_open(const struct open_questions *questions, uint64_t id)
@@ -822,6 +839,7 @@ static struct sp_sandbox *sandbox_new(struct sp_broker *broker, const struct sp_
 	sandbox->on_withdrawn = launch->on_withdrawn;
 	sandbox->on_exit = launch->on_exit;
 	sandbox->data = launch->data;
+	sandbox->phase_count = sp_policy_phase_ids(launch->policy, sandbox->phases);
 	TAILQ_INSERT_TAIL(&broker->sandboxes, sandbox, entry);
 	sandbox->end_event = event_new(broker->base, -1, 0, deliver_end, sandbox);
 	return sandbox;
@@ -856,8 +874,8 @@ int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch,
 	struct sp_sandbox *sandbox;
 	int r;
 
-	if (!broker || !launch || !ret_sandbox || (launch->pass_count && !launch->pass) ||
-	    launch->pass_count > PASS_NUMBER_MAX + 1)
+	if (!broker || !launch || !launch->policy || !ret_sandbox ||
+	    (launch->pass_count && !launch->pass) || launch->pass_count > PASS_NUMBER_MAX + 1)
 		return -EINVAL;
 	sandbox = sandbox_new(broker, launch);
 	if (!sandbox)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Grows with every change of the messages, the table or the slots. Both ends are of one release. */
-#define SP_PROTOCOL_VERSION 3u
+#define SP_PROTOCOL_VERSION 4u
 
 /* Descriptors of a sandboxee that its program neither sees closed nor can replace. High, so that
  * lowest-free allocation and sweeps of small numbers miss them. */
@@ -54,5 +54,19 @@ struct sp_forwarded {
 	(CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |                   \
 	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 #define SP_WORKER_SIGNAL SIGURG
+
+/* seccomp(2) with this operation, which the kernel will not have, and the id of a phase: the calling
+ * sandboxee enters that phase of its policy. Always intercepted where a policy has phases. */
+#define SP_PHASE_OPERATION 0x53505048u
+
+/* FNV-1a of its name. */
+static inline uint64_t sp_phase_id(const char *name)
+{
+	uint64_t id = UINT64_C(14695981039346656037);
+
+	for (; *name; name++)
+		id = (id ^ (unsigned char)*name) * UINT64_C(1099511628211);
+	return id;
+}
 
 #endif

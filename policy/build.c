@@ -267,11 +267,14 @@ SP_EXPORT int sp_policy_include(struct sp_policy *policy, const struct sp_policy
 		r = sp_model_add_filter(policy, &other->extras[i]);
 	for (size_t i = 0; i < other->within_count && r == 0; i++)
 		r = sp_model_bound_take(policy, sp_policy_ref(other->within[i]));
+	for (size_t i = 0; i < other->phase_count && r == 0; i++)
+		r = sp_model_phase_take(policy, other->phases[i].name,
+					sp_policy_ref(other->phases[i].policy));
 	return r;
 }
 
-/* A copy, since what changes in a bound after it has been compiled into filters would not be seen. */
-SP_EXPORT int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound)
+/* What changes in a bound after it has been compiled into filters would not be seen. */
+static int copy_bound(const struct sp_policy *bound, struct sp_policy **ret_copy)
 {
 	struct sp_policy *copy;
 	int r = sp_policy_new(bound->name, &copy);
@@ -279,10 +282,32 @@ SP_EXPORT int sp_policy_within(struct sp_policy *policy, const struct sp_policy 
 	if (r < 0)
 		return r;
 	r = sp_policy_include(copy, bound);
-	if (r < 0) {
+	if (r < 0)
 		sp_policy_unref(copy);
+	else
+		*ret_copy = copy;
+	return r;
+}
+
+SP_EXPORT int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound)
+{
+	struct sp_policy *copy;
+	int r = copy_bound(bound, &copy);
+
+	if (r < 0)
 		return r;
-	}
 	sp_model_forget_compiled(policy);
 	return sp_model_bound_take(policy, copy);
+}
+
+SP_EXPORT int sp_policy_phase(struct sp_policy *policy, const char *name,
+			      const struct sp_policy *bound)
+{
+	struct sp_policy *copy;
+	int r = sp_valid_name(name) ? copy_bound(bound, &copy) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	sp_model_forget_compiled(policy);
+	return sp_model_phase_take(policy, name, copy);
 }

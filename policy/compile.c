@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 #include "policy/compiled.pb-c.h"
 #include "policy/filter.h"
@@ -238,19 +239,44 @@ static int add_kernel_names(struct paths *paths, const struct sp_policy *policy)
 	return r;
 }
 
-static int add_bound(Message *message, const struct sp_policy *policy)
+typedef Sallyport__Policy__Bound Bound;
+
+static int add_bound(Bound **list, size_t *count, const struct sp_policy *policy)
 {
-	Sallyport__Policy__Bound *bound = malloc(sizeof(*bound));
+	Bound *bound = malloc(sizeof(*bound));
 	struct paths paths = {0};
 	int r;
 
 	if (!bound)
 		return -ENOMEM;
 	sallyport__policy__bound__init(bound);
-	message->bound[message->n_bound++] = bound;
+	list[(*count)++] = bound;
 	r = add_paths(&paths, policy);
 	bound->path = paths.list;
 	bound->n_path = paths.count;
+	return r;
+}
+
+static void clear_bounds(Bound **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		clear_paths(list[i]->path, list[i]->n_path);
+		free(list[i]);
+	}
+	free(list);
+}
+
+/* On failure too, what there is, is in the list. */
+static int add_bounds(Bound ***ret_list, size_t *ret_count, const struct sp_policy *const *layers,
+		      size_t count)
+{
+	int r = 0;
+
+	*ret_list = calloc(SP_LAYERS_MAX, sizeof(**ret_list));
+	if (!*ret_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add_bound(*ret_list, ret_count, layers[i]);
 	return r;
 }
 
@@ -263,12 +289,7 @@ static int add_all_paths(Message *message, const struct sp_policy *const *layers
 		r = add_kernel_names(&paths, layers[0]);
 	message->path = paths.list;
 	message->n_path = paths.count;
-	message->bound = calloc(count, sizeof(*message->bound));
-	if (!message->bound)
-		return -ENOMEM;
-	for (size_t i = 1; i < count && r == 0; i++)
-		r = add_bound(message, layers[i]);
-	return r;
+	return r < 0 ? r : add_bounds(&message->bound, &message->n_bound, layers + 1, count - 1);
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
@@ -413,14 +434,18 @@ static struct refusal refusal_of(const struct sp_call_rule *rule)
 /* How a call fails once the filter has refused it; without a source the policy's default says it. */
 static struct refusal find_refusal(const struct sp_policy *const *layers, size_t count, int nr)
 {
+	const struct sp_call_rule *found = NULL;
 	const char *fixed;
 
-	for (size_t i = 0; i < count; i++) {
+	/* The first that refuses; nobody is asked for what a bound denies. */
+	for (size_t i = 0; i < count && (!found || found->action == SP_ACTION_ASK); i++) {
 		const struct sp_call_rule *rule = find_denial(layers[i], nr);
 
-		if (rule)
-			return refusal_of(rule);
+		if (rule && (!found || rule->action != SP_ACTION_ASK))
+			found = rule;
 	}
+	if (found)
+		return refusal_of(found);
 	fixed = fixed_source(layers, count, nr);
 	if (fixed)
 		return (struct refusal){.error = EPERM, .source = fixed};
@@ -432,11 +457,10 @@ static struct refusal find_refusal(const struct sp_policy *const *layers, size_t
 	return (struct refusal){0};
 }
 
-static int find_refusals(struct sp_policy *policy)
+/* Kept by `policy`, which is one of the layers. */
+static int find_refusals(struct sp_policy *policy, const struct sp_policy *const *layers,
+			 size_t count)
 {
-	const struct sp_policy *layers[SP_LAYERS_MAX];
-	size_t count = sp_model_layers(policy, layers);
-
 	if (policy->refusals)
 		return 0;
 	policy->refusals = calloc(SP_NUMBERS, sizeof(*policy->refusals));
@@ -455,9 +479,11 @@ static int find_refusals(struct sp_policy *policy)
 	return 0;
 }
 
-static int add_call(Message *message, const struct sp_call_refusal_row *refusal)
+typedef Sallyport__Policy__CallRule CallRule;
+
+static int add_call(CallRule **list, size_t *count, const struct sp_call_refusal_row *refusal)
 {
-	Sallyport__Policy__CallRule *row = malloc(sizeof(*row));
+	CallRule *row = malloc(sizeof(*row));
 
 	if (!row)
 		return -ENOMEM;
@@ -466,21 +492,29 @@ static int add_call(Message *message, const struct sp_call_refusal_row *refusal)
 	row->error = (uint32_t)refusal->error;
 	row->source = bytes_of(refusal->source);
 	row->has_ask = row->ask = refusal->ask;
-	message->call[message->n_call++] = row;
+	list[(*count)++] = row;
 	return 0;
 }
 
-static int add_calls(Message *message, struct sp_policy *policy)
+static void clear_calls(CallRule **list, size_t count)
 {
-	int r = find_refusals(policy);
+	for (size_t i = 0; i < count; i++)
+		free(list[i]);
+	free(list);
+}
+
+static int add_calls(CallRule ***ret_list, size_t *ret_count, struct sp_policy *policy,
+		     const struct sp_policy *const *layers, size_t count)
+{
+	int r = find_refusals(policy, layers, count);
 
 	if (r < 0)
 		return r;
-	message->call = calloc(SP_NUMBERS, sizeof(*message->call));
-	if (!message->call)
+	*ret_list = calloc(SP_NUMBERS, sizeof(**ret_list));
+	if (!*ret_list)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->refusal_count && r == 0; i++)
-		r = add_call(message, &policy->refusals[i]);
+		r = add_call(*ret_list, ret_count, &policy->refusals[i]);
 	return r;
 }
 
@@ -547,41 +581,104 @@ static void fill_settings(Message *message, const struct sp_policy *policy)
 	message->default_source = bytes_of(otherwise.source);
 }
 
+/* ---- phases ---- */
+
+typedef Sallyport__Policy__Phase Phase;
+
+static void clear_phases(Message *message)
+{
+	for (size_t i = 0; i < message->n_phase; i++) {
+		clear_bounds(message->phase[i]->bound, message->phase[i]->n_bound);
+		clear_calls(message->phase[i]->call, message->phase[i]->n_call);
+		free(message->phase[i]);
+	}
+	free(message->phase);
+}
+
+static int fill_program(struct sp_policy *policy, enum sp_program_kind kind,
+			int (*compile)(const struct sp_policy *policy,
+				       struct sp_program *ret_program),
+			ProtobufCBinaryData *ret_field)
+{
+	struct sp_program *program = &policy->programs[kind];
+	int r = program->bytes ? 0 : compile(policy, program);
+
+	if (r == 0)
+		*ret_field = (ProtobufCBinaryData){program->length, program->bytes};
+	return r;
+}
+
+/* How calls fail is said by the whole, of which the phase's is the later part. */
+static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_policy *policy)
+{
+	const struct sp_policy *layers[2 * SP_LAYERS_MAX];
+	size_t before = sp_model_layers(whole, layers);
+	size_t count = sp_model_layers(policy, layers + before);
+	int r = add_bounds(&phase->bound, &phase->n_bound, layers + before, count);
+
+	if (r == 0)
+		r = add_calls(&phase->call, &phase->n_call, policy, layers, before + count);
+	if (r == 0)
+		r = fill_program(policy, SP_PROGRAM_PHASE, sp_filter_compile_phase, &phase->filter);
+	if (r == 0)
+		r = fill_program(policy, SP_PROGRAM_PHASE_FLOOR, sp_filter_compile_phase_floor,
+				 &phase->floor);
+	return r;
+}
+
+static int add_phases(Message *message, struct sp_policy *policy)
+{
+	int r = 0;
+
+	message->phase = calloc(policy->phase_count + 1, sizeof(*message->phase));
+	if (!message->phase)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->phase_count && r == 0; i++) {
+		Phase *phase = malloc(sizeof(*phase));
+
+		if (!phase)
+			return -ENOMEM;
+		sallyport__policy__phase__init(phase);
+		message->phase[message->n_phase++] = phase;
+		phase->name = bytes_of(policy->phases[i].name);
+		r = fill_phase(phase, policy, policy->phases[i].policy);
+	}
+	return r;
+}
+
+size_t sp_policy_phase_ids(const struct sp_policy *policy, uint64_t *ret_ids)
+{
+	for (size_t i = 0; i < policy->phase_count; i++)
+		ret_ids[i] = sp_phase_id(policy->phases[i].name);
+	return policy->phase_count;
+}
+
 static void clear(Message *message)
 {
 	clear_paths(message->path, message->n_path);
-	for (size_t i = 0; i < message->n_bound; i++) {
-		clear_paths(message->bound[i]->path, message->bound[i]->n_path);
-		free(message->bound[i]);
-	}
-	free(message->bound);
-	for (size_t i = 0; i < message->n_call; i++)
-		free(message->call[i]);
-	free(message->call);
+	clear_bounds(message->bound, message->n_bound);
+	clear_calls(message->call, message->n_call);
+	clear_phases(message);
 	free(message->extra_filter);
 }
 
 static int fill_filters(Message *message, struct sp_policy *policy)
 {
 	const struct {
+		enum sp_program_kind kind;
 		int (*compile)(const struct sp_policy *policy, struct sp_program *ret_program);
 		ProtobufCBinaryData *field;
-	} filters[SP_PROGRAM_COUNT] = {
-	    [SP_PROGRAM_SANDBOXEE] = {sp_filter_compile, &message->filter},
-	    [SP_PROGRAM_FLOOR] = {sp_filter_compile_floor, &message->floor},
-	    [SP_PROGRAM_PORTER] = {sp_filter_compile_porter, &message->porter_filter},
-	    [SP_PROGRAM_LISTENER] = {sp_filter_compile_listener, &message->listener_filter},
+	} filters[] = {
+	    {SP_PROGRAM_SANDBOXEE, sp_filter_compile, &message->filter},
+	    {SP_PROGRAM_FLOOR, sp_filter_compile_floor, &message->floor},
+	    {SP_PROGRAM_PORTER, sp_filter_compile_porter, &message->porter_filter},
+	    {SP_PROGRAM_LISTENER, sp_filter_compile_listener, &message->listener_filter},
 	};
+	int r = 0;
 
-	for (size_t i = 0; i < SP_PROGRAM_COUNT; i++) {
-		struct sp_program *program = &policy->programs[i];
-		int r = program->bytes ? 0 : filters[i].compile(policy, program);
-
-		if (r < 0)
-			return r;
-		*filters[i].field = (ProtobufCBinaryData){program->length, program->bytes};
-	}
-	return 0;
+	for (size_t i = 0; i < SP_ELEMENTS(filters) && r == 0; i++)
+		r = fill_program(policy, filters[i].kind, filters[i].compile, filters[i].field);
+	return r;
 }
 
 /* Those of every layer: each of them only takes away. */
@@ -623,7 +720,9 @@ int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret
 	message.limits = &limits;
 	r = add_all_paths(&message, layers, count);
 	if (r == 0)
-		r = add_calls(&message, policy);
+		r = add_calls(&message.call, &message.n_call, policy, layers, count);
+	if (r == 0)
+		r = add_phases(&message, policy);
 	if (r == 0)
 		r = add_extras(&message, layers, count);
 	if (r == 0)

@@ -27,6 +27,9 @@ int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret
  */
 char *sp_resolve_name(const char *path, bool follow);
 
+/* The ids of its phases, at most SP_PHASES_MAX. Returns how many. */
+size_t sp_policy_phase_ids(const struct sp_policy *policy, uint64_t *ret_ids);
+
 #ifdef __cplusplus
 }
 #endif

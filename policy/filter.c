@@ -63,6 +63,14 @@ struct row {
 #define LONG_MASKED(a, mask, value) SP_TEST_MASKED, a, true, mask, value
 #define MARKED(a) LONG_IS(a, SP_RUNTIME_MARK)
 #define HALF_MARKED LONG_MASKED(0, 0xffffffffull << 32, (uint64_t)SP_RUNTIME_MARK << 32)
+/* seccomp(2) with these is intercepted, to enter a phase; and let through, to load the filter of one. A
+ * process may always narrow itself. */
+#define ENTERS_PHASE USED(INT_IS(0, SP_PHASE_OPERATION))
+#define ADDS_FILTER                                                                                \
+	USED(INT_IS(0, SECCOMP_SET_MODE_FILTER)), USED(INT_IS(1, SECCOMP_FILTER_FLAG_TSYNC))
+static const struct row entering[] = {{__NR_seccomp, {ENTERS_PHASE}}};
+static const struct row narrowing[] = {{__NR_seccomp, {ADDS_FILTER}}};
+
 /* The reserved descriptors: two neighbours that differ in their lowest bit. */
 #define RESERVED(a) INT_MASKED(a, 0xfffffffeu, SP_RESERVED_FIRST)
 _Static_assert(SP_RESERVED_FIRST % 2 == 0 && SP_RESERVED_LAST == SP_RESERVED_FIRST + 1,
@@ -214,6 +222,7 @@ enum purpose {
 struct compilation {
 	const struct sp_policy *policy; /* the one in hand: the policy itself, or what bounds it */
 	enum purpose purpose;
+	bool phased;  /* phases may be entered later */
 	bool bounds;  /* the policy in hand bounds another, which has had its say */
 	bool watched; /* what a wall, and no filter, would refuse comes before the porter too */
 	uint32_t intercept; /* the action that brings a call before the porter */
@@ -667,8 +676,28 @@ static int add_brokered(struct compilation *c)
 				     built_in_brokered);
 }
 
+static int add_phases(struct compilation *c)
+{
+	const struct decision enter = {.action = c->intercept,
+				       .source = built_in_runtime,
+				       .final = true},
+			      narrow = {.action = SECCOMP_RET_ALLOW,
+					.source = built_in_runtime,
+					.final = true};
+	int r;
+
+	if (!c->phased || c->bounds)
+		return 0;
+	r = decide_rows(c, &enter, entering, SP_ELEMENTS(entering));
+	return r < 0 ? r : decide_rows(c, &narrow, narrowing, SP_ELEMENTS(narrowing));
+}
+
 static int decide_call(struct compilation *c)
 {
+	int r = add_phases(c);
+
+	if (r < 0)
+		return r;
 	switch (sp_call_class(c->nr)) {
 	case SP_CLASS_ALWAYS:
 		return decide_finally(c, SECCOMP_RET_ALLOW, built_in_harmless);
@@ -1077,6 +1106,7 @@ static struct compilation compilation_of(const struct sp_policy *policy, enum sp
 	};
 
 	return (struct compilation){.policy = policy,
+				    .phased = policy->phase_count > 0 && kind != SP_FILTER_ALONE,
 				    .purpose = kinds[kind].purpose,
 				    .intercept = kinds[kind].intercept,
 				    .granted = all_granted(policy)};
@@ -1098,6 +1128,25 @@ int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_pro
 int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *ret_program)
 {
 	return compile_kind(policy, SP_FILTER_FLOOR, ret_program);
+}
+
+static int compile_phase(const struct sp_policy *policy, enum sp_filter_kind kind,
+			 struct sp_program *ret_program)
+{
+	struct compilation c = compilation_of(policy, kind);
+
+	c.phased = true;
+	return compile(&c, ret_program);
+}
+
+int sp_filter_compile_phase(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_phase(policy, SP_FILTER_LOCK, ret_program);
+}
+
+int sp_filter_compile_phase_floor(const struct sp_policy *policy, struct sp_program *ret_program)
+{
+	return compile_phase(policy, SP_FILTER_FLOOR, ret_program);
 }
 
 int sp_filter_compile_alone(const struct sp_policy *policy, struct sp_program *ret_program)

@@ -28,6 +28,11 @@ int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *
 /* The same for the porter of a program on a floor, which reads its memory and holds its threads. */
 int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program *ret_program);
 
+/* The first two of a policy as the bound of a phase: what is loaded on top of the lock, and what the
+ * porter asks beside the floor. */
+int sp_filter_compile_phase(const struct sp_policy *policy, struct sp_program *ret_program);
+int sp_filter_compile_phase_floor(const struct sp_policy *policy, struct sp_program *ret_program);
+
 /*
  * A filter that nobody stands behind, for sandboxes of others: what a porter would refuse the kernel
  * does, with the policy's errno. A filter can't read names: the calls that take one are let through

@@ -602,32 +602,85 @@ static void interpret_name(struct sp_reading *reading, const struct sp_statement
 		sp_note_error(reading, -ENOMEM);
 }
 
-/* The term that names another policy, or NULL after a mistake. */
+/* The term that names another policy, behind the word `before`; or NULL after a mistake. */
 static const struct sp_term *read_other_name(struct sp_reading *reading,
-					     const struct sp_statement *statement)
+					     const struct sp_statement *statement, size_t index,
+					     const struct sp_word *before)
 {
-	const struct sp_term *name = sp_single_term(sp_phrase_at(statement, 1));
+	const struct sp_term *name = sp_single_term(sp_phrase_at(statement, index));
 
 	if (!name || name->word->text[0] == '\0') {
-		SP_MISTAKE(reading, statement->place, NULL,
-			   "\"%s\" needs one policy, preset or file",
-			   statement->phrases->terms->word->text);
+		SP_MISTAKE(reading, before->place, NULL, "\"%s\" needs one policy, preset or file",
+			   before->text);
 		return NULL;
 	}
-	return sp_ends_at(reading, statement, 2) ? name : NULL;
+	return sp_ends_at(reading, statement, index + 1) ? name : NULL;
 }
 
 static void interpret_include(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_term *name = read_other_name(reading, statement);
+	const struct sp_term *name =
+	    read_other_name(reading, statement, 1, statement->phrases->terms->word);
 
 	if (name)
 		sp_read_other(reading, name, reading->policy);
 }
 
+/* "phase" NAME "within" and what bounds it: the two words, or false after a mistake. */
+static bool read_phase_name(struct sp_reading *reading, const struct sp_statement *statement,
+			    const struct sp_word **ret_name, const struct sp_word **ret_within)
+{
+	const struct sp_word *name = sp_single_word(sp_phrase_at(statement, 1)),
+			     *within = sp_single_word(sp_phrase_at(statement, 2));
+
+	if (!name || !sp_valid_name(name->text)) {
+		SP_MISTAKE(reading, name ? name->place : statement->place, NULL,
+			   "\"phase\" needs a name: at most %d letters, digits, '.', '_' and '-'",
+			   NAME_MAX_LENGTH);
+		return false;
+	}
+	if (!within || strcmp(within->text, "within") != 0) {
+		SP_MISTAKE(reading, within ? within->place : name->place, NULL,
+			   "the phase \"%s\" needs \"within\" and the policy that bounds it",
+			   name->text);
+		return false;
+	}
+	*ret_name = name;
+	*ret_within = within;
+	return true;
+}
+
+static void interpret_phase(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_word *phase, *within;
+	const struct sp_term *name;
+	struct sp_policy *bound;
+	int r;
+
+	if (!read_phase_name(reading, statement, &phase, &within))
+		return;
+	name = read_other_name(reading, statement, 3, within);
+	bound = name ? sp_model_new() : NULL;
+	if (!bound) {
+		sp_note_error(reading, name ? -ENOMEM : 0);
+		return;
+	}
+	sp_read_other(reading, name, bound);
+	r = sp_model_phase_take(reading->policy, phase->text, bound);
+	if (r == -E2BIG)
+		SP_MISTAKE(reading, phase->place, NULL, "a policy has at most %d phases",
+			   SP_PHASES_MAX);
+	else if (r == -EEXIST)
+		SP_MISTAKE(reading, phase->place, NULL, "there is a phase \"%s\" already",
+			   phase->text);
+	else
+		sp_note_error(reading, r);
+}
+
 static void interpret_within(struct sp_reading *reading, const struct sp_statement *statement)
 {
-	const struct sp_term *name = read_other_name(reading, statement);
+	const struct sp_term *name =
+	    read_other_name(reading, statement, 1, statement->phrases->terms->word);
 	struct sp_policy *bound = name ? sp_model_new() : NULL;
 	int r;
 
@@ -648,8 +701,10 @@ static void interpret_within(struct sp_reading *reading, const struct sp_stateme
 static const struct {
 	const char *name;
 	statement_fn *statement;
-} plain_statements[] = {
-    {"policy", interpret_name}, {"include", interpret_include}, {"within", interpret_within}};
+} plain_statements[] = {{"policy", interpret_name},
+			{"include", interpret_include},
+			{"within", interpret_within},
+			{"phase", interpret_phase}};
 
 static const char *candidate_top(size_t index, const void *unused)
 {

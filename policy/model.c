@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 #include "policy/export.h"
 #include "policy/glob.h"
@@ -200,6 +201,28 @@ int sp_model_bound_take(struct sp_policy *policy, struct sp_policy *other)
 		return r;
 	}
 	policy->within[policy->within_count++] = other;
+	return 0;
+}
+
+int sp_model_phase_take(struct sp_policy *policy, const char *name, struct sp_policy *other)
+{
+	int r = policy->phase_count == SP_PHASES_MAX ? -E2BIG
+		: other->extra_count > 0             ? -EOPNOTSUPP
+						     : 0;
+	char *copy = NULL;
+
+	for (size_t i = 0; i < policy->phase_count; i++)
+		if (sp_phase_id(policy->phases[i].name) == sp_phase_id(name))
+			r = -EEXIST;
+	if (r == 0) {
+		copy = strdup(name);
+		r = copy ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		sp_policy_unref(other);
+		return r;
+	}
+	policy->phases[policy->phase_count++] = (struct sp_phase){copy, other};
 	return 0;
 }
 
@@ -411,6 +434,7 @@ static void clear_calls(struct sp_call_rule *rules, size_t count)
 	free(rules);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as phases have phases, by their number */
 void sp_model_forget_compiled(struct sp_policy *policy)
 {
 	for (size_t i = 0; i < SP_PROGRAM_COUNT; i++) {
@@ -420,6 +444,8 @@ void sp_model_forget_compiled(struct sp_policy *policy)
 	free(policy->refusals);
 	policy->refusals = NULL;
 	policy->refusal_count = 0;
+	for (size_t i = 0; i < policy->phase_count; i++)
+		sp_model_forget_compiled(policy->phases[i].policy);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as policies bound each other */
@@ -451,6 +477,10 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	for (size_t i = 0; i < policy->within_count; i++)
 		sp_policy_unref(policy->within[i]);
 	free(policy->within);
+	for (size_t i = 0; i < policy->phase_count; i++) {
+		free(policy->phases[i].name);
+		sp_policy_unref(policy->phases[i].policy);
+	}
 	free(policy->paths);
 	free(policy->path_buckets);
 	free(policy->name);

@@ -88,6 +88,8 @@ enum sp_program_kind {
 	SP_PROGRAM_FLOOR,
 	SP_PROGRAM_PORTER,
 	SP_PROGRAM_LISTENER,
+	SP_PROGRAM_PHASE, /* as the bound of a phase: what is loaded on top, and below it */
+	SP_PROGRAM_PHASE_FLOOR,
 	SP_PROGRAM_COUNT
 };
 
@@ -96,6 +98,12 @@ struct sp_call_refusal_row {
 	int nr, error;
 	const char *source; /* the policy's, or a constant */
 	bool ask;
+};
+
+/* From its beginning on the policy allows no more than another one does. */
+struct sp_phase {
+	char *name;               /* owned */
+	struct sp_policy *policy; /* owned reference */
 };
 
 struct sp_policy {
@@ -122,6 +130,8 @@ struct sp_policy {
 	size_t extra_count;
 	struct sp_policy **within; /* owned references: what bounds this one */
 	size_t within_count;
+	struct sp_phase phases[SP_PHASES_MAX];
+	size_t phase_count;
 	/* For who wants to be told why: */
 	bool keeps;                     /* it was asked for what follows */
 	struct sp_call_rule *overruled; /* rules that others outrank altogether */
@@ -145,6 +155,10 @@ size_t sp_model_layers(const struct sp_policy *policy,
 
 /* Takes a reference of `other` over. -E2BIG: there are too many. */
 int sp_model_bound_take(struct sp_policy *policy, struct sp_policy *other);
+
+/* Takes a reference of `other` over. -E2BIG: there are too many; -EEXIST: one is called so;
+ * -EOPNOTSUPP: it has filters of others. */
+int sp_model_phase_take(struct sp_policy *policy, const char *name, struct sp_policy *other);
 
 /* An empty policy, with one reference; NULL: no memory. */
 struct sp_policy *sp_model_new(void);

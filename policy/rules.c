@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "ipc/decode.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
+#include "policy/bpf.h"
 #include "policy/compiled.pb-c.h"
 #include "policy/format.h"
 #include "policy/glob.h"
@@ -56,14 +58,32 @@ struct rule_set {
 	size_t rule_count, node_count, bucket_count;
 	uint32_t granted; /* by any of its rules */
 	bool asks;
+	bool idle; /* of a phase that was not entered */
+};
+
+/* How calls fail that the filter refuses. */
+struct call_table {
+	struct call_rule *rules; /* sorted by number */
+	size_t count;
+};
+
+struct phase {
+	const char *name;
+	uint64_t id;
+	size_t first_set, set_count;
+	struct call_table calls;
+	struct sock_fprog filter, floor;
+	bool entered;
 };
 
 struct sp_rules {
 	char *strings; /* every name, pattern and source, each NUL-terminated */
 	const char *name, *default_source;
-	struct rule_set *sets; /* the policy's own, and of each that bounds it */
-	struct call_rule *calls;
-	size_t set_count, call_count;
+	struct rule_set *sets; /* the policy's own, of each that bounds it, of the phases */
+	size_t set_count;
+	struct call_table calls;
+	struct phase *phases;
+	size_t phase_count;
 	int default_error;
 	uint32_t asks; /* enum sp_asks */
 	uint32_t isolate, optional_layers;
@@ -219,6 +239,8 @@ static const char *pool_string(char **pool, ProtobufCBinaryData bytes)
 
 typedef Sallyport__Policy__CompiledPolicy Message;
 typedef Sallyport__Policy__PathRule PathRule;
+typedef Sallyport__Policy__CallRule CallRule;
+typedef Sallyport__Policy__Phase Phase;
 
 static size_t paths_size(PathRule *const *paths, size_t count)
 {
@@ -229,15 +251,39 @@ static size_t paths_size(PathRule *const *paths, size_t count)
 	return size;
 }
 
+static size_t calls_size(CallRule *const *calls, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += calls[i]->source.len + 1;
+	return size;
+}
+
+static size_t bounds_size(Sallyport__Policy__Bound *const *bounds, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += paths_size(bounds[i]->path, bounds[i]->n_path);
+	return size;
+}
+
+static size_t phase_size(const Phase *phase)
+{
+	return phase->name.len + 1 + bounds_size(phase->bound, phase->n_bound) +
+	       calls_size(phase->call, phase->n_call);
+}
+
 static size_t strings_size(const Message *message)
 {
 	size_t size = message->name.len + message->default_source.len + 2;
 
 	size += paths_size(message->path, message->n_path);
-	for (size_t i = 0; i < message->n_bound; i++)
-		size += paths_size(message->bound[i]->path, message->bound[i]->n_path);
-	for (size_t i = 0; i < message->n_call; i++)
-		size += message->call[i]->source.len + 1;
+	size += bounds_size(message->bound, message->n_bound);
+	size += calls_size(message->call, message->n_call);
+	for (size_t i = 0; i < message->n_phase; i++)
+		size += phase_size(message->phase[i]);
 	return size;
 }
 
@@ -278,42 +324,52 @@ static int load_set(struct rule_set *set, PathRule *const *paths, size_t count, 
 	return build_index(set);
 }
 
-static int load_path_rules(struct sp_rules *rules, const Message *message, char **pool)
+static int load_bounds(struct sp_rules *rules, Sallyport__Policy__Bound *const *bounds,
+		       size_t count, char **pool)
 {
-	int r;
+	int r = 0;
 
-	rules->sets = calloc(message->n_bound + 1, sizeof(*rules->sets));
-	if (!rules->sets)
-		return -ENOMEM;
-	rules->set_count = message->n_bound + 1;
-	r = load_set(&rules->sets[0], message->path, message->n_path, pool);
-	for (size_t i = 0; i < message->n_bound && r == 0; i++)
-		r = load_set(&rules->sets[i + 1], message->bound[i]->path,
-			     message->bound[i]->n_path, pool);
-	for (size_t i = 0; i < rules->set_count && r == 0; i++)
-		rules->asks |= rules->sets[i].asks ? SP_ASKS_PORTER : 0;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = load_set(&rules->sets[rules->set_count++], bounds[i]->path, bounds[i]->n_path,
+			     pool);
 	return r;
 }
 
-static int load_call_rules(struct sp_rules *rules, const Message *message, char **pool)
+static int load_path_rules(struct sp_rules *rules, const Message *message, char **pool)
 {
-	rules->calls = calloc(message->n_call + 1, sizeof(*rules->calls));
-	if (!rules->calls)
+	size_t count = 1 + message->n_bound;
+	int r;
+
+	for (size_t i = 0; i < message->n_phase; i++)
+		count += message->phase[i]->n_bound;
+	rules->sets = calloc(count, sizeof(*rules->sets));
+	if (!rules->sets)
 		return -ENOMEM;
-	for (size_t i = 0; i < message->n_call; i++) {
-		const Sallyport__Policy__CallRule *from = message->call[i];
+	rules->set_count = 1;
+	r = load_set(&rules->sets[0], message->path, message->n_path, pool);
+	return r < 0 ? r : load_bounds(rules, message->bound, message->n_bound, pool);
+}
+
+static int load_call_rules(struct sp_rules *rules, CallRule *const *calls, size_t count,
+			   char **pool, struct call_table *ret_table)
+{
+	ret_table->rules = calloc(count + 1, sizeof(*ret_table->rules));
+	if (!ret_table->rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const CallRule *from = calls[i];
 		const char *source = pool_string(pool, from->source);
 
 		if (!source || from->nr > INT32_MAX || from->error == 0 || from->error > ERROR_MAX)
 			return -EBADMSG;
-		if (i > 0 && from->nr <= message->call[i - 1]->nr)
+		if (i > 0 && from->nr <= calls[i - 1]->nr)
 			return -EBADMSG;
 		if (from->ask && sp_call_find((int)from->nr))
 			rules->asks |= SP_ASKS_PORTER;
-		rules->calls[i] =
+		ret_table->rules[i] =
 		    (struct call_rule){(int)from->nr, (int)from->error, from->ask, source};
 	}
-	rules->call_count = message->n_call;
+	ret_table->count = count;
 	return 0;
 }
 
@@ -374,6 +430,42 @@ static int load_scalars(struct sp_rules *rules, const Message *message)
 	return 0;
 }
 
+static int load_phase(struct sp_rules *rules, const Phase *message, struct phase *phase,
+		      char **pool)
+{
+	int r;
+
+	phase->name = pool_string(pool, message->name);
+	if (!phase->name || message->n_bound == 0)
+		return -EBADMSG;
+	phase->id = sp_phase_id(phase->name);
+	phase->first_set = rules->set_count;
+	phase->set_count = message->n_bound;
+	r = load_bounds(rules, message->bound, message->n_bound, pool);
+	for (size_t i = phase->first_set; i < rules->set_count; i++)
+		rules->sets[i].idle = true;
+	if (r == 0)
+		r = load_call_rules(rules, message->call, message->n_call, pool, &phase->calls);
+	if (r == 0)
+		r = load_program(message->filter, &phase->filter);
+	return r < 0 ? r : load_program(message->floor, &phase->floor);
+}
+
+static int load_phases(struct sp_rules *rules, const Message *message, char **pool)
+{
+	int r = 0;
+
+	if (message->n_phase > SP_PHASES_MAX)
+		return -EBADMSG;
+	rules->phases = calloc(message->n_phase + 1, sizeof(*rules->phases));
+	if (!rules->phases)
+		return -ENOMEM;
+	for (size_t i = 0; i < message->n_phase && r == 0; i++)
+		r = load_phase(rules, message->phase[i], &rules->phases[rules->phase_count++],
+			       pool);
+	return r;
+}
+
 static int load_message(struct sp_rules *rules, const Message *message)
 {
 	char *pool;
@@ -390,7 +482,11 @@ static int load_message(struct sp_rules *rules, const Message *message)
 	if (r == 0)
 		r = load_path_rules(rules, message, &pool);
 	if (r == 0)
-		r = load_call_rules(rules, message, &pool);
+		r = load_call_rules(rules, message->call, message->n_call, &pool, &rules->calls);
+	if (r == 0)
+		r = load_phases(rules, message, &pool);
+	for (size_t i = 0; i < rules->set_count && r == 0; i++)
+		rules->asks |= rules->sets[i].asks ? SP_ASKS_PORTER : 0;
 	if (r == 0)
 		r = load_program(message->filter, &rules->filter);
 	if (r == 0)
@@ -452,7 +548,13 @@ struct sp_rules *sp_rules_free(struct sp_rules *rules)
 		free(rules->sets[i].buckets);
 	}
 	free(rules->sets);
-	free(rules->calls);
+	free(rules->calls.rules);
+	for (size_t i = 0; i < rules->phase_count; i++) {
+		free(rules->phases[i].calls.rules);
+		free(rules->phases[i].filter.filter);
+		free(rules->phases[i].floor.filter);
+	}
+	free(rules->phases);
 	free(rules->filter.filter);
 	free(rules->porter_filter.filter);
 	free(rules->floor.filter);
@@ -673,6 +775,8 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 		struct sp_path_decision bound;
 		uint32_t bound_below;
 
+		if (rules->sets[i].idle)
+			continue;
 		decide(&rules->sets[i], text, &bound, &bound_below);
 		standing = bound.standing < standing ? bound.standing : standing;
 		below &= bound_below;
@@ -706,7 +810,8 @@ static bool uniform_below(const struct rule_set *rules, struct sp_text name)
 bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length)
 {
 	for (size_t i = 0; i < rules->set_count; i++)
-		if (!uniform_below(&rules->sets[i], without_final_slash(name, length)))
+		if (!rules->sets[i].idle &&
+		    !uniform_below(&rules->sets[i], without_final_slash(name, length)))
 			return false;
 	return true;
 }
@@ -749,6 +854,8 @@ int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t l
 		struct walk walk = walk_start(without_final_slash(name, length));
 		const struct node *node;
 
+		if (rules->sets[set].idle)
+			continue;
 		while ((node = walk_next(&rules->sets[set], &walk)))
 			for (size_t i = 0; i < node->count; i++) {
 				const struct rule *rule = &rules->sets[set].rules[node->first + i];
@@ -811,15 +918,72 @@ static int compare_call(const void *key, const void *element)
 	return (nr > rule->nr) - (nr < rule->nr);
 }
 
+static const struct call_rule *find_call(const struct call_table *table, int nr)
+{
+	return bsearch(&nr, table->rules, table->count, sizeof(*table->rules), compare_call);
+}
+
+/* The first that refuses, else the first that asks. */
 bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 			   struct sp_call_refusal *ret_refusal)
 {
-	const struct call_rule *rule =
-	    bsearch(&nr, rules->calls, rules->call_count, sizeof(*rule), compare_call);
+	const struct call_rule *found = find_call(&rules->calls, nr);
 
-	if (!rule)
+	for (size_t i = 0; i < rules->phase_count && (!found || found->ask); i++) {
+		const struct call_rule *rule =
+		    rules->phases[i].entered ? find_call(&rules->phases[i].calls, nr) : NULL;
+
+		if (rule && (!found || !rule->ask))
+			found = rule;
+	}
+	if (!found)
 		return false;
-	*ret_refusal = (struct sp_call_refusal){rule->error, rule->source, rule->ask};
+	*ret_refusal = (struct sp_call_refusal){found->error, found->source, found->ask};
+	return true;
+}
+
+/* ---- phases ---- */
+
+size_t sp_rules_phase_count(const struct sp_rules *rules)
+{
+	return rules->phase_count;
+}
+
+struct sp_rules_phase sp_rules_phase(const struct sp_rules *rules, size_t index)
+{
+	const struct phase *phase = &rules->phases[index];
+
+	return (struct sp_rules_phase){phase->name, phase->id, phase->filter};
+}
+
+int sp_rules_enter(struct sp_rules *rules, uint64_t id)
+{
+	for (size_t i = 0; i < rules->phase_count; i++) {
+		struct phase *phase = &rules->phases[i];
+
+		if (phase->id != id)
+			continue;
+		phase->entered = true;
+		for (size_t j = 0; j < phase->set_count; j++)
+			rules->sets[phase->first_set + j].idle = false;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data)
+{
+	const uint32_t asks = SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS;
+
+	if (sp_bpf_run(&rules->floor, data) != asks)
+		return false;
+	for (size_t i = 0; i < rules->phase_count; i++) {
+		const struct phase *phase = &rules->phases[i];
+		uint32_t left = phase->entered ? sp_bpf_run(&phase->floor, data) : asks;
+
+		if (left != asks && left != SECCOMP_RET_ALLOW && left != SECCOMP_RET_LOG)
+			return false;
+	}
 	return true;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A compiled policy at run time: what the porter asks before every step. Immutable once loaded;
- * every function but load and free is pure and allocates nothing.
+ * A compiled policy at run time: what the porter asks before every step. It only ever narrows once
+ * loaded; every function but load, enter and free is pure and allocates nothing.
  */
 #ifndef SALLYPORT_POLICY_RULES_H
 #define SALLYPORT_POLICY_RULES_H
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +63,24 @@ uint32_t sp_rules_asks(const struct sp_rules *rules);
 
 /* What a floor returns, as the data of its notification, for a call on which the application decides. */
 #define SP_FLOOR_ASKS 1u
+
+/*
+ * Phases that the policy names. From when one is entered, everything here decides as if the policy were
+ * bound by that one too: the only thing that changes.
+ */
+#define SP_PHASES_MAX 8
+struct sp_rules_phase {
+	const char *name; /* borrowed */
+	uint64_t id;      /* sp_phase_id() of it */
+	struct sock_fprog
+	    filter; /* borrowed: what a sandboxee with a runtime loads on top of its own */
+};
+size_t sp_rules_phase_count(const struct sp_rules *rules);
+struct sp_rules_phase sp_rules_phase(const struct sp_rules *rules, size_t index);
+int sp_rules_enter(struct sp_rules *rules, uint64_t id); /* 0 or -ENOENT; again: 0 */
+
+/* What the floor says of a call, and what every phase that was entered leaves of that. */
+bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data);
 
 /* Where a name stands towards the grants of the policy. */
 enum sp_standing {
@@ -126,8 +145,8 @@ struct sp_rules_match {
 };
 typedef int sp_rules_match_fn(const struct sp_rules_match *match, void *data);
 
-/* Every rule, also those that stand for what a symbolic link points to; and those that match a name.
- * Both end where `fn` returns something but 0, and return it. */
+/* Every rule, also those that stand for what a symbolic link points to; and those that match a name,
+ * but for those of a phase that was not entered. Both end where `fn` returns something but 0, and return it. */
 int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data);
 int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
 			sp_rules_match_fn *fn, void *data);

@@ -26,7 +26,7 @@
 #include "policy/interpret.h"
 #include "policy/saved.pb-c.h"
 
-#define SAVED_VERSION 1u
+#define SAVED_VERSION 2u
 
 /* More than the parser lets any text make. */
 #define STEPS_MAX (4 * SP_TESTS_MAX)
@@ -230,16 +230,45 @@ static uint32_t write_bounds(const struct sp_policy *policy, uint32_t index, Sav
 	return next;
 }
 
-static void write_layers(struct writer *writer, const struct sp_policy *policy, Saved *message)
+/* From `index` on; returns what comes behind. */
+static uint32_t write_layers(struct writer *writer, const struct sp_policy *policy, uint32_t index,
+			     Saved *message)
 {
 	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
 
-	message->n_policy = sp_model_layers(policy, layers);
+	for (size_t i = 0; i < count; i++)
+		write_policy(writer, layers[i], message->policy[index + i]);
+	return write_bounds(policy, index, message);
+}
+
+static size_t count_policies(const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+
+	for (size_t i = 0; i < policy->phase_count; i++)
+		count += sp_model_layers(policy->phases[i].policy, layers);
+	return count;
+}
+
+static void write_policies(struct writer *writer, const struct sp_policy *policy, Saved *message)
+{
+	uint32_t index;
+
+	message->n_policy = count_policies(policy);
 	message->policy = LIST(writer, Policy, sallyport__saved__policy__init, message->n_policy);
-	for (size_t i = 0; message->policy && i < message->n_policy; i++)
-		write_policy(writer, layers[i], message->policy[i]);
-	if (message->policy)
-		(void)write_bounds(policy, 0, message);
+	if (!message->policy)
+		return;
+	index = write_layers(writer, policy, 0, message);
+	for (size_t i = 0; i < policy->phase_count; i++) {
+		Policy *phase = message->policy[index];
+
+		index = write_layers(writer, policy->phases[i].policy, index, message);
+		phase->has_bounds = true;
+		phase->has_phase = true;
+		phase->phase = bytes_of(policy->phases[i].name);
+	}
 }
 
 static int encode(const Saved *message, uint8_t **ret_bytes, size_t *ret_length)
@@ -271,7 +300,7 @@ SP_EXPORT int sp_policy_save(const struct sp_policy *policy, uint8_t **ret_bytes
 	_cleanup_(clear_writer) struct writer writer = {0};
 	Saved message = SALLYPORT__SAVED__SAVED__INIT;
 
-	write_layers(&writer, policy, &message);
+	write_policies(&writer, policy, &message);
 	return writer.failed ? -ENOMEM : encode(&message, ret_bytes, ret_length);
 }
 
@@ -490,27 +519,56 @@ static int read_policy(const Policy *message, struct sp_policy *policy)
 	return r == 0 && !valid_settings(policy) ? -EBADMSG : r;
 }
 
-/* The policies of a file, of which the first bounds none. */
-static int read_layers(const Saved *message, struct sp_policy *first)
+#define POLICIES_MAX (SP_LAYERS_MAX * (1 + SP_PHASES_MAX))
+
+/* Takes the reference of layers[index]. */
+static int take_bound(const Policy *message, struct sp_policy *const *layers, uint32_t index)
 {
-	struct sp_policy *layers[SP_LAYERS_MAX] = {first};
-	int r = 0;
+	_cleanup_free_ char *phase = message->has_phase ? text_of(message->phase) : NULL;
 
-	if (message->n_policy == 0 || message->n_policy > SP_LAYERS_MAX ||
-	    message->policy[0]->has_bounds)
+	if (!message->has_phase)
+		return sp_model_bound_take(layers[message->bounds], layers[index]);
+	if (!phase || !sp_valid_name(phase) || message->bounds != 0) {
+		sp_policy_unref(layers[index]);
 		return -EBADMSG;
-	for (uint32_t i = 0; i < message->n_policy && r == 0; i++) {
-		const Policy *policy = message->policy[i];
+	}
+	return sp_model_phase_take(layers[0], phase, layers[index]);
+}
 
-		if (i > 0 && (!policy->has_bounds || policy->bounds >= i))
-			return -EBADMSG;
-		layers[i] = i > 0 ? sp_model_new() : first;
-		if (!layers[i])
-			return -ENOMEM;
-		if (i > 0)
-			r = sp_model_bound_take(layers[policy->bounds], layers[i]);
+/* Of the policies of a file, the first bounds none; those that bound it, or bound it in one phase, are
+ * counted together. */
+struct reader {
+	struct sp_policy *policy[POLICIES_MAX];
+	uint32_t root[POLICIES_MAX];
+	unsigned layers[POLICIES_MAX]; /* by root */
+};
+
+static int place_policy(struct reader *reader, const Saved *message, uint32_t index)
+{
+	const Policy *policy = message->policy[index];
+
+	if (index == 0 ? policy->has_bounds || policy->has_phase
+		       : !policy->has_bounds || policy->bounds >= index)
+		return -EBADMSG;
+	reader->root[index] =
+	    index == 0 || policy->has_phase ? index : reader->root[policy->bounds];
+	if (++reader->layers[reader->root[index]] > SP_LAYERS_MAX)
+		return -EBADMSG;
+	if (index == 0)
+		return 0;
+	reader->policy[index] = sp_model_new();
+	return reader->policy[index] ? take_bound(policy, reader->policy, index) : -ENOMEM;
+}
+
+static int read_policies(const Saved *message, struct sp_policy *first)
+{
+	struct reader reader = {.policy = {first}};
+	int r = message->n_policy == 0 || message->n_policy > POLICIES_MAX ? -EBADMSG : 0;
+
+	for (uint32_t i = 0; i < message->n_policy && r == 0; i++) {
+		r = place_policy(&reader, message, i);
 		if (r == 0)
-			r = read_policy(policy, layers[i]);
+			r = read_policy(message->policy[i], reader.policy[i]);
 	}
 	return r;
 }
@@ -547,7 +605,7 @@ SP_EXPORT int sp_policy_restore(const uint8_t *bytes, size_t length, struct sp_p
 	if (r < 0)
 		return r;
 	policy = sp_model_new();
-	r = policy ? read_layers((const Saved *)message, policy) : -ENOMEM;
+	r = policy ? read_policies((const Saved *)message, policy) : -ENOMEM;
 	protobuf_c_message_free_unpacked(message, NULL);
 	if (r == 0)
 		*ret_policy = policy;

@@ -190,25 +190,37 @@ static void text_settings(FILE *out, const struct sp_policy *policy)
 
 /* The policies on a page that bound another are named by their place in the list of all. */
 static void text_bounds(FILE *out, const struct sp_policy *policy,
-			const struct sp_policy *const *layers, size_t count)
+			const struct sp_policy *const *layers, size_t count, size_t first)
 {
 	for (size_t i = 0; i < policy->within_count; i++)
 		for (size_t layer = 0; layer < count; layer++)
 			if (layers[layer] == policy->within[i])
-				(void)fprintf(out, "within bound-%zu  # %s\n", layer,
+				(void)fprintf(out, "within bound-%zu  # %s\n", first + layer,
 					      policy->within[i]->name);
 }
 
-static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t count, size_t index)
+/* Those of a phase are named by its place among the phases. */
+static void text_phases(FILE *out, const struct sp_policy *policy, size_t count)
+{
+	for (size_t i = 0; i < policy->phase_count; i++)
+		(void)fprintf(out, "phase %s within bound-%zu  # %s\n", policy->phases[i].name,
+			      count + i * SP_LAYERS_MAX, policy->phases[i].policy->name);
+}
+
+/* `first`: the place of layers[0] in the list of all; of the policy itself 0. */
+static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t count, size_t index,
+		      size_t first)
 {
 	const struct sp_policy *policy = layers[index];
 	int r;
 
-	if (index == 0)
+	if (first + index == 0)
 		(void)fprintf(out, "policy %s\n", policy->name);
 	else
-		(void)fprintf(out, "\npolicy bound-%zu  # %s\n", index, policy->name);
-	text_bounds(out, policy, layers, count);
+		(void)fprintf(out, "\npolicy bound-%zu  # %s\n", first + index, policy->name);
+	text_bounds(out, policy, layers, count, first);
+	if (first + index == 0)
+		text_phases(out, policy, count);
 	(void)fputs("syscalls {\n", out);
 	r = each_call(out, policy, text_rule);
 	text_default(out, policy);
@@ -229,7 +241,14 @@ static int show_text(FILE *out, const struct sp_policy *policy, enum sp_filter_k
 
 	(void)kind;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = text_layer(out, layers, count, i);
+		r = text_layer(out, layers, count, i, 0);
+	for (size_t phase = 0; phase < policy->phase_count; phase++) {
+		const struct sp_policy *bound[SP_LAYERS_MAX];
+		size_t bounds = sp_model_layers(policy->phases[phase].policy, bound);
+
+		for (size_t i = 0; i < bounds && r == 0; i++)
+			r = text_layer(out, bound, bounds, i, count + phase * SP_LAYERS_MAX);
+	}
 	return r;
 }
 
@@ -374,6 +393,14 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 	for (size_t i = 0; i < policy->within_count && r == 0; i++) {
 		(void)fputs(i > 0 ? ", " : "", out);
 		r = json_policy(out, policy->within[i]);
+	}
+	(void)fputs("],\n  \"phases\": [", out);
+	for (size_t i = 0; i < policy->phase_count && r == 0; i++) {
+		(void)fputs(i > 0 ? ", {\"phase\": " : "{\"phase\": ", out);
+		sp_print_json(out, policy->phases[i].name);
+		(void)fputs(", \"within\": ", out);
+		r = json_policy(out, policy->phases[i].policy);
+		(void)fputs("}", out);
 	}
 	(void)fputs("]\n}", out);
 	return r;

@@ -315,7 +315,8 @@ static void begin_line(struct sp_syntax *syntax, const struct sp_word *word)
 	} kinds[] = {{"group", SP_LINE_GROUP},
 		     {"policy", SP_LINE_PARAMETERS},
 		     {"include", SP_LINE_PARAMETERS},
-		     {"within", SP_LINE_PARAMETERS}};
+		     {"within", SP_LINE_PARAMETERS},
+		     {"phase", SP_LINE_PARAMETERS}};
 
 	if (syntax->last != SEPARATOR || syntax->sections > 0 || word->quoted)
 		return;

@@ -39,12 +39,14 @@ static struct {
 struct welcome {
 	Sallyport__Wire__Welcome *message; /* in `memory` */
 	int slots, landlock;               /* owned; -1: not sent */
+	struct sp_phases phases;           /* owned */
 };
 
 static void welcome_clear(struct welcome *welcome)
 {
 	sp_close_pointer(&welcome->slots);
 	sp_close_pointer(&welcome->landlock);
+	sp_phases_clear(&welcome->phases);
 }
 
 /* On a floor it is none, and what a policy may refuse is not asked: fstat(2), by its number, it may not. */
@@ -125,6 +127,7 @@ static int receive_parcel(struct welcome *welcome)
 {
 	uint8_t bytes[64], small[256] __attribute__((aligned(16)));
 	struct sp_arena arena;
+	const Sallyport__Wire__Parcel *parcel;
 	ProtobufCMessage *message;
 	_cleanup_close_ int descriptor = -1;
 	ssize_t length = receive(bytes, sizeof(bytes), &descriptor);
@@ -137,13 +140,16 @@ static int receive_parcel(struct welcome *welcome)
 	if (sp_message_decode(&sallyport__wire__parcel__descriptor, bytes, (size_t)length, &arena,
 			      &message) < 0)
 		return -EPROTO;
-	switch (((const Sallyport__Wire__Parcel *)message)->purpose) {
+	parcel = (const Sallyport__Wire__Parcel *)message;
+	switch (parcel->purpose) {
 	case SALLYPORT__WIRE__PARCEL__PURPOSE__SLOTS:
 		welcome->slots = TAKE_FD(descriptor);
 		return 0;
 	case SALLYPORT__WIRE__PARCEL__PURPOSE__LANDLOCK:
 		welcome->landlock = TAKE_FD(descriptor);
 		return 0;
+	case SALLYPORT__WIRE__PARCEL__PURPOSE__PHASE:
+		return sp_phase_add(&welcome->phases, parcel->phase, descriptor);
 	default:
 		return -EPROTO;
 	}
@@ -372,6 +378,8 @@ EXPORT int sp_sandboxee_enter(void)
 		leave_floor();
 		return r;
 	}
+	sp_runtime.phases = welcome.phases;
+	welcome.phases.count = 0; /* not ours any more */
 	sp_runtime.locked = true;
 	return 0;
 }

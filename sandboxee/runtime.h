@@ -7,6 +7,7 @@
 #ifndef SALLYPORT_SANDBOXEE_RUNTIME_H
 #define SALLYPORT_SANDBOXEE_RUNTIME_H
 
+#include <linux/filter.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,6 +21,18 @@
 
 #define SP_STACK_SIZE (64u * 1024u)
 #define SP_ARGUMENTS 6
+
+/* The phases of the policy, with their filters, mapped to be read alone. */
+#define SP_PHASES_MAX 8
+struct sp_phase {
+	uint64_t id;
+	struct sock_filter *code;
+	size_t length;
+};
+struct sp_phases {
+	struct sp_phase list[SP_PHASES_MAX];
+	size_t count;
+};
 
 /*
  * What the handler must reach: the library's only mutable globals. Written once before the lock,
@@ -36,6 +49,8 @@ struct sp_runtime {
 	struct sp_slots *slots; /* * shared with the porter; no child inherits them */
 	uint8_t *stacks;        /* SP_SLOT_COUNT of them, each above a guard page */
 	size_t stack_stride;
+
+	struct sp_phases phases; /* not for the handler */
 
 	_Atomic uint32_t umask; /* * */
 
@@ -129,6 +144,12 @@ bool sp_owner_is_other(pid_t pid);
 
 /* Whether the process has a ring, which a forked child gets here and now. */
 bool sp_owner_hold(pid_t pid);
+
+/* ---- phase.c: not for the handler */
+
+/* Maps a filter. 0, -EPROTO or -ENOMEM. */
+int sp_phase_add(struct sp_phases *phases, uint64_t id, int file);
+void sp_phases_clear(struct sp_phases *phases);
 
 /* ---- trap.c
  * ---------------------------------------------------------------------------------------- */

@@ -239,6 +239,15 @@ int sp_sandbox_signal(struct sp_sandbox *sandbox, int number);
 int sp_question_answer(struct sp_sandbox *sandbox, uint64_t question, enum sp_answer_kind answer,
 		       bool remember);
 
+/*
+ * Enters a phase of the launch's policy for the whole sandbox: from when the porter has heard of it, names, and calls
+ * that come before the porter, are decided within the policy of the phase too. What the kernel decides by the filter
+ * that stands already, it goes on deciding so, until the sandboxee itself enters the phase
+ * (sp_sandboxee_phase()); what is open stays open. There is no way back; entering again changes nothing.
+ * Returns 0; -ENOENT: the policy has no such phase; -ESRCH: the sandbox has ended; -EAGAIN: too many at once.
+ */
+int sp_sandbox_phase(struct sp_sandbox *sandbox, const char *name);
+
 /* Kills if need be, and frees; no callback comes any more. Accepts NULL, returns NULL. May be called from its own
  * callbacks. A sandbox that has ended is still to be freed. */
 struct sp_sandbox *sp_sandbox_free(struct sp_sandbox *sandbox);

@@ -215,6 +215,11 @@ int sp_policy_include(struct sp_policy *policy, const struct sp_policy *other);
 /* `within`: nothing that `bound`, as it is now, does not allow too. -E2BIG: over 16 policies bound each other. */
 int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound);
 
+/* `phase NAME within`: the same from when the phase is entered, by sp_sandboxee_phase() or sp_sandbox_phase(). -EINVAL:
+ * no name; -EEXIST: there is a phase of that name; -E2BIG: over 8 phases; -EOPNOTSUPP: `bound` has filters that others
+ * wrote, which can't come later. */
+int sp_policy_phase(struct sp_policy *policy, const char *name, const struct sp_policy *bound);
+
 /* ---- questions to a policy ----
  *
  * Texts that these return are freed with free(3). Paths are looked up on this machine where a rule names a

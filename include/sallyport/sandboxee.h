@@ -44,6 +44,22 @@ extern "C" {
  */
 int sp_sandboxee_enter(void);
 
+/*
+ * Enters a phase of the policy, `phase NAME within …`: from here on the sandbox has no right, and the process may make
+ * no call, that the policy of the phase does not give as well, whatever came before. For all threads; there is no way
+ * back, and entering again changes nothing. A program that has not locked itself, below SP_INTERCEPTION_NOTIFY, narrows
+ * what the porter decides alone: names and brokered calls, for every process of the sandbox.
+ *
+ * Returns 0, or
+ *   -ENOENT    the policy has no such phase
+ *   -ENOTCONN  the process is not sandboxed
+ *   -EBUSY     a thread has loaded filters of its own
+ *   -ENOMEM, … the filter could not be loaded; nothing has changed
+ *
+ * Not async-signal-safe.
+ */
+int sp_sandboxee_phase(const char *name);
+
 #ifdef __cplusplus
 }
 #endif

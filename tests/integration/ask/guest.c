@@ -5,14 +5,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,6 +209,52 @@ static void repost_act(char *words)
 	(void)pthread_join(thread, NULL);
 }
 
+static void phase_act(char *name)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%d", sp_sandboxee_phase(name));
+	say(current, text);
+}
+
+static void getuid_act(char *unused)
+{
+	(void)unused;
+	say_number(current, syscall(SYS_getuid) < 0 ? -1 : 0);
+}
+
+static void *getuid_thread(void *go)
+{
+	while (!atomic_load((atomic_int *)go))
+		(void)sched_yield();
+	current = "thread";
+	getuid_act(NULL);
+	return NULL;
+}
+
+/* "threads:NAME": the phase is entered while another thread is alive, which acts afterwards. */
+static void threads_act(char *name)
+{
+	atomic_int go = 0;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, getuid_thread, &go))
+		_exit(3);
+	phase_act(name);
+	atomic_store(&go, 1);
+	(void)pthread_join(thread, NULL);
+}
+
+/* seccomp(2) by hand: "0:1:0" is operation, flags, and whether there is a program. */
+static void filter_act(char *words)
+{
+	struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+	struct sock_fprog program = {1, &allow};
+	unsigned long operation = strtoul(words, &words, 0), flags = strtoul(words + 1, NULL, 0);
+
+	say_number(current, syscall(SYS_seccomp, operation, flags, &program));
+}
+
 /* SIGUSR1 is blocked from the start. */
 static void await_act(char *unused)
 {
@@ -280,7 +330,8 @@ static const struct {
     {"socket", socket_act},       {"crowd", crowd_act},   {"same", same_act},
     {"beside", beside_act},       {"child", child_act},   {"execute", execute_act},
     {"await", await_act},         {"repost", repost_act}, {"interrupted", interrupted_act},
-    {"restarted", restarted_act},
+    {"restarted", restarted_act}, {"phase", phase_act},   {"getuid", getuid_act},
+    {"threads", threads_act},     {"filter", filter_act},
 };
 
 static void perform(char *word)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Policies that are built from C are those that a text makes. */
+#include "ipc/runtime.h"
 #include "support.h"
 
 #include <cerrno>
@@ -119,6 +120,29 @@ TEST_F(BuildTest, WhatChangesInABoundLaterDoesNotWiden)
 		EXPECT_EQ(0, sp_policy_within(policy.get(), bound.get())) << i;
 	EXPECT_EQ(-E2BIG, sp_policy_within(policy.get(), bound.get()));
 	EXPECT_EQ(-E2BIG, sp_policy_within(policy.get(), policy.get()));
+}
+
+TEST_F(BuildTest, PhasesAreNamed)
+{
+	Policy policy = make("a"), bound = make("b");
+
+	EXPECT_EQ(0, sp_policy_grant(policy.get(), "read, write", "/x", "a"));
+	EXPECT_EQ(0, sp_policy_grant(bound.get(), "read", "/x", "b"));
+	EXPECT_EQ(-EINVAL, sp_policy_phase(policy.get(), "two words", bound.get()));
+	EXPECT_EQ(0, sp_policy_phase(policy.get(), "late", bound.get()));
+	EXPECT_EQ(-EEXIST, sp_policy_phase(policy.get(), "late", bound.get()));
+	/* As it was then. */
+	EXPECT_EQ(0, sp_policy_grant(bound.get(), "write", "/x", "b"));
+	sallyport::Rules rules = sallyport::load(sallyport::compile(policy.get()));
+	sp_path_decision decision = {};
+	sp_rules_decide(rules.get(), "/x", 2, &decision);
+	EXPECT_EQ(uint32_t(SP_RIGHT_READ | SP_RIGHT_WRITE), decision.rights);
+	EXPECT_EQ(0, sp_rules_enter(rules.get(), sp_phase_id("late")));
+	sp_rules_decide(rules.get(), "/x", 2, &decision);
+	EXPECT_EQ(SP_RIGHT_READ, decision.rights);
+	for (int i = 1; i < SP_PHASES_MAX; i++)
+		EXPECT_EQ(0, sp_policy_phase(policy.get(), std::to_string(i).c_str(), bound.get()));
+	EXPECT_EQ(-E2BIG, sp_policy_phase(policy.get(), "one-more", bound.get()));
 }
 
 TEST_F(BuildTest, AChangeIsSeenByTheNextCompilation)

@@ -244,6 +244,17 @@ TEST_F(ExplainTest, APolicyThatBoundsIsNamed)
 			"of policies that bound each other the stricter decides"));
 }
 
+TEST_F(ExplainTest, APhaseThatWasNotEnteredDecidesNothing)
+{
+	policy_ = parse_kept("policy p\nphase late within q\nsyscalls { allow dup }\n"
+			     "files { read /none/** }\n"
+			     "policy q\nsyscalls { deny dup as EIO }\n"
+			     "files { deny /none/secret as ENOENT }");
+	expect("dup(1)", SP_POLICY_ALLOW, 0, "p:3:18");
+	expect("open(\"/none/secret\", O_RDONLY)", SP_POLICY_ALLOW, 0, "p:4:14");
+	EXPECT_FALSE(has(explain("open(\"/none/secret\", O_RDONLY)")->text, "p:7:"));
+}
+
 TEST_F(ExplainTest, FormsThatNoPolicyAllows)
 {
 	load("include parser\n");

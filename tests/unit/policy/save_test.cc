@@ -29,6 +29,8 @@ class SaveTest : public sallyport::PolicyTest
 
 const char kWhole[] = R"(policy whole
 within bound
+phase late within third
+phase last within second
 include parser
 group mine = {uname, sysinfo} + @sync
 syscalls {
@@ -54,6 +56,10 @@ policy bound
 within second
 syscalls { allow @basic-io, @memory, uname; deny socket as EACCES }
 files { read /srv/**; deny /srv/private/** }
+
+policy third
+within second
+syscalls { allow read }
 
 policy second
 syscalls { allow @basic-io, uname; default kill }
@@ -260,6 +266,15 @@ TEST_F(SaveTest, NothingIsRestoredThatNoTextCanSay)
 	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) { m->policy[1]->bounds = 1; }));
 	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) { m->policy[2]->bounds = 7; }));
 	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) { m->policy[1]->has_bounds = 0; }));
+	/* 0 is bounded by 1 and that by 2; 3 and 4 bound it in one phase, 5 in another one. */
+	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) { m->policy[3]->bounds = 1; }));
+	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) { m->policy[5]->bounds = 3; }));
+	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) {
+		set_text(&m->policy[3]->phase, "two words", 9);
+	}));
+	EXPECT_EQ(-EEXIST,
+		  restore_changed([](Message *m) { set_text(&m->policy[3]->phase, "last", 4); }));
+	EXPECT_EQ(0, restore_changed([](Message *m) { m->policy[4]->bounds = 2; }));
 }
 
 TEST_F(SaveTest, ConditionsThatNoParserMakesAreRefused)

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "bpf_simulator.h"
+#include "ipc/runtime.h"
 
 namespace
 {
@@ -177,6 +178,32 @@ void expect_calls(const Rules &both, const std::vector<Rules> &alone)
 				}
 }
 
+/* The filter of a phase on top of the lock: the stricter verdict stands, as in the kernel. */
+void expect_stacked(const Rules &rules, const std::vector<Rules> &alone)
+{
+	BpfSimulator lock(sp_rules_filter(rules.get())),
+	    phase(sp_rules_phase(rules.get(), 0).filter);
+
+	for (uint32_t nr : {__NR_kill, __NR_uname, __NR_sysinfo, __NR_sync, __NR_times, __NR_alarm,
+			    __NR_openat, __NR_exit, __NR_mmap, __NR_mprotect, 500})
+		for (uint64_t pid = 0; pid < 5; pid++)
+			for (uint64_t sig = 0; sig < 5; sig++) {
+				Arguments arguments = {pid, sig, 4};
+				unsigned expected = 0;
+
+				for (const Rules &one : alone) {
+					BpfSimulator half(sp_rules_filter(one.get()));
+
+					expected = std::max(
+					    expected, strictness(half.run(nr, arguments).value()));
+				}
+				ASSERT_EQ(expected,
+					  std::max(strictness(lock.run(nr, arguments).value()),
+						   strictness(phase.run(nr, arguments).value())))
+				    << nr << " " << pid << " " << sig;
+			}
+}
+
 void expect_names(const Rules &both, const std::vector<Rules> &alone)
 {
 	for (const std::string &name : names()) {
@@ -254,6 +281,66 @@ TEST_F(WithinTest, IsTheIntersection)
 		if (::testing::Test::HasFatalFailure())
 			return;
 	}
+}
+
+/* A phase is a bound that comes later: before it nothing of it holds, after it all. */
+TEST_F(WithinTest, APhaseIsABoundThatComesLater)
+{
+	Dice dice;
+
+	for (int round = 0; round < 100; round++) {
+		std::vector<std::string> bodies = {dice.sections(), dice.sections(),
+						   dice.sections()};
+		std::string text = "policy p0\nphase late within p1\n" + bodies[0] +
+				   "policy p1\nwithin p2\n" + bodies[1] + "policy p2\n" + bodies[2];
+		SCOPED_TRACE(text);
+		Rules rules = load(compile(parse(text).get()));
+		std::vector<Rules> alone;
+
+		alone.push_back(rules_of(bodies[0]));
+		expect_names(rules, alone);
+		expect_calls(rules, alone);
+		EXPECT_EQ(-ENOENT, sp_rules_enter(rules.get(), sp_phase_id("early")));
+		expect_names(rules, alone);
+		ASSERT_EQ(1u, sp_rules_phase_count(rules.get()));
+		ASSERT_EQ(0, sp_rules_enter(rules.get(), sp_phase_id("late")));
+		ASSERT_EQ(0, sp_rules_enter(rules.get(), sp_phase_id("late")));
+		alone.push_back(rules_of(bodies[1]));
+		alone.push_back(rules_of(bodies[2]));
+		expect_names(rules, alone);
+		expect_stacked(rules, alone);
+		if (::testing::Test::HasFatalFailure())
+			return;
+	}
+}
+
+TEST_F(WithinTest, APhaseSaysHowItRefuses)
+{
+	Rules rules = load(compile(
+	    parse(
+		"policy a\nphase p within b\nsyscalls { allow sysinfo, uname, times; deny sync as "
+		"EACCES; ask mkdir, rmdir }\n"
+		"policy b\nsyscalls { allow times; deny uname as EUSERS; deny rmdir as EXDEV\n"
+		"default deny as ENOTNAM }\n")
+		.get()));
+	auto refusal = [&](int nr) {
+		sp_call_refusal found = {};
+
+		sp_rules_refusal(rules.get(), nr, &found);
+		return std::to_string(found.error) + (found.ask ? " asked " : " ") + found.rule;
+	};
+
+	EXPECT_EQ(std::to_string(ENOSYS) + " built in: default deny as ENOSYS",
+		  refusal(__NR_uname));
+	EXPECT_EQ(std::to_string(EPERM) + " asked test.policy:3:73", refusal(__NR_rmdir));
+	ASSERT_EQ(0, sp_rules_enter(rules.get(), sp_phase_id("p")));
+	EXPECT_EQ(std::to_string(EACCES) + " test.policy:3:46", refusal(__NR_sync));
+	EXPECT_EQ(std::to_string(EUSERS) + " test.policy:5:30", refusal(__NR_uname));
+	EXPECT_EQ(std::to_string(ENOTNAM) + " test.policy:6:1", refusal(__NR_sysinfo));
+	EXPECT_EQ(std::to_string(EPERM) + " asked test.policy:3:66", refusal(__NR_mkdir));
+	EXPECT_EQ(std::to_string(EXDEV) + " test.policy:5:52", refusal(__NR_rmdir));
+	EXPECT_EQ(std::to_string(ENOSYS) + " built in: default deny as ENOSYS",
+		  refusal(__NR_alarm));
 }
 
 TEST_F(WithinTest, WhoRefusesSaysHow)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/sealed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ipc/util.h"
+
+static int write_all(int file, const uint8_t *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(file, bytes, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		bytes += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+int sp_sealed_make(const char *name, const void *bytes, size_t length, int *ret_memory)
+{
+	_cleanup_close_ int memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
+
+	if (memory < 0)
+		return -errno;
+	r = write_all(memory, bytes, length);
+	if (r < 0)
+		return r;
+	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) <
+	    0)
+		return -errno;
+	*ret_memory = TAKE_FD(memory);
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes that another process gets to read, and nobody to change. */
+#ifndef SALLYPORT_IPC_SEALED_H
+#define SALLYPORT_IPC_SEALED_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A memfd that holds a copy of the bytes, sealed. `name` is what /proc shows. 0 or -errno. */
+int sp_sealed_make(const char *name, const void *bytes, size_t length, int *ret_memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
