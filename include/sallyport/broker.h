@@ -190,7 +190,7 @@ struct sp_launch {
 	sp_output_fn *
 	    on_output; /* given: stdout and stderr (streams 1 and 2) that are not passed are pipes */
 	/* Decides where the policy says `ask`, by sp_question_answer(), at once or later. Without it a
-	 * policy that asks is not launched: SP_EXIT_FAILED, layer "ask". */
+	 * policy that asks is not launched: SP_EXIT_FAILED, layer "ask". A permissive launch asks nobody. */
 	sp_ask_fn *on_ask;
 	/* A question is over without an answer: its caller has ended, or its time is over. */
 	sp_withdrawn_fn *on_withdrawn;

@@ -2,6 +2,7 @@
 /* What the policy leaves to the application: questions, answers, and what may happen in between. */
 #include "fixture.h"
 
+#include <algorithm>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -391,6 +392,37 @@ TEST_F(AskTest, ACallOfTheKernelsIsAskedAboutUnderNotify)
 		ASSERT_EQ(box.questions[0].arguments.size(), 6u);
 		EXPECT_EQ(box.questions[0].arguments[0], uint64_t(AF_UNIX));
 		EXPECT_EQ(box.questions[0].arguments[1] & 0xf, uint64_t(SOCK_STREAM));
+	}
+}
+
+/* What would be asked is told as what would be refused is, and is done. */
+TEST_F(AskTest, APermissiveLaunchAsksNobody)
+{
+	Policy rules =
+	    policy("ask read " + root + "/a", "syscalls { ask socket; ask mkdir, mkdirat }");
+
+	for (bool listens : {true, false}) {
+		Asked box;
+
+		start(box, SP_INTERCEPTION_NOTIFY,
+		      {"read:" + root + "/a", "socket:1",
+		       "mkdir:" + root + (listens ? "/heard" : "/unheard")},
+		      rules.get(), [listens](struct sp_launch &launch) {
+			      launch.permissive = true;
+			      if (!listens)
+				      launch.on_ask = nullptr;
+		      });
+		finish(box);
+		EXPECT_TRUE(box.questions.empty());
+		EXPECT_EQ(box.count(" = a") + box.count(" = 0"), 3u) << box.output_text();
+		for (const std::string &told :
+		     {root + "/a", std::string("socket"), std::string("mkdir")})
+			EXPECT_TRUE(std::any_of(box.reports.begin(), box.reports.end(),
+						[&](const std::string &report) {
+							return report.find(told) !=
+							       std::string::npos;
+						}))
+			    << told << ::testing::PrintToString(box.reports);
 	}
 }
 
