@@ -208,7 +208,7 @@ struct sp_path_decision decide(const struct sp_rules *rules, const std::string &
 	if ((decision.rights & ~uint32_t(SP_RIGHT_ALL)) || decision.error <= 0 ||
 	    decision.error > int(kErrorMax))
 		fail("a decision out of range", name);
-	if ((decision.standing == SP_STANDING_INSIDE) != (decision.rights != 0))
+	if ((decision.standing == SP_STANDING_INSIDE) != ((decision.rights | decision.ask) != 0))
 		fail("rights and standing disagree", name);
 	return decision;
 }
