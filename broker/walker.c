@@ -200,18 +200,6 @@ static int refuse_unasked(struct sp_request *request, const struct sp_walk *walk
 
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed)
 {
-	static const struct {
-		uint32_t right;
-		const char *detail;
-	} rights[] = {
-	    {SP_RIGHT_READ, "no right to read"},
-	    {SP_RIGHT_WRITE, "no right to write"},
-	    {SP_RIGHT_CREATE, "no right to create"},
-	    {SP_RIGHT_DELETE, "no right to delete"},
-	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
-	    {SP_RIGHT_EXECUTE, "no right to execute"},
-	    {SP_RIGHT_CONNECT, "no right to connect"},
-	};
 	const struct sp_path_decision *decision = &walk->decision;
 	uint32_t missing = needed & ~decision->rights;
 
@@ -220,14 +208,11 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 		return refuse_unasked(request, walk, missing);
 	if (missing && (missing & decision->refused))
 		return sp_refuse(request, walk->name, decision, EACCES, SP_NOT_ALLOWED);
-	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
-		if (missing & rights[i].right) {
-			fill_refusal(request, walk->name, decision, decision->error,
-				     rights[i].detail);
-			request->refusal->missing = missing;
-			return refuse(request);
-		}
-	return 0;
+	if (!missing)
+		return 0;
+	fill_refusal(request, walk->name, decision, decision->error, sp_right_lack(missing));
+	request->refusal->missing = missing;
+	return refuse(request);
 }
 
 int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,

@@ -181,38 +181,36 @@ static int read_utimbuf(const struct reading *reading)
 	return 0;
 }
 
+/* The size has been looked at: the buffer holds that much. */
+static int read_data(const struct reading *reading, size_t size)
+{
+	uint8_t *data = reading->buffers->data;
+
+	if (size && read_bytes(reading, data, reading->arguments[reading->info->data], size) < 0)
+		return -EFAULT;
+	reading->call->data = data;
+	reading->call->data_length = size;
+	return 0;
+}
+
 static int read_value(const struct reading *reading)
 {
 	uint64_t size = reading->arguments[reading->info->size];
-	struct sp_call *call = reading->call;
-	uint8_t *data = reading->buffers->data;
 
 	if (size > XATTR_SIZE_MAX)
 		return -E2BIG;
 	if (size > SP_DATA_MAX) /* as a file system says that has no room for it */
 		return -ENOSPC;
-	if (size &&
-	    read_bytes(reading, data, reading->arguments[reading->info->data], (size_t)size) < 0)
-		return -EFAULT;
-	call->data = data;
-	call->data_length = (size_t)size;
-	return 0;
+	return read_data(reading, (size_t)size);
 }
 
 static int read_address(const struct reading *reading)
 {
 	int32_t size = (int32_t)reading->arguments[reading->info->size];
-	struct sp_call *call = reading->call;
-	uint8_t *data = reading->buffers->data;
 
 	if (size < 0 || (size_t)size > sizeof(struct sockaddr_storage))
 		return -EINVAL;
-	if (size &&
-	    read_bytes(reading, data, reading->arguments[reading->info->data], (size_t)size) < 0)
-		return -EFAULT;
-	call->data = data;
-	call->data_length = (size_t)size;
-	return 0;
+	return read_data(reading, (size_t)size);
 }
 
 /* Looked at before the name of the file, in this order. */

@@ -188,26 +188,6 @@ static void settle(struct sp_finding *finding, enum sp_policy_verdict verdict, i
 	finding->detail = detail;
 }
 
-static const char *missing_detail(const struct sp_named *named)
-{
-	static const struct {
-		uint32_t right;
-		const char *detail;
-	} rights[] = {
-	    {SP_RIGHT_READ, "no right to read"},
-	    {SP_RIGHT_WRITE, "no right to write"},
-	    {SP_RIGHT_CREATE, "no right to create"},
-	    {SP_RIGHT_DELETE, "no right to delete"},
-	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
-	    {SP_RIGHT_EXECUTE, "no right to execute"},
-	};
-
-	for (size_t i = 0; i < SP_ELEMENTS(rights); i++)
-		if (named->missing & rights[i].right)
-			return rights[i].detail;
-	return "nothing may be known of the name";
-}
-
 static bool is_refused(struct sp_finding *finding, const struct sp_named *named)
 {
 	const struct sp_path_decision *decision = &named->decision;
@@ -217,7 +197,8 @@ static bool is_refused(struct sp_finding *finding, const struct sp_named *named)
 		settle(finding, SP_POLICY_ASK, 0, decision->rule, "the application decides");
 	else if (refused)
 		settle(finding, SP_POLICY_DENY, decision->error, decision->rule,
-		       missing_detail(named));
+		       named->missing ? sp_right_lack(named->missing)
+				      : "nothing may be known of the name");
 	return refused;
 }
 

@@ -807,6 +807,27 @@ static bool uniform_below(const struct rule_set *rules, struct sp_text name)
 	return true;
 }
 
+const char *sp_right_lack(uint32_t missing)
+{
+	static const struct {
+		uint32_t right;
+		const char *detail;
+	} rights[] = {
+	    {SP_RIGHT_READ, "no right to read"},
+	    {SP_RIGHT_WRITE, "no right to write"},
+	    {SP_RIGHT_CREATE, "no right to create"},
+	    {SP_RIGHT_DELETE, "no right to delete"},
+	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
+	    {SP_RIGHT_EXECUTE, "no right to execute"},
+	    {SP_RIGHT_CONNECT, "no right to connect"},
+	};
+	size_t i = 0;
+
+	while (i + 1 < SP_ELEMENTS(rights) && !(missing & rights[i].right))
+		i++;
+	return rights[i].detail;
+}
+
 bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length)
 {
 	for (size_t i = 0; i < rules->set_count; i++)

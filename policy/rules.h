@@ -82,6 +82,9 @@ int sp_rules_enter(struct sp_rules *rules, uint64_t id); /* 0 or -ENOENT; again:
 /* What the floor says of a call, and what every phase that was entered leaves of that. */
 bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data);
 
+/* What the first of these rights lacks, which are some, as reports say it: "no right to read". */
+const char *sp_right_lack(uint32_t missing);
+
 /* Where a name stands towards the grants of the policy. */
 enum sp_standing {
 	SP_STANDING_OUTSIDE,  /* no lookup may be made for it */

@@ -23,6 +23,9 @@ enum {
 /* "sallyport: " and a sentence, on stderr, in one piece: others write there too. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
+/* All of it, however often a signal comes: 0 or -errno. */
+int write_all(int file, const void *bytes, size_t length);
+
 /* An sp_diagnostic_fn. */
 void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data);
 

@@ -12,19 +12,6 @@
 
 #include "command.h"
 
-static int write_all(int file, const uint8_t *bytes, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(file, bytes, length);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		bytes += n > 0 ? n : 0;
-		length -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 /* Under a name of its own first: whoever reads the output finds the old one or the new one. */
 static int write_file(const char *path, const uint8_t *bytes, size_t length)
 {

@@ -41,32 +41,17 @@ void report_close(struct report *report)
 
 /* ---- lines ---- */
 
-static bool write_all(int file, const char *text, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(file, text, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		text += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
 /* In one piece, so that no line of the program's falls into it. A run whose report cannot be written
  * goes on: the walls do not depend on it. */
 static void write_line_take(struct report *report, json_t *line)
 {
 	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL, *whole = NULL;
 	int length = text ? asprintf(&whole, "%s\n", text) : -1;
+	int r = length < 0 ? -ENOMEM : write_all(report->file, whole, (size_t)length);
 
-	errno = ENOMEM;
-	if (length < 0 || !write_all(report->file, whole, (size_t)length)) {
+	if (r < 0) {
 		if (!report->broken)
-			complain("--report: %s", strerrordesc_np(errno));
+			complain("--report: %s", strerrordesc_np(-r));
 		report->broken = true;
 	}
 	if (length >= 0)

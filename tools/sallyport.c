@@ -41,6 +41,21 @@ void complain(const char *format, ...)
 	free(whole);
 }
 
+int write_all(int file, const void *bytes, size_t length)
+{
+	const char *at = bytes;
+
+	while (length > 0) {
+		ssize_t n = write(file, at, length);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? n : 0;
+		length -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 void print_diagnostic(const struct sp_diagnostic *diagnostic, void *data)
 {
 	(void)data;

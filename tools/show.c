@@ -14,21 +14,6 @@
 
 /* ---- show ---- */
 
-static int write_all(int file, const void *bytes, size_t length)
-{
-	const char *at = bytes;
-
-	while (length > 0) {
-		ssize_t n = write(file, at, length);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? n : 0;
-		length -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 /* To the descriptor, the file, or stdout that was asked for. */
 static int give(const struct question *question, const void *bytes, size_t length)
 {

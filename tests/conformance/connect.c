@@ -20,14 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			dprintf(1, "%s:%d: %s (errno %d, %s)\n", __FILE__, __LINE__, #condition,   \
-				errno, strerror(errno));                                           \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
+#include "tests/conformance/check.h"
 
 #define FAILS(call, error) CHECK((call) < 0 && errno == (error))
 #define ROUNDS 1000

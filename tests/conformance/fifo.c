@@ -18,14 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			dprintf(1, "%s:%d: %s (errno %d, %s)\n", __FILE__, __LINE__, #condition,   \
-				errno, strerror(errno));                                           \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
+#include "tests/conformance/check.h"
 
 #define FIFO "fifo"
 #define OPENERS 20

@@ -32,16 +32,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define FILES 5
+#include "tests/conformance/check.h"
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			dprintf(1, "%s:%d: %s (errno %d, %s)\n", __FILE__, __LINE__, #condition,   \
-				errno, strerror(errno));                                           \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
+#define FILES 5
 
 static const char *directory;
 static ino_t inodes[FILES];
