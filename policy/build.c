@@ -179,6 +179,9 @@ SP_EXPORT int sp_policy_deny(struct sp_policy *policy, const char *pattern, unsi
 
 	if (!own_pattern || !own_source)
 		return -ENOMEM;
+	if (error > 0 && error <= SP_ERRNO_MAX &&
+	    strncmp(pattern, SP_TCP_PREFIX, strlen(SP_TCP_PREFIX)) == 0)
+		return sp_model_add_tcp(policy, pattern, (int)error, source);
 	if (error == 0 || error > SP_ERRNO_MAX ||
 	    sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset))
 		return -EINVAL;
@@ -232,6 +235,15 @@ static int include_path(struct sp_policy *policy, const struct sp_path_rule *fro
 	return sp_model_add_path(policy, &rule);
 }
 
+static int include_address(struct sp_policy *policy, const struct sp_address_rule *from)
+{
+	struct sp_address_rule rule = *from;
+	const struct sp_address_rule *other;
+
+	rule.place = (struct sp_place){0};
+	return sp_model_add_address(policy, &rule, &other);
+}
+
 static int include_setting(struct sp_setting *to, const struct sp_setting *from)
 {
 	return from->set ? sp_model_set(to, INCLUDED_DEPTH, from->value, from->source) : 0;
@@ -263,6 +275,8 @@ SP_EXPORT int sp_policy_include(struct sp_policy *policy, const struct sp_policy
 		r = include_call(policy, &other->calls[i]);
 	for (size_t i = 0; i < other->path_count && r == 0; i++)
 		r = include_path(policy, &other->paths[i]);
+	for (size_t i = 0; i < other->address_count && r == 0; i++)
+		r = include_address(policy, &other->addresses[i]);
 	for (size_t i = 0; i < other->extra_count && r == 0; i++)
 		r = sp_model_add_filter(policy, &other->extras[i]);
 	for (size_t i = 0; i < other->within_count && r == 0; i++)

@@ -239,6 +239,48 @@ static int add_kernel_names(struct paths *paths, const struct sp_policy *policy)
 	return r;
 }
 
+typedef Sallyport__Policy__AddressRule AddressRule;
+
+static int add_address(AddressRule **list, size_t *count, const struct sp_address_rule *rule)
+{
+	AddressRule *row = malloc(sizeof(*row));
+	char *text = malloc(SP_ADDRESS_TEXT_MAX);
+
+	if (!row || !text) {
+		free(row);
+		free(text);
+		return -ENOMEM;
+	}
+	sallyport__policy__address_rule__init(row);
+	row->address = bytes_of(sp_address_print(&rule->address, text));
+	row->error = (uint32_t)rule->error;
+	row->source = bytes_of(rule->source);
+	list[(*count)++] = row;
+	return 0;
+}
+
+static void clear_addresses(AddressRule **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(list[i]->address.data);
+		free(list[i]);
+	}
+	free(list);
+}
+
+/* On failure too, what there is, is in the list. */
+static int add_addresses(AddressRule ***ret_list, size_t *ret_count, const struct sp_policy *policy)
+{
+	int r = 0;
+
+	*ret_list = calloc(policy->address_count + 1, sizeof(**ret_list));
+	if (!*ret_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->address_count && r == 0; i++)
+		r = add_address(*ret_list, ret_count, &policy->addresses[i]);
+	return r;
+}
+
 typedef Sallyport__Policy__Bound Bound;
 
 static int add_bound(Bound **list, size_t *count, const struct sp_policy *policy)
@@ -254,13 +296,14 @@ static int add_bound(Bound **list, size_t *count, const struct sp_policy *policy
 	r = add_paths(&paths, policy);
 	bound->path = paths.list;
 	bound->n_path = paths.count;
-	return r;
+	return r < 0 ? r : add_addresses(&bound->address, &bound->n_address, policy);
 }
 
 static void clear_bounds(Bound **list, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		clear_paths(list[i]->path, list[i]->n_path);
+		clear_addresses(list[i]->address, list[i]->n_address);
 		free(list[i]);
 	}
 	free(list);
@@ -280,7 +323,7 @@ static int add_bounds(Bound ***ret_list, size_t *ret_count, const struct sp_poli
 	return r;
 }
 
-static int add_all_paths(Message *message, const struct sp_policy *const *layers, size_t count)
+static int add_all_names(Message *message, const struct sp_policy *const *layers, size_t count)
 {
 	struct paths paths = {0};
 	int r = add_paths(&paths, layers[0]);
@@ -289,6 +332,8 @@ static int add_all_paths(Message *message, const struct sp_policy *const *layers
 		r = add_kernel_names(&paths, layers[0]);
 	message->path = paths.list;
 	message->n_path = paths.count;
+	if (r == 0)
+		r = add_addresses(&message->address, &message->n_address, layers[0]);
 	return r < 0 ? r : add_bounds(&message->bound, &message->n_bound, layers + 1, count - 1);
 }
 
@@ -656,6 +701,7 @@ size_t sp_policy_phase_ids(const struct sp_policy *policy, uint64_t *ret_ids)
 static void clear(Message *message)
 {
 	clear_paths(message->path, message->n_path);
+	clear_addresses(message->address, message->n_address);
 	clear_bounds(message->bound, message->n_bound);
 	clear_calls(message->call, message->n_call);
 	clear_phases(message);
@@ -718,7 +764,7 @@ int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret
 	fill_isolate(&message, layers, count);
 	fill_limits(&limits, layers, count);
 	message.limits = &limits;
-	r = add_all_paths(&message, layers, count);
+	r = add_all_names(&message, layers, count);
 	if (r == 0)
 		r = add_calls(&message.call, &message.n_call, policy, layers, count);
 	if (r == 0)

@@ -165,14 +165,14 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 	return true;
 }
 
-/* What is wrong with a pattern, told where it begins; once values stood in it, for the whole word. */
-static void pattern_mistake(struct sp_reading *reading, const struct sp_word *word,
-			    const char *pattern, size_t offset, const char *mistake)
+/* What is wrong with a pattern or address, told where it begins; once values stood in it, for the whole word. */
+static void word_mistake(struct sp_reading *reading, const struct sp_word *word, const char *text,
+			 size_t offset, const char *mistake)
 {
 	struct sp_place place = word->place;
 
-	if (strcmp(pattern, word->text) != 0) {
-		SP_MISTAKE(reading, place, NULL, "%s: \"%s\"", mistake, pattern);
+	if (strcmp(text, word->text) != 0) {
+		SP_MISTAKE(reading, place, NULL, "%s: \"%s\"", mistake, text);
 		return;
 	}
 	place.column += (unsigned)(offset + word->quoted);
@@ -199,7 +199,7 @@ static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 		return;
 	mistake = sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset);
 	if (mistake) {
-		pattern_mistake(reading, term->word, pattern, offset, mistake);
+		word_mistake(reading, term->word, pattern, offset, mistake);
 		return;
 	}
 	other = sp_model_find_path(reading->policy, pattern);
@@ -258,33 +258,98 @@ static void interpret_file(struct sp_reading *reading, const struct sp_statement
 
 static const char *candidate_network_verb(size_t index, const void *unused)
 {
+	static const char *const words[] = {"connect", "deny"};
+
 	(void)unused;
-	return index == 0 ? "connect" : NULL;
+	return index < SP_ELEMENTS(words) ? words[index] : NULL;
 }
 
 static const char *candidate_family(size_t index, const void *unused)
 {
+	static const char *const words[] = {"tcp", "unix"};
+
 	(void)unused;
-	return index == 0 ? "unix" : NULL;
+	return index < SP_ELEMENTS(words) ? words[index] : NULL;
+}
+
+static void add_address(struct sp_reading *reading, const struct sp_term *term, int error)
+{
+	struct sp_place place = term->word->place;
+	_cleanup_free_ char *source = sp_source_of(reading, place), *text = NULL;
+	struct sp_address_rule rule = {.error = error, .source = source};
+	const struct sp_address_rule *other;
+	const char *mistake;
+	size_t offset;
+	int r;
+
+	if (term->condition) {
+		place.length = 1;
+		SP_MISTAKE(reading, place, NULL, "an address takes no conditions");
+		return;
+	}
+	text = sp_expand(reading, term->word, SP_EXPAND_VALUE);
+	if (!source || !text)
+		return;
+	if (!sp_address_read(text, &rule.address, &mistake, &offset)) {
+		word_mistake(reading, term->word, text, offset, mistake);
+		return;
+	}
+	rule.place = sp_own_place(reading, place);
+	r = sp_model_add_address(reading->policy, &rule, &other);
+	if (r == -EEXIST)
+		SP_MISTAKE(reading, place, NULL,
+			   "\"%s\" is both granted and denied; the other rule is %s", text,
+			   other->source);
+	else
+		sp_note_error(reading, r);
+}
+
+static void add_addresses(struct sp_reading *reading, const struct sp_statement *statement,
+			  bool deny)
+{
+	const struct sp_phrase *addresses = sp_phrase_at(statement, 2);
+	int error = deny ? EACCES : 0;
+
+	if (!addresses) {
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "an address is missing after \"tcp\", like 127.0.0.1:8080");
+		return;
+	}
+	if (!(deny ? sp_read_as(reading, statement, 3, &error) : sp_ends_at(reading, statement, 3)))
+		return;
+	for (const struct sp_term *term = addresses->terms; term; term = term->next)
+		add_address(reading, term, error);
 }
 
 static void interpret_network(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *verb = sp_single_word(statement->phrases);
 	const struct sp_phrase *family = sp_phrase_at(statement, 1);
+	const struct sp_word *word = sp_single_word(family);
 	const struct sp_path_rule rule = {.rights = SP_RIGHT_CONNECT};
+	bool deny = verb && strcmp(verb->text, "deny") == 0;
 
-	if (!verb || strcmp(verb->text, "connect") != 0)
+	if (!verb || (!deny && strcmp(verb->text, "connect") != 0))
 		misspelt(reading, statement->phrases->terms->word, "statement of a network",
 			 candidate_network_verb, NULL);
 	else if (!family)
 		SP_MISTAKE(reading, statement->place, NULL,
-			   "\"connect\" needs a family and names after it, like "
-			   "\"connect unix /run/app.sock\"");
-	else if (!sp_single_word(family) || strcmp(family->terms->word->text, "unix") != 0)
+			   deny ? "\"deny\" needs a family and addresses after it, like "
+				  "\"deny tcp 10.0.0.0/8:*\""
+				: "\"connect\" needs a family and names after it, like "
+				  "\"connect tcp 127.0.0.1:8080\" or "
+				  "\"connect unix /run/app.sock\"");
+	else if (word && strcmp(word->text, "tcp") == 0)
+		add_addresses(reading, statement, deny);
+	else if (word && deny && strcmp(word->text, "unix") == 0)
+		SP_MISTAKE(reading, word->place, NULL,
+			   "names are denied in the section \"files\": \"deny\" there takes every "
+			   "right, this one too");
+	else if (!word || strcmp(word->text, "unix") != 0)
 		SP_MISTAKE(reading, family->terms->word->place,
 			   sp_nearest(family->terms->word->text, candidate_family, NULL),
-			   "unknown family \"%s\", expected \"unix\"", family->terms->word->text);
+			   "unknown family \"%s\", expected \"tcp\" or \"unix\"",
+			   family->terms->word->text);
 	else
 		add_patterns(reading, statement, 2, family, &rule);
 }

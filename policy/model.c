@@ -301,6 +301,38 @@ int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule)
 	return 0;
 }
 
+int sp_model_add_address(struct sp_policy *policy, const struct sp_address_rule *rule,
+			 const struct sp_address_rule **ret_other)
+{
+	struct sp_address_rule copy = *rule;
+
+	for (size_t i = 0; i < policy->address_count; i++) {
+		const struct sp_address_rule *other = &policy->addresses[i];
+
+		if (!sp_address_equal(&other->address, &rule->address) ||
+		    !other->error == !rule->error)
+			continue;
+		*ret_other = other;
+		return -EEXIST;
+	}
+	if (grow((void **)&policy->addresses, policy->address_count, sizeof(*policy->addresses)) <
+	    0)
+		return -ENOMEM;
+	copy.source = strdup(rule->source);
+	if (!copy.source)
+		return -ENOMEM;
+	policy->addresses[policy->address_count++] = copy;
+	return 0;
+}
+
+bool sp_model_grants_addresses(const struct sp_policy *policy)
+{
+	for (size_t i = 0; i < policy->address_count; i++)
+		if (policy->addresses[i].error == 0)
+			return true;
+	return false;
+}
+
 int sp_model_add_filter(struct sp_policy *policy, const struct sp_program *program)
 {
 	struct sp_program copy = {.length = program->length};
@@ -464,6 +496,9 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 		free(policy->paths[i].pattern);
 		free(policy->paths[i].source);
 	}
+	for (size_t i = 0; i < policy->address_count; i++)
+		free(policy->addresses[i].source);
+	free(policy->addresses);
 	sp_model_forget_compiled(policy);
 	clear_settings(policy->limits, SP_LIMIT_COUNT);
 	clear_settings(&policy->default_action, 1);
@@ -513,6 +548,24 @@ static uint32_t parse_rights(const char *text)
 	}
 }
 
+int sp_model_add_tcp(struct sp_policy *policy, const char *text, int error, const char *source)
+{
+	_cleanup_free_ char *own_source = strdup(source);
+	struct sp_address_rule rule = {.error = error, .source = own_source};
+	const struct sp_address_rule *other;
+	const char *mistake;
+	size_t offset;
+
+	if (!own_source)
+		return -ENOMEM;
+	if (strncmp(text, SP_TCP_PREFIX, strlen(SP_TCP_PREFIX)) == 0)
+		text += strlen(SP_TCP_PREFIX);
+	if (!sp_address_read(text, &rule.address, &mistake, &offset))
+		return -EINVAL;
+	sp_model_forget_compiled(policy);
+	return sp_model_add_address(policy, &rule, &other);
+}
+
 SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern,
 			      const char *source)
 {
@@ -522,6 +575,11 @@ SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *rights, cons
 
 	if (!own_pattern || !own_source)
 		return -ENOMEM;
+	if (rule.rights == SP_RIGHT_CONNECT && pattern[0] != '/') {
+		int r = sp_model_add_tcp(policy, pattern, 0, source);
+
+		return r == -EEXIST ? -EINVAL : r;
+	}
 	if (rule.rights == 0 ||
 	    sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset) ||
 	    sp_model_contradicts(sp_model_find_path(policy, pattern), rule.rights))

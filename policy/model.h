@@ -9,6 +9,7 @@
 
 #include <sallyport/policy.h>
 
+#include "policy/address.h"
 #include "policy/condition.h"
 #include "policy/diagnostic.h"
 #include "policy/rules.h"
@@ -57,6 +58,14 @@ struct sp_path_rule {
 	char *source;          /* owned */
 	struct sp_place place; /* where the policy itself says it; else zero */
 	size_t next;           /* of the same bucket; index + 1, 0: none */
+};
+
+/* Of a TCP connection. */
+struct sp_address_rule {
+	struct sp_address address;
+	int error;             /* 0: it may be made; else how it fails */
+	char *source;          /* owned */
+	struct sp_place place; /* where the policy itself says it; else zero */
 };
 
 /* A setting that an including policy overrides: what was set, how deep, and where. */
@@ -115,6 +124,8 @@ struct sp_policy {
 	size_t path_count;
 	size_t *path_buckets; /* by pattern; index + 1 of the first rule */
 	size_t path_bucket_count;
+	struct sp_address_rule *addresses;
+	size_t address_count;
 	struct sp_setting limits[SP_LIMIT_COUNT];
 	struct sp_setting default_action; /* enum sp_action */
 	struct sp_setting default_error;  /* as in a call rule */
@@ -173,6 +184,9 @@ int sp_model_add_call(struct sp_policy *policy, const struct sp_call_rule *rule)
 int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rule,
 			const struct sp_call_rule **ret_other);
 int sp_model_add_path(struct sp_policy *policy, const struct sp_path_rule *rule);
+/* -EEXIST: the very address is both granted and denied, by *ret_other. */
+int sp_model_add_address(struct sp_policy *policy, const struct sp_address_rule *rule,
+			 const struct sp_address_rule **ret_other);
 /* These two do nothing but where the policy keeps them. */
 int sp_model_keep_overruled(struct sp_policy *policy, const struct sp_call_rule *rule);
 int sp_model_keep_text(struct sp_policy *policy, const struct sp_source *source);
@@ -204,6 +218,13 @@ bool sp_model_contradicts(const struct sp_path_rule *other, uint32_t rights);
 
 /* Why no policy may say that of a call, or NULL. `named`: by itself, not as a member of a group. */
 const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named);
+
+/* The same of a text, before which "tcp:" may stand. -EINVAL: it is no address. */
+#define SP_TCP_PREFIX "tcp:"
+int sp_model_add_tcp(struct sp_policy *policy, const char *text, int error, const char *source);
+
+/* Whether some rule lets TCP connections be made. */
+bool sp_model_grants_addresses(const struct sp_policy *policy);
 
 /* What `isolate { … }` may say: sets of enum sp_isolate. */
 bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers);

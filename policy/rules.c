@@ -27,6 +27,12 @@ struct rule {
 	const char *source;
 };
 
+struct address_rule {
+	struct sp_address address;
+	int error; /* 0: granted */
+	const char *source;
+};
+
 struct call_rule {
 	int nr;
 	int error;
@@ -50,12 +56,14 @@ struct node {
 	uint32_t rights_below;
 };
 
-/* The path rules of one policy. */
+/* The rules about names and addresses of one policy. */
 struct rule_set {
 	struct rule *rules; /* sorted by literal directory */
 	struct node *nodes;
 	uint32_t *buckets;
 	size_t rule_count, node_count, bucket_count;
+	struct address_rule *addresses;
+	size_t address_count;
 	uint32_t granted; /* by any of its rules */
 	bool asks;
 	bool idle; /* of a phase that was not entered */
@@ -239,6 +247,7 @@ static const char *pool_string(char **pool, ProtobufCBinaryData bytes)
 
 typedef Sallyport__Policy__CompiledPolicy Message;
 typedef Sallyport__Policy__PathRule PathRule;
+typedef Sallyport__Policy__AddressRule AddressRule;
 typedef Sallyport__Policy__CallRule CallRule;
 typedef Sallyport__Policy__Phase Phase;
 
@@ -248,6 +257,15 @@ static size_t paths_size(PathRule *const *paths, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		size += paths[i]->pattern.len + paths[i]->source.len + 2;
+	return size;
+}
+
+static size_t addresses_size(AddressRule *const *addresses, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += addresses[i]->source.len + 1;
 	return size;
 }
 
@@ -265,7 +283,8 @@ static size_t bounds_size(Sallyport__Policy__Bound *const *bounds, size_t count)
 	size_t size = 0;
 
 	for (size_t i = 0; i < count; i++)
-		size += paths_size(bounds[i]->path, bounds[i]->n_path);
+		size += paths_size(bounds[i]->path, bounds[i]->n_path) +
+			addresses_size(bounds[i]->address, bounds[i]->n_address);
 	return size;
 }
 
@@ -280,6 +299,7 @@ static size_t strings_size(const Message *message)
 	size_t size = message->name.len + message->default_source.len + 2;
 
 	size += paths_size(message->path, message->n_path);
+	size += addresses_size(message->address, message->n_address);
 	size += bounds_size(message->bound, message->n_bound);
 	size += calls_size(message->call, message->n_call);
 	for (size_t i = 0; i < message->n_phase; i++)
@@ -324,14 +344,52 @@ static int load_set(struct rule_set *set, PathRule *const *paths, size_t count, 
 	return build_index(set);
 }
 
+/* Only the canonical spelling. */
+static bool load_address(ProtobufCBinaryData bytes, struct sp_address *ret_address)
+{
+	char text[SP_ADDRESS_TEXT_MAX], canonical[SP_ADDRESS_TEXT_MAX];
+	const char *mistake;
+	size_t offset;
+
+	if (bytes.len == 0 || bytes.len >= sizeof(text))
+		return false;
+	memcpy(text, bytes.data, bytes.len);
+	text[bytes.len] = '\0';
+	return strlen(text) == bytes.len && sp_address_read(text, ret_address, &mistake, &offset) &&
+	       strcmp(sp_address_print(ret_address, canonical), text) == 0;
+}
+
+static int load_addresses(struct rule_set *set, AddressRule *const *addresses, size_t count,
+			  char **pool)
+{
+	set->addresses = calloc(count + 1, sizeof(*set->addresses));
+	if (!set->addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct address_rule *rule = &set->addresses[i];
+
+		rule->source = pool_string(pool, addresses[i]->source);
+		rule->error = (int)addresses[i]->error;
+		if (!rule->source || addresses[i]->error > ERROR_MAX ||
+		    !load_address(addresses[i]->address, &rule->address))
+			return -EBADMSG;
+	}
+	set->address_count = count;
+	return 0;
+}
+
 static int load_bounds(struct sp_rules *rules, Sallyport__Policy__Bound *const *bounds,
 		       size_t count, char **pool)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = load_set(&rules->sets[rules->set_count++], bounds[i]->path, bounds[i]->n_path,
-			     pool);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct rule_set *set = &rules->sets[rules->set_count++];
+
+		r = load_set(set, bounds[i]->path, bounds[i]->n_path, pool);
+		if (r == 0)
+			r = load_addresses(set, bounds[i]->address, bounds[i]->n_address, pool);
+	}
 	return r;
 }
 
@@ -347,6 +405,8 @@ static int load_path_rules(struct sp_rules *rules, const Message *message, char 
 		return -ENOMEM;
 	rules->set_count = 1;
 	r = load_set(&rules->sets[0], message->path, message->n_path, pool);
+	if (r == 0)
+		r = load_addresses(&rules->sets[0], message->address, message->n_address, pool);
 	return r < 0 ? r : load_bounds(rules, message->bound, message->n_bound, pool);
 }
 
@@ -546,6 +606,7 @@ struct sp_rules *sp_rules_free(struct sp_rules *rules)
 		free(rules->sets[i].rules);
 		free(rules->sets[i].nodes);
 		free(rules->sets[i].buckets);
+		free(rules->sets[i].addresses);
 	}
 	free(rules->sets);
 	free(rules->calls.rules);
@@ -787,6 +848,96 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 	if (standing == SP_STANDING_ANCESTOR && below == 0)
 		standing = SP_STANDING_OUTSIDE;
 	ret_decision->standing = standing;
+}
+
+/* ---- addresses ---- */
+
+static struct sp_rules_address public_rule(const struct address_rule *rule, size_t set)
+{
+	return (struct sp_rules_address){
+	    .address = &rule->address, .source = rule->source, .set = set, .error = rule->error};
+}
+
+bool sp_rules_address_outranks(const struct sp_rules_address *a, const struct sp_rules_address *b,
+			       const char **ret_reason)
+{
+	int order = sp_address_compare(a->address, b->address, ret_reason);
+
+	if (order != 0)
+		return order > 0;
+	*ret_reason = !a->error == !b->error
+			  ? "both say the same"
+			  : "of rules that are as specific the one that denies wins";
+	return a->error && !b->error;
+}
+
+static struct sp_address_decision decide_address(const struct rule_set *set,
+						 const struct sp_address *address)
+{
+	struct sp_rules_address best = {0};
+	const char *reason;
+
+	for (size_t i = 0; i < set->address_count; i++) {
+		struct sp_rules_address rule = public_rule(&set->addresses[i], 0);
+
+		if (sp_address_holds(rule.address, address) &&
+		    (!best.address || sp_rules_address_outranks(&rule, &best, &reason)))
+			best = rule;
+	}
+	return (struct sp_address_decision){.error = best.address ? best.error : EACCES,
+					    .rule = best.source};
+}
+
+/* Of the sets that don't grant it the first says with which error. */
+void sp_rules_decide_address(const struct sp_rules *rules, const struct sp_address *address,
+			     struct sp_address_decision *ret_decision)
+{
+	*ret_decision = decide_address(&rules->sets[0], address);
+	for (size_t i = 1; i < rules->set_count && ret_decision->error == 0; i++)
+		if (!rules->sets[i].idle)
+			*ret_decision = decide_address(&rules->sets[i], address);
+}
+
+static bool grants_addresses(const struct rule_set *set)
+{
+	for (size_t i = 0; i < set->address_count; i++)
+		if (set->addresses[i].error == 0)
+			return true;
+	return false;
+}
+
+bool sp_rules_grants_addresses(const struct sp_rules *rules)
+{
+	for (size_t i = 0; i < rules->set_count; i++)
+		if (!rules->sets[i].idle && !grants_addresses(&rules->sets[i]))
+			return false;
+	return true;
+}
+
+int sp_rules_each_address(const struct sp_rules *rules, sp_rules_address_fn *fn, void *data)
+{
+	const struct rule_set *own = &rules->sets[0];
+	int r = 0;
+
+	for (size_t i = 0; i < own->address_count && r == 0; i++)
+		if (own->addresses[i].error == 0)
+			r = fn(&own->addresses[i].address, data);
+	return r;
+}
+
+int sp_rules_every_address(const struct sp_rules *rules, sp_rules_each_address_fn *fn, void *data)
+{
+	int r = 0;
+
+	for (size_t set = 0; set < rules->set_count; set++)
+		for (size_t i = 0;
+		     i < rules->sets[set].address_count && !rules->sets[set].idle && r == 0; i++) {
+			struct sp_rules_address rule =
+			    public_rule(&rules->sets[set].addresses[i], set);
+
+			r = fn(&rule, data);
+		}
+	return r;
 }
 
 static bool uniform_below(const struct rule_set *rules, struct sp_text name)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "ipc/calls.h"
+#include "policy/address.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -111,6 +112,18 @@ struct sp_path_decision {
 void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t length,
 		     struct sp_path_decision *ret_decision);
 
+/* On one TCP connection: the most specific rule that holds the address decides, and of two that are as specific the
+ * one that denies. */
+struct sp_address_decision {
+	int error;        /* 0: it may be made; else the errno (positive) */
+	const char *rule; /* where the deciding rule stands, or NULL. Borrowed. */
+};
+void sp_rules_decide_address(const struct sp_rules *rules, const struct sp_address *address,
+			     struct sp_address_decision *ret_decision);
+
+/* Whether the policy, and each that bounds it, lets some TCP connections be made; maybe none that all let. */
+bool sp_rules_grants_addresses(const struct sp_rules *rules);
+
 /* True if every name below `name` has exactly the rights of `name` itself: no rule splits the
  * subtree. A directory may be renamed only where this holds for source and target. */
 bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length);
@@ -137,7 +150,26 @@ uint32_t sp_rules_granted(const struct sp_rules *rules);
 typedef int sp_rules_grant_fn(const char *prefix, uint32_t rights, void *data);
 int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data);
 
+/* Every grant of TCP connections of the policy itself. */
+typedef int sp_rules_address_fn(const struct sp_address *address, void *data);
+int sp_rules_each_address(const struct sp_rules *rules, sp_rules_address_fn *fn, void *data);
+
 /* ---- for who wants to be told why ---- */
+
+struct sp_rules_address {
+	const struct sp_address *address; /* borrowed */
+	const char *source;               /* the same */
+	size_t set;                       /* as in sp_rules_match */
+	int error;                        /* 0: granted */
+};
+typedef int sp_rules_each_address_fn(const struct sp_rules_address *rule, void *data);
+
+/* Every rule about an address, but for those of a phase that was not entered. */
+int sp_rules_every_address(const struct sp_rules *rules, sp_rules_each_address_fn *fn, void *data);
+
+/* Whether of two rules of one set that hold an address `a` decides. */
+bool sp_rules_address_outranks(const struct sp_rules_address *a, const struct sp_rules_address *b,
+			       const char **ret_reason);
 
 struct sp_rules_match {
 	const char *pattern, *source; /* borrowed */

@@ -26,7 +26,7 @@
 #include "policy/interpret.h"
 #include "policy/saved.pb-c.h"
 
-#define SAVED_VERSION 2u
+#define SAVED_VERSION 3u
 
 /* More than the parser lets any text make. */
 #define STEPS_MAX (4 * SP_TESTS_MAX)
@@ -43,6 +43,7 @@ typedef Sallyport__Saved__Saved Saved;
 typedef Sallyport__Saved__Policy Policy;
 typedef Sallyport__Saved__Call Call;
 typedef Sallyport__Saved__Path Path;
+typedef Sallyport__Saved__Address Address;
 typedef Sallyport__Saved__Step Step;
 typedef Sallyport__Saved__Setting Setting;
 
@@ -176,6 +177,18 @@ static void write_path(const struct sp_path_rule *rule, Path *path)
 	path->source = bytes_of(rule->source);
 }
 
+static void write_address(struct writer *writer, const struct sp_address_rule *rule,
+			  Address *address)
+{
+	char *text = take(writer, SP_ADDRESS_TEXT_MAX, 1);
+
+	if (!text)
+		return;
+	address->address = bytes_of(sp_address_print(&rule->address, text));
+	address->error = (uint32_t)rule->error;
+	address->source = bytes_of(rule->source);
+}
+
 static void write_settings(struct writer *writer, struct sp_policy *policy, Policy *message)
 {
 	struct sp_setting *setting;
@@ -212,6 +225,11 @@ static void write_policy(struct writer *writer, const struct sp_policy *policy, 
 		write_call(writer, &policy->calls[i], message->call[i]);
 	for (size_t i = 0; message->path && i < message->n_path; i++)
 		write_path(&policy->paths[i], message->path[i]);
+	message->n_address = policy->address_count;
+	message->address =
+	    LIST(writer, Address, sallyport__saved__address__init, message->n_address);
+	for (size_t i = 0; message->address && i < message->n_address; i++)
+		write_address(writer, &policy->addresses[i], message->address[i]);
 	write_filters(writer, policy, message);
 	write_settings(writer, (struct sp_policy *)(uintptr_t)policy, message);
 }
@@ -457,6 +475,24 @@ static int read_path(struct sp_policy *policy, const Path *path)
 	return sp_model_add_path(policy, &rule);
 }
 
+static int read_address(struct sp_policy *policy, const Address *saved)
+{
+	_cleanup_free_ char *text = text_of(saved->address), *source = text_of(saved->source);
+	struct sp_address_rule rule = {.error = (int)saved->error, .source = source};
+	const struct sp_address_rule *other;
+	char buffer[SP_ADDRESS_TEXT_MAX];
+	const char *mistake;
+	size_t offset;
+	int r;
+
+	if (!text || !source || saved->error > SP_ERRNO_MAX ||
+	    !sp_address_read(text, &rule.address, &mistake, &offset) ||
+	    strcmp(sp_address_print(&rule.address, buffer), text) != 0)
+		return -EBADMSG;
+	r = sp_model_add_address(policy, &rule, &other);
+	return r == -EEXIST ? -EBADMSG : r;
+}
+
 static int read_setting(struct sp_policy *policy, const Setting *saved)
 {
 	struct sp_setting *setting = setting_at(policy, saved->which);
@@ -512,6 +548,8 @@ static int read_policy(const Policy *message, struct sp_policy *policy)
 		r = read_call(policy, message->call[i]);
 	for (size_t i = 0; i < message->n_path && r == 0; i++)
 		r = read_path(policy, message->path[i]);
+	for (size_t i = 0; i < message->n_address && r == 0; i++)
+		r = read_address(policy, message->address[i]);
 	for (size_t i = 0; i < message->n_setting && r == 0; i++)
 		r = read_setting(policy, message->setting[i]);
 	for (size_t i = 0; i < message->n_filter && r == 0; i++)

@@ -136,20 +136,48 @@ static void text_default(FILE *out, const struct sp_policy *policy)
 	origin(out, sp_setting_source(action, "built in"));
 }
 
+/* Of a rule about a name: those of its rights that one section speaks of. */
+static void text_path(FILE *out, const struct sp_path_rule *rule, uint32_t rights)
+{
+	(void)fputs(strchr(rule->pattern, '"') ? "\t# no text can hold this: " : "\t", out);
+	if (rule->ask)
+		(void)fputs("ask ", out);
+	sp_print_rights(out, rights);
+	(void)fputs(rights == SP_RIGHT_CONNECT ? " unix " : " ", out);
+	if (!sp_print_pattern(out, rule->pattern))
+		sp_print_visible(out, rule->pattern);
+	if (rights == 0) {
+		(void)fputs(" as ", out);
+		sp_print_errno(out, rule->error);
+	}
+	origin(out, rule->source);
+}
+
 static void text_paths(FILE *out, const struct sp_policy *policy)
 {
 	(void)fputs("files {\n", out);
 	for (size_t i = 0; i < policy->path_count; i++) {
 		const struct sp_path_rule *rule = &policy->paths[i];
 
-		(void)fputs(strchr(rule->pattern, '"') ? "\t# no text can hold this: " : "\t", out);
-		if (rule->ask)
-			(void)fputs("ask ", out);
-		sp_print_rights(out, rule->rights);
-		(void)fputc(' ', out);
-		if (!sp_print_pattern(out, rule->pattern))
-			sp_print_visible(out, rule->pattern);
-		if (rule->rights == 0) {
+		if (rule->rights != SP_RIGHT_CONNECT)
+			text_path(out, rule, rule->rights & ~(uint32_t)SP_RIGHT_CONNECT);
+	}
+	(void)fputs("}\n", out);
+}
+
+static void text_network(FILE *out, const struct sp_policy *policy)
+{
+	(void)fputs("network {\n", out);
+	for (size_t i = 0; i < policy->path_count; i++)
+		if (policy->paths[i].rights & SP_RIGHT_CONNECT)
+			text_path(out, &policy->paths[i], SP_RIGHT_CONNECT);
+	for (size_t i = 0; i < policy->address_count; i++) {
+		const struct sp_address_rule *rule = &policy->addresses[i];
+		char buffer[SP_ADDRESS_TEXT_MAX];
+
+		(void)fprintf(out, "\t%s tcp %s", rule->error ? "deny" : "connect",
+			      sp_address_print(&rule->address, buffer));
+		if (rule->error) {
 			(void)fputs(" as ", out);
 			sp_print_errno(out, rule->error);
 		}
@@ -226,6 +254,7 @@ static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t c
 	text_default(out, policy);
 	(void)fputs("}\n", out);
 	text_paths(out, policy);
+	text_network(out, policy);
 	text_settings(out, policy);
 	if (policy->extra_count > 0)
 		(void)fprintf(out, "# %zu filters of others come on top, which no text can hold\n",
@@ -343,6 +372,31 @@ static void json_paths(FILE *out, const struct sp_policy *policy)
 	(void)fputs("\n  ],\n", out);
 }
 
+static void json_addresses(FILE *out, const struct sp_policy *policy)
+{
+	bool first = true;
+
+	(void)fputs("  \"tcp\": [", out);
+	for (size_t i = 0; i < policy->address_count; i++) {
+		const struct sp_address_rule *rule = &policy->addresses[i];
+		char buffer[SP_ADDRESS_TEXT_MAX];
+
+		json_open(out, &first);
+		(void)fprintf(out, "\"address\": \"%s\", \"errno\": ",
+			      sp_address_print(&rule->address, buffer));
+		if (rule->error) {
+			(void)fputc('"', out);
+			sp_print_errno(out, rule->error);
+			(void)fputc('"', out);
+		} else {
+			(void)fputs("null", out);
+		}
+		(void)fputs(", ", out);
+		json_source(out, rule->source);
+	}
+	(void)fputs("\n  ],\n", out);
+}
+
 static void json_settings(FILE *out, const struct sp_policy *policy)
 {
 	const struct sp_setting *isolate = &policy->isolate;
@@ -388,6 +442,7 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 	r = each_call(out, policy, json_rule);
 	(void)fputs("\n  ],\n", out);
 	json_paths(out, policy);
+	json_addresses(out, policy);
 	json_settings(out, policy);
 	(void)fprintf(out, ",\n  \"filters\": %zu,\n  \"within\": [", policy->extra_count);
 	for (size_t i = 0; i < policy->within_count && r == 0; i++) {

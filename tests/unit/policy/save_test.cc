@@ -49,6 +49,7 @@ files {
 	read, write /srv/** ; create /srv/*/[a-c]?x; deny /srv/secret/** as ENOENT
 	execute /usr/bin/*
 }
+network { connect unix /run/app.sock; connect tcp 127.0.0.1:80, [fd00::]/8:*; deny tcp *:1-1023 as EPERM }
 limits { memory 256M; cpu 5s; wall 1500ms; files 64; processes 9; file-size 1G }
 isolate { user; pid; mount; network optional; landlock }
 
@@ -64,6 +65,7 @@ syscalls { allow read }
 policy second
 syscalls { allow @basic-io, uname; default kill }
 files { read, write /srv/** }
+network { connect tcp *:80 }
 limits { memory 1G }
 )";
 

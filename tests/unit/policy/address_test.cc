@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses of TCP connections: how they are spelt, what they hold, and which rule decides.
+#include "support.h"
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstring>
+
+#include "policy/address.h"
+#include "policy/rules.h"
+
+namespace
+{
+
+using sallyport::compile;
+using sallyport::parse;
+using sallyport::Policy;
+
+class AddressTest : public sallyport::PolicyTest
+{
+};
+
+sp_address read(const std::string &text)
+{
+	sp_address address = {};
+	const char *mistake = nullptr;
+	size_t offset = 0;
+
+	EXPECT_TRUE(sp_address_read(text.c_str(), &address, &mistake, &offset))
+	    << text << ": " << (mistake ? mistake : "");
+	return address;
+}
+
+std::string print(const sp_address &address)
+{
+	char buffer[SP_ADDRESS_TEXT_MAX];
+
+	return sp_address_print(&address, buffer);
+}
+
+/* As connect(2) is told. */
+sp_address told(int family, const char *host, uint16_t port)
+{
+	uint8_t bytes[16];
+	sp_address address;
+
+	EXPECT_EQ(1, inet_pton(family, host, bytes));
+	sp_address_of(bytes, family == AF_INET ? 4 : 16, port, &address);
+	return address;
+}
+
+TEST_F(AddressTest, EachHasOneCanonicalSpelling)
+{
+	for (const char *text : {"127.0.0.1:80", "*:53", "*:*", "10.0.0.0/8:443",
+				 "0.0.0.0/0:1-1023", "[::1]:8080", "255.255.255.254/31:0"}) {
+		if (strcmp(text, "192.0.2.7/31:65535") == 0)
+			continue; /* has bits beyond its prefix */
+		EXPECT_EQ(text, print(read(text)));
+	}
+	EXPECT_EQ("[::1]:80", print(read("[0:0:0:0:0:0:0:1]/128:80-80")));
+	EXPECT_EQ("10.1.2.3:*", print(read("10.1.2.3/32:0-65535")));
+	EXPECT_EQ("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]/127:10000-65535",
+		  print(read("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]/127:10000-65535")));
+}
+
+TEST_F(AddressTest, WhatIsNone)
+{
+	const char *mistake;
+	size_t offset;
+	sp_address address;
+
+	for (const char *text : {"",
+				 ":",
+				 ":80",
+				 "127.0.0.1",
+				 "127.0.0.1:",
+				 "127.0.0.1:80 ",
+				 " 127.0.0.1:80",
+				 "*",
+				 "**:80",
+				 "127.1:80",
+				 "127.0.0.01:80",
+				 "1.2.3.4.5:80",
+				 "[::1]80",
+				 "[::1",
+				 "[",
+				 "[]:1",
+				 "[::1%lo]:80",
+				 "::1:80",
+				 "10.0.0.0/:80",
+				 "10.0.0.0/08:80",
+				 "10.0.0.0/33:80",
+				 "[::]/129:80",
+				 "11.0.0.0/7:1",
+				 "127.0.0.1:-",
+				 "127.0.0.1:1-",
+				 "127.0.0.1:-1",
+				 "127.0.0.1:2-1",
+				 "127.0.0.1:65536",
+				 "127.0.0.1:99999999999999999999",
+				 "127.0.0.1:00",
+				 "127.0.0.1:+1",
+				 "*:*-",
+				 "*/0:1",
+				 "[::ffff:1.2.3.4]:80",
+				 "[::ffff:0:0]/96:80",
+				 "0.0.0.0:80",
+				 "[::]:80",
+				 "localhost:80"})
+		EXPECT_FALSE(sp_address_read(text, &address, &mistake, &offset)) << text;
+}
+
+TEST_F(AddressTest, WhatTheKernelTakesItFor)
+{
+	EXPECT_EQ("10.1.2.3:80", print(told(AF_INET6, "::ffff:10.1.2.3", 80)));
+	EXPECT_EQ("127.0.0.1:80", print(told(AF_INET, "0.0.0.0", 80)));
+	EXPECT_EQ("127.0.0.1:80", print(told(AF_INET6, "::ffff:0.0.0.0", 80)));
+	EXPECT_EQ("[::1]:80", print(told(AF_INET6, "::", 80)));
+	EXPECT_EQ("[::10.1.2.3]:0", print(told(AF_INET6, "::10.1.2.3", 0)));
+}
+
+TEST_F(AddressTest, WhatAPatternHolds)
+{
+	const struct {
+		const char *pattern, *address;
+		bool holds;
+	} cases[] = {
+	    {"10.0.0.0/8:80", "10.255.0.1:80", true},
+	    {"10.0.0.0/8:80", "11.0.0.1:80", false},
+	    {"10.0.0.0/8:80", "10.0.0.1:81", false},
+	    {"10.0.0.0/9:80", "10.127.255.255:80", true},
+	    {"10.0.0.0/9:80", "10.128.0.0:80", false},
+	    {"0.0.0.0/0:*", "1.2.3.4:5", true},
+	    {"0.0.0.0/0:*", "[::1]:5", false},
+	    {"[::]/0:*", "1.2.3.4:5", false},
+	    {"[::]/0:*", "[fe80::1]:5", true},
+	    {"*:5", "[fe80::1]:5", true},
+	    {"*:5", "1.2.3.4:5", true},
+	    {"*:5", "1.2.3.4:6", false},
+	    {"[2001:db8::]/33:1-9", "[2001:db8:7fff::]:9", true},
+	    {"[2001:db8::]/33:1-9", "[2001:db8:8000::]:9", false},
+	    {"10.0.0.0/8:80", "8.0.0.0/5:80", false},
+	    {"10.0.0.0/8:80", "10.2.0.0/16:80", true},
+	    {"10.0.0.0/8:80-90", "10.2.0.0/16:85-91", false},
+	};
+
+	for (const auto &c : cases) {
+		sp_address pattern = read(c.pattern), address = read(c.address), both;
+
+		EXPECT_EQ(c.holds, sp_address_holds(&pattern, &address))
+		    << c.pattern << " " << c.address;
+		if (c.holds) {
+			ASSERT_TRUE(sp_address_meet(&pattern, &address, &both));
+			EXPECT_TRUE(sp_address_equal(&both, &address));
+			ASSERT_TRUE(sp_address_meet(&address, &pattern, &both));
+			EXPECT_TRUE(sp_address_equal(&both, &address));
+		}
+	}
+}
+
+int decide(const std::string &text, const sp_address &address, std::string *rule = nullptr)
+{
+	Policy policy = parse(text);
+	std::vector<uint8_t> bytes = compile(policy.get());
+	sp_rules *rules = nullptr;
+	sp_address_decision decision;
+
+	EXPECT_EQ(0, sp_rules_load(bytes.data(), bytes.size(), &rules));
+	if (!rules)
+		return -1;
+	sp_rules_decide_address(rules, &address, &decision);
+	if (rule)
+		*rule = decision.rule ? decision.rule : "";
+	sp_rules_free(rules);
+	return decision.error;
+}
+
+TEST_F(AddressTest, TheMostSpecificRuleDecides)
+{
+	const std::string policy =
+	    "policy sample\nnetwork {\n"
+	    "  connect tcp *:80, 10.0.0.0/8:*\n"
+	    "  deny tcp 10.0.0.0/8:25 as ECONNREFUSED\n"
+	    "  connect tcp 10.0.0.7:25\n"
+	    "  deny tcp 127.0.0.0/8:*\n"
+	    "  connect tcp [fd00::]/8:1-100\n  deny tcp [fd00::]/8:50-149\n}\n";
+	std::string rule;
+
+	EXPECT_EQ(0, decide(policy, read("192.0.2.1:80")));
+	EXPECT_EQ(EACCES, decide(policy, read("192.0.2.1:81"), &rule));
+	EXPECT_EQ("", rule);
+	EXPECT_EQ(ECONNREFUSED, decide(policy, read("10.1.1.1:25"), &rule));
+	EXPECT_EQ("test.policy:4:12", rule);
+	EXPECT_EQ(0, decide(policy, read("10.0.0.7:25"), &rule));
+	EXPECT_EQ("test.policy:5:15", rule);
+	EXPECT_EQ(0, decide(policy, read("10.0.0.8:26")));
+	EXPECT_EQ(EACCES, decide(policy, read("127.0.0.1:80")));
+	EXPECT_EQ(EACCES, decide(policy, told(AF_INET, "0.0.0.0", 80)));
+	EXPECT_EQ(EACCES, decide(policy, told(AF_INET6, "::ffff:0.0.0.0", 80)));
+	EXPECT_EQ(0, decide(policy, read("[fd00::1]:49")));
+	EXPECT_EQ(EACCES, decide(policy, read("[fd00::1]:50"))); /* both have as many ports */
+	EXPECT_EQ(EACCES, decide("policy sample\n", read("127.0.0.1:80")));
+}
+
+TEST_F(AddressTest, WithinNeverWidens)
+{
+	const std::string policy = "policy sample\nwithin bound\n"
+				   "network { connect tcp 10.0.0.0/8:*, 192.0.2.1:443 }\n"
+				   "policy bound\nnetwork { connect tcp *:443; deny tcp "
+				   "10.9.0.0/16:* as EPERM }\n";
+
+	EXPECT_EQ(0, decide(policy, read("10.1.1.1:443")));
+	EXPECT_EQ(0, decide(policy, read("192.0.2.1:443")));
+	EXPECT_EQ(EACCES, decide(policy, read("10.1.1.1:80")));
+	EXPECT_EQ(EPERM, decide(policy, read("10.9.1.1:443")));
+	EXPECT_EQ(EACCES, decide(policy, read("192.0.2.2:443")));
+	EXPECT_EQ(EACCES, decide("policy sample\nwithin bound\nnetwork { connect tcp *:* }\n"
+				 "policy bound\n",
+				 read("192.0.2.2:443")));
+}
+
+TEST_F(AddressTest, WithoutAText)
+{
+	sp_policy *policy = nullptr, *other = nullptr;
+	char *text = nullptr;
+
+	ASSERT_EQ(0, sp_policy_new("sample", &policy));
+	EXPECT_EQ(0, sp_policy_grant(policy, "connect", "tcp:127.0.0.1:80", "here"));
+	EXPECT_EQ(0, sp_policy_grant(policy, "connect", "[::1]:80", "here"));
+	EXPECT_EQ(0, sp_policy_deny(policy, "tcp:10.0.0.0/8:*", EPERM, "there"));
+	EXPECT_EQ(-EINVAL, sp_policy_grant(policy, "connect", "localhost:80", "here"));
+	EXPECT_EQ(-EINVAL, sp_policy_grant(policy, "read", "127.0.0.1:80", "here"));
+	EXPECT_EQ(-EINVAL, sp_policy_grant(policy, "connect", "10.0.0.0/8:*", "here"));
+	EXPECT_EQ(-EINVAL, sp_policy_deny(policy, "tcp:10.0.0.0/8:80", 0, "there"));
+	EXPECT_EQ(-EEXIST, sp_policy_deny(policy, "tcp:127.0.0.1:80", EPERM, "there"));
+	ASSERT_EQ(0, sp_policy_new("other", &other));
+	EXPECT_EQ(0, sp_policy_include(other, policy));
+	ASSERT_EQ(0, sp_policy_show(other, SP_POLICY_FORM_TEXT, SP_POLICY_FILTER_NOTIFY, &text));
+	EXPECT_NE(nullptr, strstr(text, "\tconnect tcp 127.0.0.1:80  # here\n"
+					"\tconnect tcp [::1]:80  # here\n"
+					"\tdeny tcp 10.0.0.0/8:* as EPERM  # there\n"))
+	    << text;
+	free(text);
+	sp_policy_unref(policy);
+	sp_policy_unref(other);
+}
+
+} // namespace
