@@ -22,7 +22,9 @@
  *   - Extended attributes, and lists of them, that are longer than 4,096 bytes: E2BIG.
  *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ.
  *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod
- *     of any device: EPERM. linkat of an open file (AT_EMPTY_PATH): ENOENT.
+ *     of any device: EPERM. linkat of an open file, by /proc/self/fd or AT_EMPTY_PATH, looks at the name that it has;
+ *     one without a name (O_TMPFILE) must be the caller's user's (EPERM), and its descriptor must have the access that
+ *     the new name gives (EXDEV), or be the one that O_TMPFILE itself gave for a place with these rights.
  *   - RESOLVE_CACHED always answers EAGAIN; a magic link under RESOLVE_NO_XDEV always EXDEV.
  *   - A deleted cwd or dirfd: ENOENT, also for "." and ".."; one without a name in the view: EACCES.
  *   - Names that are PATH_MAX bytes or longer once the cwd stands before them: ENAMETOOLONG.

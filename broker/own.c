@@ -53,20 +53,25 @@ static int check_type(const struct sp_request *request, int number)
 	return S_ISDIR(status.st_mode) ? -EACCES : 0;
 }
 
-/* The open file itself, so that its flags are those of what is opened whatever the caller's other
- * threads put in its place meanwhile. */
-static int take(const struct sp_request *request, int number)
+int sp_own_take(const struct sp_request *request, int number)
 {
-	_cleanup_close_ int pidfd = -1;
-	int fd, r = check_type(request, number);
+	_cleanup_close_ int pidfd = -1, file = -1;
+	struct stat status;
+	int r = check_type(request, number);
 
 	if (r < 0)
 		return r;
 	pidfd = open_pidfd(request);
 	if (pidfd < 0)
 		return -EACCES;
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
-	return fd < 0 ? -EACCES : fd;
+	file = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	if (file < 0 || fstat(file, &status) < 0)
+		return -EACCES;
+	if (!S_ISSOCK(status.st_mode))
+		return TAKE_FD(file);
+	/* It was none when it was looked at: somebody is at work, and may want us to linger. */
+	(void)setsockopt(file, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+	return -EACCES;
 }
 
 static bool covers(int have, uint64_t flags)
@@ -108,7 +113,7 @@ static int open_again(const struct sp_request *request, int file, int have, uint
 
 int sp_own_judge(struct sp_request *request, int error, int number, uint64_t flags)
 {
-	_cleanup_close_ int file = take(request, number);
+	_cleanup_close_ int file = sp_own_take(request, number);
 
 	if (file < 0 || !covers(fcntl(file, F_GETFL), flags))
 		return error;
@@ -124,16 +129,13 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 
 	if (!request->caller->outer && !request->caller->process)
 		return -EACCES;
-	file = take(request, number);
+	file = sp_own_take(request, number);
 	if (file < 0)
 		return file;
 	have = fcntl(file, F_GETFL);
 	if (have < 0 || fstat(file, &status) < 0)
 		return -EACCES;
-	/* It was none when it was looked at: somebody is at work, and may want us to linger. */
-	if (S_ISSOCK(status.st_mode))
-		(void)setsockopt(file, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
-	if (!covers(have, flags) || S_ISDIR(status.st_mode) || S_ISSOCK(status.st_mode))
+	if (!covers(have, flags) || S_ISDIR(status.st_mode))
 		return -EACCES;
 	if ((flags & O_TRUNC) && S_ISREG(status.st_mode) && ftruncate(file, 0) < 0)
 		return -errno;

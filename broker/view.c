@@ -355,6 +355,8 @@ static int name_of(const struct sp_view *view, int fd, char *ret_name, size_t *r
 	return 0;
 }
 
+static const char deleted[] = " (deleted)";
+
 static bool has_suffix(const char *text, size_t length, const char *suffix)
 {
 	size_t n = strlen(suffix);
@@ -404,7 +406,7 @@ static int fill_base(const struct sp_request *request, struct sp_base *base)
 	r = name_of(request->view, base->fd, base->name, &base->length);
 	if (r < 0)
 		return r;
-	if (base->status.stx_nlink == 0 && has_suffix(base->name, base->length, " (deleted)"))
+	if (base->status.stx_nlink == 0 && has_suffix(base->name, base->length, deleted))
 		return -ENOENT;
 	if (base->name[0] != '/')
 		return -EACCES;
@@ -453,7 +455,24 @@ static bool is_nameless(const struct sp_walk *walk)
 	for (size_t i = 0; i < SP_ELEMENTS(kinds); i++)
 		if (strncmp(walk->name, kinds[i], strlen(kinds[i])) == 0)
 			return true;
-	return walk->status.stx_nlink == 0 && has_suffix(walk->name, walk->length, " (deleted)");
+	return walk->status.stx_nlink == 0 && has_suffix(walk->name, walk->length, deleted);
+}
+
+/*
+ * A file whose name has gone while others of its names stay, or one that was made without and has been linked:
+ * the kernel shows the old name and says so behind it, where rules of that name would not match it any more. It
+ * may as well be how a file is called: what both names have.
+ */
+static void decide_name(struct sp_request *request, struct sp_walk *walk)
+{
+	struct sp_path_decision old;
+
+	sp_decide(request, walk->name, walk->length, &walk->decision);
+	if (!has_suffix(walk->name, walk->length, deleted))
+		return;
+	sp_decide(request, walk->name, walk->length - strlen(deleted), &old);
+	walk->decision.rights &= old.rights;
+	walk->decision.ask &= old.ask | old.rights;
 }
 
 static int decide_descriptor(struct sp_request *request, struct sp_walk *walk)
@@ -469,7 +488,7 @@ static int decide_descriptor(struct sp_request *request, struct sp_walk *walk)
 	}
 	if (!view_has_mount(request->view, walk->status.stx_mnt_id) || walk->name[0] != '/')
 		return sp_refuse(request, walk->name, NULL, EPERM, "a descriptor of another view");
-	sp_decide(request, walk->name, walk->length, &walk->decision);
+	decide_name(request, walk);
 	if (walk->decision.standing == SP_STANDING_OUTSIDE)
 		return sp_refuse_lookup(request, walk->name, &walk->decision);
 	return 0;
@@ -483,9 +502,14 @@ int sp_walk_descriptor(struct sp_request *request, int dirfd, bool path_too,
 	if (!path_too && !is_open(request, dirfd))
 		return -EBADF;
 	r = sp_caller_open(request, dirfd);
-	if (r < 0)
-		return r;
-	ret_walk->object = r;
+	return r < 0 ? r : sp_walk_held(request, r, ret_walk);
+}
+
+int sp_walk_held(struct sp_request *request, int object_take, struct sp_walk *ret_walk)
+{
+	int r;
+
+	ret_walk->object = object_take;
 	if (statx(ret_walk->object, "", AT_EMPTY_PATH, BASE_MASK, &ret_walk->status) < 0)
 		return -errno;
 	r = name_of(request->view, ret_walk->object, ret_walk->name, &ret_walk->length);

@@ -131,6 +131,9 @@ int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk);
 int sp_walk_descriptor(struct sp_request *request, int dirfd, bool path_too,
 		       struct sp_walk *ret_walk);
 
+/* The same for what is held already. */
+int sp_walk_held(struct sp_request *request, int object_take, struct sp_walk *ret_walk);
+
 /* The name of a descriptor of ours below view->own_fd, for a call that takes names alone. */
 #define SP_OWN_NAME 16
 static inline void sp_own_name(int fd, char ret_name[SP_OWN_NAME])
@@ -191,6 +194,12 @@ void sp_base_close(struct sp_base *base);
  * the caller isn't known by its outer number. sp_caller_open() holds it without access.
  */
 int sp_own_open(const struct sp_request *request, int number, uint64_t flags);
+
+/*
+ * The caller's open file itself, so that its flags are those of what is decided on, whatever the caller's
+ * other threads put in its place meanwhile. Not of directories (-EACCES) and sockets (-ENXIO).
+ */
+int sp_own_take(const struct sp_request *request, int number);
 
 /* The caller's socket itself, of AF_UNIX: a descriptor, or -EBADF, -ENOTSOCK, -EAFNOSUPPORT, -EACCES. */
 int sp_own_socket(const struct sp_request *request, int number);

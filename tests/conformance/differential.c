@@ -526,6 +526,57 @@ static long do_linkat_unknown(const char *path)
 	return syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, "linked", 1);
 }
 
+/* A file that gets its name last, in the directory that `path` names. */
+static long do_tmpfile(const char *path)
+{
+	char own[32];
+	int fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0664), error;
+	long r;
+
+	if (fd < 0)
+		return fd;
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	r = write(fd, "text", 4) == 4
+		? syscall(SYS_linkat, AT_FDCWD, own, AT_FDCWD, "linked", AT_SYMLINK_FOLLOW)
+		: -1;
+	error = errno;
+	close(fd);
+	errno = error;
+	return r;
+}
+
+static long do_tmpfile_exclusive(const char *path)
+{
+	char own[32];
+	int fd = open(path, O_TMPFILE | O_EXCL | O_WRONLY | O_CLOEXEC, 0600), error;
+	long r;
+
+	if (fd < 0)
+		return fd;
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	r = syscall(SYS_linkat, AT_FDCWD, own, AT_FDCWD, "linked", AT_SYMLINK_FOLLOW);
+	error = errno;
+	close(fd);
+	errno = error;
+	return r;
+}
+
+/* A new name for a file whose only other one is below /proc. */
+static long do_tmpfile_to(const char *path)
+{
+	char own[32];
+	int fd = open("dir", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600), error;
+	long r;
+
+	NEED(fd >= 0);
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	r = syscall(SYS_linkat, AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+	error = errno;
+	close(fd);
+	errno = error;
+	return r;
+}
+
 static long do_chmod(const char *path)
 {
 	return syscall(SYS_chmod, path, 0750);
@@ -741,6 +792,9 @@ static const struct {
     {"link to", do_link_to},
     {"linkat follow", do_linkat},
     {"linkat unknown", do_linkat_unknown},
+    {"tmpfile", do_tmpfile},
+    {"tmpfile exclusive", do_tmpfile_exclusive},
+    {"tmpfile to", do_tmpfile_to},
 };
 
 #define CREATIONS (COUNT(targets) * COUNT(creations))

@@ -109,7 +109,8 @@ class Differential : public ::testing::TestWithParam<Way>
 		SandboxRunner runner;
 
 		if (GetParam() == kTrap)
-			return runner.run("policy differential\ninclude parser\n" + rights + "}\n",
+			return runner.run("policy differential\ninclude parser\n" + rights +
+					      "  read /proc/self/**\n}\n",
 					  {program, "locked", tree});
 		output_of(program + " prepare '" + tree + "'");
 		runner.interception =
