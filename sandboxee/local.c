@@ -7,7 +7,7 @@
 #include "ipc/runtime.h"
 #include "sandboxee/runtime.h"
 
-/* close, dup, dup2, dup3 and fcntl of a reserved number, which is all that the filter traps of them. */
+/* close, dup, dup2, dup3 and fcntl of a reserved number. */
 long sp_local_bad_descriptor(const struct sp_trap *trap)
 {
 	(void)trap;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "ipc/arch.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 #include "sandboxee/runtime.h"
 
@@ -9,32 +10,50 @@
 #define SYS_SECCOMP 1 /* si_code of a SIGSYS that a filter raised; asm-generic/siginfo.h */
 #endif
 
-/* Calls that the runtime answers by itself; everything else goes to the porter. */
+/*
+ * Calls that the runtime answers by itself; everything else goes to the porter. `descriptors`: as many of the first
+ * arguments may name a descriptor that is reserved. Only then is the call trapped for our sake; else the policy refuses it.
+ */
 static const struct {
 	int nr;
 	long (*answer)(const struct sp_trap *trap);
+	unsigned descriptors;
 } local_calls[] = {
-    {__NR_rt_sigprocmask, sp_signals_procmask},
-    {__NR_rt_sigaction, sp_signals_action},
-    {__NR_rt_sigpending, sp_signals_pending},
-    {__NR_rt_sigsuspend, sp_signals_suspend},
-    {__NR_ppoll, sp_signals_ppoll},
-    {__NR_pselect6, sp_signals_pselect},
-    {__NR_epoll_pwait, sp_signals_epoll},
-    {__NR_epoll_pwait2, sp_signals_epoll},
-    {__NR_close, sp_local_bad_descriptor},
-    {__NR_close_range, sp_local_close_range},
-    {__NR_dup2, sp_local_bad_descriptor},
-    {__NR_dup3, sp_local_bad_descriptor},
-    {__NR_dup, sp_local_bad_descriptor},
-    {__NR_fcntl, sp_local_bad_descriptor},
-    {__NR_umask, sp_local_umask},
+    {__NR_rt_sigprocmask, sp_signals_procmask, 0},
+    {__NR_rt_sigaction, sp_signals_action, 0},
+    {__NR_rt_sigpending, sp_signals_pending, 0},
+    {__NR_rt_sigsuspend, sp_signals_suspend, 0},
+    {__NR_ppoll, sp_signals_ppoll, 0},
+    {__NR_pselect6, sp_signals_pselect, 0},
+    {__NR_epoll_pwait, sp_signals_epoll, 0},
+    {__NR_epoll_pwait2, sp_signals_epoll, 0},
+    {__NR_close, sp_local_bad_descriptor, 1},
+    {__NR_close_range, sp_local_close_range, 0},
+    {__NR_dup2, sp_local_bad_descriptor, 2},
+    {__NR_dup3, sp_local_bad_descriptor, 2},
+    {__NR_dup, sp_local_bad_descriptor, 1},
+    {__NR_fcntl, sp_local_bad_descriptor, 1},
+    {__NR_umask, sp_local_umask, 0},
 };
+
+static bool is_local(const struct sp_trap *trap, size_t i)
+{
+	bool local = local_calls[i].descriptors == 0;
+
+	if (local_calls[i].nr != trap->nr)
+		return false;
+	for (unsigned j = 0; j < local_calls[i].descriptors; j++) {
+		unsigned descriptor = (unsigned)trap->argument[j];
+
+		local |= descriptor >= SP_RESERVED_FIRST && descriptor <= SP_RESERVED_LAST;
+	}
+	return local;
+}
 
 static long answer(const struct sp_trap *trap)
 {
 	for (size_t i = 0; i < SP_ELEMENTS(local_calls); i++)
-		if (local_calls[i].nr == trap->nr)
+		if (is_local(trap, i))
 			return local_calls[i].answer(trap);
 	return sp_owner_hold(trap->pid) ? sp_forward(trap, sp_call_find(trap->nr))
 					: sp_forward_below(trap);

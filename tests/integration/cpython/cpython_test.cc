@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <ostream>
@@ -27,21 +28,26 @@ const char kSuite[] = "/usr/lib/python3.11/test/__init__.py";
 /* ---- what may differ ---- */
 
 enum Who { ANYBODY, ROOT, OTHERS };
+enum Way { NOTIFY = 1, TRAP = 2, BOTH = NOTIFY | TRAP };
 
 struct Exception {
 	Who who;
+	int ways;
 	const char *test, *said, *reason; /* patterns of fnmatch(3) */
 };
 
 const Exception kExceptions[] = {
-#define EXCEPTION(who, test, said, reason) {who, test, said, reason},
+#define EXCEPTION(who, test, said, reason) {who, BOTH, test, said, reason},
+#define TRAPPED(test, said, reason) {ANYBODY, TRAP, test, said, reason},
 #include "tests/integration/cpython/exceptions.def"
 #undef EXCEPTION
+#undef TRAPPED
 };
 
-bool Concerns(const Exception &exception)
+bool Concerns(const Exception &exception, Way way)
 {
-	return exception.who == ANYBODY || (exception.who == ROOT) == (geteuid() == 0);
+	return (exception.ways & way) &&
+	       (exception.who == ANYBODY || (exception.who == ROOT) == (geteuid() == 0));
 }
 
 /* ---- verdicts ---- */
@@ -126,18 +132,19 @@ Differences Compare(const Verdicts &native, const Verdicts &sandboxed)
 	return differences;
 }
 
-bool Explains(const Exception &exception, const std::string &name, const Difference &difference)
+bool Explains(const Exception &exception, Way way, const std::string &name,
+	      const Difference &difference)
 {
-	if (!Concerns(exception) || fnmatch(exception.test, name.c_str(), 0) != 0)
+	if (!Concerns(exception, way) || fnmatch(exception.test, name.c_str(), 0) != 0)
 		return false;
 	return (difference.sandboxed && Says(*difference.sandboxed, exception.said)) ||
 	       (difference.native && Says(*difference.native, exception.said));
 }
 
-bool IsException(const std::string &name, const Difference &difference)
+bool IsException(Way way, const std::string &name, const Difference &difference)
 {
 	for (const Exception &exception : kExceptions)
-		if (Explains(exception, name, difference))
+		if (Explains(exception, way, name, difference))
 			return true;
 	return false;
 }
@@ -150,7 +157,7 @@ std::string Describe(const std::string &name, const Difference &difference)
 }
 
 /* Exceptions that speak of these tests, and have no difference to explain. What a machine lacks is skipped natively. */
-std::string Idle(const Verdicts &native, const Differences &differences)
+std::string Idle(Way way, const Verdicts &native, const Differences &differences)
 {
 	std::string idle;
 
@@ -158,10 +165,10 @@ std::string Idle(const Verdicts &native, const Differences &differences)
 		bool speaks = false, explains = false;
 
 		for (const auto &entry : native)
-			speaks |= Concerns(exception) && entry.second.verdict == "ok" &&
+			speaks |= Concerns(exception, way) && entry.second.verdict == "ok" &&
 				  fnmatch(exception.test, entry.first.c_str(), 0) == 0;
 		for (const auto &[name, difference] : differences)
-			explains |= Explains(exception, name, difference);
+			explains |= Explains(exception, way, name, difference);
 		if (speaks && !explains)
 			idle += std::string(exception.test) + ": " + exception.said + "\n";
 	}
@@ -172,6 +179,7 @@ std::string Idle(const Verdicts &native, const Differences &differences)
 
 struct Module {
 	const char *name;  /* of the test */
+	int ways;          /* in which it runs */
 	const char *tests; /* arguments of verdicts.py */
 };
 
@@ -180,10 +188,10 @@ void PrintTo(const Module &module, std::ostream *stream)
 	*stream << module.tests;
 }
 
-/* These take a minute together. */
+/* These take a minute and a half together. */
 const Module kQuick[] = {
-#define QUICK(name, tests) {#name, tests},
-#define SLOW(name, tests)
+#define QUICK(name, ways, tests) {#name, ways, tests},
+#define SLOW(name, ways, tests)
 #include "tests/integration/cpython/modules.def"
 #undef QUICK
 #undef SLOW
@@ -191,8 +199,8 @@ const Module kQuick[] = {
 
 /* And these a quarter of an hour. */
 const Module kSlow[] = {
-#define QUICK(name, tests)
-#define SLOW(name, tests) {#name, tests},
+#define QUICK(name, ways, tests)
+#define SLOW(name, ways, tests) {#name, ways, tests},
 #include "tests/integration/cpython/modules.def"
 #undef QUICK
 #undef SLOW
@@ -207,20 +215,32 @@ std::string ReadText(const std::string &path)
 	return text.str();
 }
 
+struct Interception {
+	Way way;
+	const char *word, *options;
+};
+
+const char kExecute[] = "-w . -w /dev/shm --execute . --execute /usr";
+
+/* Who is in a process with a runtime executes nothing. */
+const Interception kNotify = {NOTIFY, "notify", kExecute}, kAuto = {NOTIFY, "auto", kExecute},
+		   kTrap = {TRAP, "trap", "-w . -w /dev/shm"};
+
 class CPython : public sallyport::ScratchTest, public testing::WithParamInterface<Module>
 {
       protected:
-	/* The verdicts of one run, in a fresh tree. */
-	void Collect(const std::string *interception, Verdicts *ret_verdicts);
+	/* The verdicts of one run, in a fresh tree; natively without an interception. */
+	void Collect(const Interception *interception, Verdicts *ret_verdicts);
 
 	/* Differences without an exception, by name. */
-	void Find(const std::string &interception, std::map<std::string, std::string> *ret_found);
+	void Find(const Interception &interception, const Verdicts &native,
+		  std::map<std::string, std::string> *ret_found);
 
 	/* A test that gives no steady verdict natively has little to say: what differs, differs again. */
-	void Judge(const std::string &interception);
+	void Judge(const Interception &interception, const Verdicts &native);
 };
 
-void CPython::Collect(const std::string *interception, Verdicts *ret_verdicts)
+void CPython::Collect(const Interception *interception, Verdicts *ret_verdicts)
 {
 	const std::string command = std::string("/usr/bin/python3 verdicts.py ") + GetParam().tests;
 
@@ -228,41 +248,40 @@ void CPython::Collect(const std::string *interception, Verdicts *ret_verdicts)
 	Write("verdicts.py", ReadText(std::string(sp_test_source_dir()) +
 				      "/tests/integration/cpython/verdicts.py"));
 	const Outcome outcome =
-	    interception ? RunSandboxed("--interception " + *interception +
-					    " -w . --execute . --execute /usr -w /dev/shm",
-					command)
+	    interception ? RunSandboxed(interception->options, command, interception->word)
 			 : RunNative(command);
 
 	ASSERT_EQ(0, outcome.status) << outcome.errors;
 	*ret_verdicts = Parse(outcome.tree.at("verdicts").substr(sizeof("100644")));
 }
 
-void CPython::Find(const std::string &interception, std::map<std::string, std::string> *ret_found)
+void CPython::Find(const Interception &interception, const Verdicts &native,
+		   std::map<std::string, std::string> *ret_found)
 {
-	Verdicts native, sandboxed;
+	Verdicts sandboxed;
 
-	ASSERT_NO_FATAL_FAILURE(Collect(nullptr, &native));
-	ASSERT_LT(0, CountSuccesses(native));
 	ASSERT_NO_FATAL_FAILURE(Collect(&interception, &sandboxed));
 	const Differences differences = Compare(native, sandboxed);
 
 	for (const auto &[name, difference] : differences)
-		if (!IsException(name, difference))
+		if (!IsException(interception.way, name, difference))
 			(*ret_found)[name] = Describe(name, difference);
-	const std::string idle = Idle(native, differences);
+	const std::string idle = Idle(interception.way, native, differences);
 
 	if (!idle.empty())
 		(*ret_found)["exceptions.def"] = "nothing to explain: " + idle;
 }
 
-void CPython::Judge(const std::string &interception)
+void CPython::Judge(const Interception &interception, const Verdicts &native)
 {
 	std::map<std::string, std::string> found, again;
+	Verdicts anew;
 
-	ASSERT_NO_FATAL_FAILURE(Find(interception, &found));
+	ASSERT_NO_FATAL_FAILURE(Find(interception, native, &found));
 	if (found.empty())
 		return;
-	ASSERT_NO_FATAL_FAILURE(Find(interception, &again));
+	ASSERT_NO_FATAL_FAILURE(Collect(nullptr, &anew));
+	ASSERT_NO_FATAL_FAILURE(Find(interception, anew, &again));
 	for (const auto &[name, text] : found)
 		if (again.count(name))
 			ADD_FAILURE() << text;
@@ -270,11 +289,22 @@ void CPython::Judge(const std::string &interception)
 
 TEST_P(CPython, SaysInASandboxWhatItSaysNatively)
 {
+	const char *wish = getenv("SP_TEST_INTERCEPTION");
+	Verdicts native;
+
 	if (access(kSuite, R_OK) < 0)
 		GTEST_SKIP() << "the package libpython3.11-testsuite is not installed";
-	const char *interception = getenv("SP_TEST_INTERCEPTION");
-
-	Judge(interception ? interception : "notify");
+	ASSERT_NO_FATAL_FAILURE(Collect(nullptr, &native));
+	ASSERT_LT(0, CountSuccesses(native));
+	if (wish && strcmp(wish, "auto") == 0) {
+		Judge(kAuto, native);
+		return;
+	}
+	for (const Interception &interception : {kNotify, kTrap}) {
+		SCOPED_TRACE(interception.word);
+		if (GetParam().ways & interception.way)
+			Judge(interception, native);
+	}
 }
 
 std::string NameOf(const testing::TestParamInfo<Module> &info)

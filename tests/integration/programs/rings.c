@@ -476,6 +476,18 @@ static void reserved(void)
 	say_result(try_open("text.txt"));
 }
 
+/* What the policy refuses of calls that the runtime has a word in fails as the policy says. */
+static void refused(void)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	say_result(fcntl(0, F_NOTIFY, 0) < 0 ? -errno : 0);
+	say_result(fcntl(0, F_SETOWN, getpid()) < 0 ? -errno : 0);
+	say_result(dup2(null, 0) < 0 ? -errno : 0);
+	say_result(dup(null) < 0 ? -errno : 0);
+	say_result(try_open("text.txt"));
+}
+
 static void child_of(int depth)
 {
 	char name[16];
@@ -664,6 +676,7 @@ static const struct {
     {"garbage", garbage},
     {"forwarding", forwarding},
     {"reserved", reserved},
+    {"refused", refused},
     {"family", family},
     {"shares-memory", shares_memory},
     {"storm", storm},

@@ -47,6 +47,10 @@ const Act kActs[] = {
     TRAP_TOO("forwarding", "forwarding",
 	     "EFAULT\nEFAULT\nrefused\nok\nEACCES\nEACCES\nok\nok\nrefused\nrefused\n"),
     {"reserved_trap", "reserved", "trap", "EBADF\nEBADF\nok\nrefused\nok\n"},
+    {"refused", "refused", "notify", "EINVAL\nEINVAL\nok\nEDOM\nok\n", 0, "",
+     "--policy ../no-dup.policy -w ."},
+    {"refused_trap", "refused", "trap", "EINVAL\nEINVAL\nok\nEDOM\nok\n", 0, "",
+     "--policy ../no-dup.policy -w ."},
     TRAP_TOO("family", "family", "ok\nok\nok\nok\nok\nok\nok\nok\nok\nok\nok\n"),
     TRAP_TOO("shares_memory", "shares-memory", "ok\n"),
     TRAP_TOO("storm", "storm", "100\n"),
@@ -68,6 +72,8 @@ TEST_P(Rings, GiveWhatTheFloorGives)
 	ASSERT_NO_FATAL_FAILURE(MakeTree("rm -rf ../outside && mkdir ../outside && echo secret > "
 					 "../outside/secret && cp " +
 					 Binary("rings") + " ."));
+	Write("../no-dup.policy",
+	      "policy no-dup\nsyscalls { deny dup as EDOM }\ninclude program\n");
 	const auto before = TreeOf(folder_ + "/outside");
 	const Outcome outcome =
 	    RunSandboxed(act.options, "./rings " + std::string(act.word), act.way);
