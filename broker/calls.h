@@ -18,7 +18,7 @@
  *   - What changes by a descriptor has a right by the name that the object has now. A named file of another view:
  *     EPERM. A descriptor opened with access mode 3 counts as O_PATH: EBADF.
  *   - Changing a device: EPERM.
- *   - Setting an extended attribute other than user.*: EPERM, an ACL: EOPNOTSUPP; a value longer than 4,096 bytes: ENOSPC.
+ *   - Setting an extended attribute other than user.* and ACLs: EPERM; a value longer than 4,096 bytes: ENOSPC.
  *   - Extended attributes, and lists of them, that are longer than 4,096 bytes: E2BIG.
  *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ.
  *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod
@@ -30,6 +30,7 @@
  *   - Names that are PATH_MAX bytes or longer once the cwd stands before them: ENAMETOOLONG.
  *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
  *     fs.protected_regular and fs.protected_fifos are not heeded.
+ *   - inotify_add_watch: of what only the caller's descriptor leads to, by /proc/self/fd: ENXIO.
  *   - connect: only of unix sockets, to names with the right; any other address: EACCES, before the descriptor is looked at.
  *   - Above the cwd a name is walked from the root, and needs search permission there.
  */

@@ -364,6 +364,23 @@ static bool has_suffix(const char *text, size_t length, const char *suffix)
 	return length >= n && memcmp(text + length - n, suffix, n) == 0;
 }
 
+int sp_view_step_in(const struct sp_view *view)
+{
+	_cleanup_close_ int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (back < 0 || fchdir(view->own_fd) < 0)
+		return -errno;
+	return TAKE_FD(back);
+}
+
+int sp_view_step_back(int back_take)
+{
+	int r = fchdir(back_take) < 0 ? -errno : 0;
+
+	(void)close(back_take);
+	return r;
+}
+
 int sp_view_reopen(const struct sp_view *view, int fd, int flags)
 {
 	char name[SP_OWN_NAME];

@@ -141,6 +141,16 @@ static inline void sp_own_name(int fd, char ret_name[SP_OWN_NAME])
 	(void)snprintf(ret_name, SP_OWN_NAME, "%d", fd);
 }
 
+/*
+ * For a call that takes a name and no directory, and no O_PATH descriptor: our own /proc/self/fd, which nothing else
+ * reaches by name in this view, becomes the working directory, where sp_own_name() names the held object itself, also
+ * a symbolic link. The way back, to be given to sp_view_step_back(), or -errno.
+ */
+int sp_view_step_in(const struct sp_view *view);
+
+/* 0 or -errno. */
+int sp_view_step_back(int back_take);
+
 /* From this size on freeing what a file holds is left to who may take long. */
 #define SP_LARGE_FILE (UINT64_C(256) << 20)
 
@@ -267,7 +277,7 @@ sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp
     sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
     sp_call_chmod, sp_call_utime, sp_call_truncate, sp_call_statfs, sp_call_getxattr,
     sp_call_listxattr, sp_call_chown, sp_call_setxattr, sp_call_removexattr, sp_call_execute,
-    sp_call_connect;
+    sp_call_connect, sp_call_watch;
 
 #ifdef __cplusplus
 }

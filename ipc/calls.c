@@ -101,6 +101,7 @@ const char *sp_operation_name(enum sp_operation operation)
 	    [SP_OPERATION_SETXATTR] = "setxattr",
 	    [SP_OPERATION_REMOVEXATTR] = "removexattr",
 	    [SP_OPERATION_CONNECT] = "connect",
+	    [SP_OPERATION_WATCH] = "watch",
 	};
 
 	return names[operation];

@@ -50,6 +50,7 @@ enum sp_operation {
 	SP_OPERATION_SETXATTR,
 	SP_OPERATION_REMOVEXATTR,
 	SP_OPERATION_CONNECT,
+	SP_OPERATION_WATCH,
 	SP_OPERATION_COUNT
 };
 
@@ -137,7 +138,8 @@ struct sp_call {
 	const struct sp_call_info *info;
 	pid_t tid; /* the calling thread, in the sandbox's pid namespace; the caller's claim in trap
 		      mode */
-	int dirfd, dirfd2; /* AT_FDCWD where the call has none */
+	int dirfd,
+	    dirfd2; /* AT_FDCWD where the call has none; inotify_add_watch: dirfd2 is the instance */
 	const char *path,
 	    *path2;       /* NULL where the call has none: without `path` it is about `dirfd`
 				     itself; "" is a legal value */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,6 +94,8 @@ static bool follows(const struct search *s)
 		return false;
 	case SP_OPERATION_LINK:
 		return s->flags & AT_SYMLINK_FOLLOW;
+	case SP_OPERATION_WATCH:
+		return !(s->flags & IN_DONT_FOLLOW);
 	case SP_OPERATION_OPEN:
 		return !(s->flags & O_NOFOLLOW) &&
 		       (s->flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);

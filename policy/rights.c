@@ -34,6 +34,7 @@ static const struct row {
     [SP_OPERATION_TRUNCATE] = {W, W, 0, 0},
     [SP_OPERATION_CHOWN] = {W, W, 0, 0},
     [SP_OPERATION_GETXATTR] = {R, R, 0, 0},
+    [SP_OPERATION_WATCH] = {R, R, 0, 0},
     [SP_OPERATION_SETXATTR] = {W, W, 0, 0},
     [SP_OPERATION_REMOVEXATTR] = {W, W, 0, 0},
 };

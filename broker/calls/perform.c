@@ -28,6 +28,7 @@ static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_SETXATTR] = sp_call_setxattr,
     [SP_OPERATION_REMOVEXATTR] = sp_call_removexattr,
     [SP_OPERATION_CONNECT] = sp_call_connect,
+    [SP_OPERATION_WATCH] = sp_call_watch,
 };
 
 void sp_work_close(struct sp_work *work)

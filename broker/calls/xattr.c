@@ -10,25 +10,23 @@
 
 typedef ssize_t act_fn(const char *object, const struct sp_call *call, void *out, size_t size);
 
-/*
- * These calls take a name and no directory (getxattrat is of Linux 6.13), and no O_PATH descriptor. So
- * our own /proc/self/fd, which nothing else reaches by name in this view, becomes the working directory
- * for the act: the held object is what its entry there leads to, also where that is a symbolic link.
- */
+/* These calls take no directory: getxattrat is of Linux 6.13. */
 static int64_t act_on(const struct sp_request *request, int object, act_fn *act, void *out,
 		      size_t size)
 {
-	_cleanup_close_ int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int back = sp_view_step_in(request->view);
 	char name[SP_OWN_NAME];
-	ssize_t r;
+	int64_t r;
+	int stepped;
 
-	if (back < 0 || fchdir(request->view->own_fd) < 0)
-		return -errno;
+	if (back < 0)
+		return back;
 	sp_own_name(object, name);
 	r = act(name, request->call, out, size);
 	if (r < 0)
 		r = -errno;
-	return fchdir(back) < 0 && r >= 0 ? -errno : r;
+	stepped = sp_view_step_back(back);
+	return stepped < 0 && r >= 0 ? stepped : r;
 }
 
 /* At most as much as an answer holds; without room only the length is asked for. */
@@ -50,6 +48,13 @@ static int look_up(struct sp_request *request, struct sp_walk *walk)
 	bool nofollow = request->call->info->implied & AT_SYMLINK_NOFOLLOW;
 
 	return sp_walk_object(request, nofollow ? O_NOFOLLOW : 0, walk);
+}
+
+/* Permissions, as the mode: for a user or a group more. Their ids are those of our user namespace, the sandbox's. */
+static bool is_acl(const struct sp_call *call)
+{
+	return strcmp(call->text, XATTR_NAME_POSIX_ACL_ACCESS) == 0 ||
+	       strcmp(call->text, XATTR_NAME_POSIX_ACL_DEFAULT) == 0;
 }
 
 static bool is_users(const struct sp_call *call)
@@ -87,22 +92,6 @@ int64_t sp_call_listxattr(struct sp_request *request)
 	return r < 0 ? r : read_on(request, walk.object, list);
 }
 
-/*
- * Others than the users' own mean something to the kernel. Labels and capabilities want privileges.
- * ACLs are as in a file system that has none: cp -a then goes on with chmod, and asks nobody.
- */
-static int refuse_kernels_own(struct sp_request *request, const struct sp_walk *walk)
-{
-	static const char acl[] = "system.posix_acl_";
-
-	if (strncmp(request->call->text, acl, sizeof(acl) - 1) == 0) {
-		sp_note_change(request, walk, "ACLs are not supported");
-		return -EOPNOTSUPP;
-	}
-	return sp_refuse(request, walk->name, &walk->decision, EPERM,
-			 "an attribute that is not the users' own");
-}
-
 static int change(struct sp_request *request, act_fn *act)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
@@ -110,8 +99,10 @@ static int change(struct sp_request *request, act_fn *act)
 
 	if (r < 0)
 		return r;
-	if (!is_users(request->call))
-		return refuse_kernels_own(request, &walk);
+	/* Labels and capabilities want privileges. */
+	if (!is_users(request->call) && !is_acl(request->call))
+		return sp_refuse(request, walk.name, &walk.decision, EPERM,
+				 "an attribute that is not the users' own");
 	if (request->judgement)
 		return 0;
 	return (int)act_on(request, walk.object, act, NULL, 0);

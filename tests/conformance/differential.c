@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -732,6 +733,59 @@ static long do_setxattr_wild(const char *path)
 	return syscall(SYS_setxattr, path, "user.set", (void *)8, 5, 0);
 }
 
+/* Who runs this, by name, and a mask: in the form that the kernel stores. */
+static size_t make_list(unsigned char *list)
+{
+	const struct {
+		unsigned short tag, permissions;
+		unsigned id;
+	} entries[] = {{1, 7, -1U}, {2, 6, getuid()}, {4, 4, -1U}, {0x10, 5, -1U}, {0x20, 1, -1U}};
+	const unsigned version = 2;
+
+	memcpy(list, &version, sizeof(version));
+	memcpy(list + sizeof(version), entries, sizeof(entries));
+	return sizeof(version) + sizeof(entries);
+}
+
+static long do_list(const char *path)
+{
+	unsigned char list[64], got[64];
+	size_t size = make_list(list);
+	long r = syscall(SYS_setxattr, path, "system.posix_acl_access", list, size, 0);
+
+	if (r == 0)
+		r = syscall(SYS_getxattr, path, "system.posix_acl_access", got, sizeof(got));
+	NEED(r <= 0 || ((size_t)r == size && memcmp(list, got, size) == 0));
+	return r;
+}
+
+static long do_list_removed(const char *path)
+{
+	unsigned char list[64];
+
+	(void)syscall(SYS_setxattr, path, "system.posix_acl_access", list, make_list(list), 0);
+	return syscall(SYS_removexattr, path, "system.posix_acl_access");
+}
+
+/* What is made below has it, whatever the umask; the trees are compared. */
+static long do_list_inherited(const char *path)
+{
+	char below[600];
+	unsigned char list[64];
+	long r = syscall(SYS_setxattr, path, "system.posix_acl_default", list, make_list(list), 0);
+
+	snprintf(below, sizeof(below), "%.512s/inherits", path);
+	if (r == 0)
+		r = mkdir(below, 0777);
+	snprintf(below, sizeof(below), "%.512s/inherits too", path);
+	return r < 0 ? r : syscall(SYS_mknod, below, S_IFREG | 0666, 0);
+}
+
+static long do_list_wrong(const char *path)
+{
+	return syscall(SYS_setxattr, path, "system.posix_acl_access", "value", 5, 0);
+}
+
 static long do_removexattr(const char *path)
 {
 	return syscall(SYS_removexattr, path, "user.set");
@@ -747,6 +801,75 @@ static long do_fsetxattr(const char *path)
 	return with_descriptor(path, act_fsetxattr);
 }
 
+/* Twice on one instance, then whether the watches can be removed again. */
+static long with_instance(const char *path, unsigned mask)
+{
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), error;
+	long r;
+
+	NEED(fd >= 0);
+	r = syscall(SYS_inotify_add_watch, fd, path, mask);
+	NEED(r < 0 || r == 1);
+	if (r >= 0)
+		r = syscall(SYS_inotify_add_watch, fd, path, mask);
+	error = errno;
+	if (r >= 0)
+		NEED(inotify_rm_watch(fd, (int)r) == 0);
+	close(fd);
+	errno = error;
+	return r;
+}
+
+static long do_watch(const char *path)
+{
+	return with_instance(path, IN_ALL_EVENTS);
+}
+
+static long do_watch_link(const char *path)
+{
+	return with_instance(path, IN_ATTRIB | IN_DONT_FOLLOW | IN_MASK_ADD);
+}
+
+static long do_watch_directory(const char *path)
+{
+	return with_instance(path, IN_CREATE | IN_ONLYDIR);
+}
+
+static long do_watch_create(const char *path)
+{
+	return with_instance(path, IN_OPEN | 0x10000000 /* IN_MASK_CREATE */);
+}
+
+static long do_watch_nothing(const char *path)
+{
+	return with_instance(path, 0);
+}
+
+static long do_watch_unknown(const char *path)
+{
+	return with_instance(path, 0x800000);
+}
+
+static long do_watch_both(const char *path)
+{
+	return with_instance(path, IN_OPEN | IN_MASK_ADD | 0x10000000);
+}
+
+static long act_watch(int fd)
+{
+	return syscall(SYS_inotify_add_watch, fd, ".", IN_OPEN);
+}
+
+static long do_watch_with_file(const char *path)
+{
+	return with_descriptor(path, act_watch);
+}
+
+static long do_watch_closed(const char *path)
+{
+	return syscall(SYS_inotify_add_watch, path[0] == '.' ? AT_FDCWD : 900, path, IN_OPEN);
+}
+
 static const struct {
 	const char *name;
 	long (*act)(const char *path);
@@ -755,6 +878,19 @@ static const struct {
     {"lsetxattr replace", do_setxattr_replace},
     {"setxattr unknown", do_setxattr_unknown},
     {"setxattr wild", do_setxattr_wild},
+    {"access list", do_list},
+    {"access list removed", do_list_removed},
+    {"access list inherited", do_list_inherited},
+    {"access list wrong", do_list_wrong},
+    {"watch", do_watch},
+    {"watch nofollow", do_watch_link},
+    {"watch only directory", do_watch_directory},
+    {"watch create", do_watch_create},
+    {"watch nothing", do_watch_nothing},
+    {"watch unknown", do_watch_unknown},
+    {"watch both", do_watch_both},
+    {"watch not with inotify", do_watch_with_file},
+    {"watch closed", do_watch_closed},
     {"removexattr", do_removexattr},
     {"fsetxattr", do_fsetxattr},
     {"chown", do_chown},

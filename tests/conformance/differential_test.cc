@@ -109,8 +109,9 @@ class Differential : public ::testing::TestWithParam<Way>
 		SandboxRunner runner;
 
 		if (GetParam() == kTrap)
-			return runner.run("policy differential\ninclude parser\n" + rights +
-					      "  read /proc/self/**\n}\n",
+			return runner.run("policy differential\ninclude parser\nsyscalls {\n"
+					  "  allow inotify_init1, inotify_rm_watch\n}\n" +
+					      rights + "  read /proc/self/**\n}\n",
 					  {program, "locked", tree});
 		output_of(program + " prepare '" + tree + "'");
 		runner.interception =

@@ -6,6 +6,8 @@
 #include <sallyport/policy.h>
 
 #include "policy/names.h"
+#include <sys/inotify.h>
+
 #include "tests/unit/calls/calls_test.h"
 
 namespace calls
@@ -136,6 +138,14 @@ const Attempt kAttempts[] = {
     {"read: truncate", SP_CALL_open, "$/read/file", O_RDONLY | O_TRUNC, 0, "", false},
     {"read: create", SP_CALL_open, "$/read/new", O_CREAT | O_RDONLY, 0644, "", false},
     {"read: mkdir", SP_CALL_mkdir, "$/read/new", 0, 0755, "", false},
+    {"read: watch", SP_CALL_inotify_add_watch, "$/read/file", IN_MODIFY, 0, "", true},
+    {"read: watch directory", SP_CALL_inotify_add_watch, "$/read", IN_CREATE, 0, "", true},
+    {"all: watch", SP_CALL_inotify_add_watch, "$/data/sub", IN_DELETE | IN_ONLYDIR, 0, "", true},
+    {"create: watch", SP_CALL_inotify_add_watch, "$/make", IN_CREATE, 0, "", false},
+    {"delete: watch", SP_CALL_inotify_add_watch, "$/erase/file", IN_MODIFY, 0, "", false},
+    {"execute: watch", SP_CALL_inotify_add_watch, "$/run/program", IN_OPEN, 0, "", false},
+    {"nothing: watch", SP_CALL_inotify_add_watch, "$/secret", IN_CREATE, 0, "", false},
+    {"above: watch", SP_CALL_inotify_add_watch, "$", IN_CREATE, 0, "", false},
     {"read: unlink", SP_CALL_unlink, "$/read/file", 0, 0, "", false},
     {"read: rmdir", SP_CALL_rmdir, "$/read", 0, 0, "", false},
     {"read: rename away", SP_CALL_rename, "$/read/file", 0, 0, "$/data/moved", false},
@@ -263,6 +273,8 @@ int refusal_of(const Attempt &attempt)
 
 TEST_F(Denial, EveryRightBesideItsRefusals)
 {
+	Fd instance(inotify_init1(IN_CLOEXEC));
+
 	for (const Attempt &attempt : kAttempts) {
 		SCOPED_TRACE(attempt.what);
 		auto place = [&](std::string path) {
@@ -274,6 +286,8 @@ TEST_F(Denial, EveryRightBesideItsRefusals)
 		call.data = "value";
 		call.text = sp_call_table[attempt.id].extra == SP_EXTRA_ATTRIBUTE ? "user.secret"
 										  : "/any/text";
+		call.dirfd2 = instance.get();
+		world_->caller()->outer = attempt.id == SP_CALL_inotify_add_watch ? getpid() : 0;
 		/* A device is refused for what it is. */
 		if (attempt.granted || refusal_of(attempt) != EPERM) {
 			EXPECT_EQ(attempt.granted, explained(call));

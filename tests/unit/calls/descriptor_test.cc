@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 
 #include <functional>
 
@@ -262,17 +263,82 @@ TEST_F(Descriptor, OnlyAttributesOfUsersAreSet)
 			call.data = "value";
 			EXPECT_TRUE(world_->perform(call).refused_with(EPERM)) << name;
 		}
-	// As in a file system without ACLs, so that cp -a goes on with chmod.
-	Call acl = {SP_CALL_fsetxattr, "", 0, 0, file.get()};
-	acl.text = "system.posix_acl_access";
-	EXPECT_EQ(-EOPNOTSUPP, world_->perform(acl).result);
-	EXPECT_EQ(0, world_->perform(acl).refusal);
 	Call call = {SP_CALL_setxattr, t("all/file")};
 	call.text = "user.any";
 	call.data = "value";
 	EXPECT_EQ(0, world_->perform(call).result);
 	call.id = SP_CALL_getxattr;
 	EXPECT_EQ("value", world_->perform(call).out);
+}
+
+// A list of access control with one named user, in the form that the kernel stores.
+std::string access_list(uid_t user, uint16_t named)
+{
+	struct Entry {
+		uint16_t tag, permissions;
+		uint32_t id;
+	};
+	const Entry entries[] = {{1, 6, UINT32_MAX},
+				 {2, named, user},
+				 {4, 4, UINT32_MAX},
+				 {0x10, 7, UINT32_MAX},
+				 {0x20, 0, UINT32_MAX}};
+	const uint32_t version = 2;
+
+	return std::string(reinterpret_cast<const char *>(&version), sizeof(version)) +
+	       std::string(reinterpret_cast<const char *>(entries), sizeof(entries));
+}
+
+TEST_F(Descriptor, ListsOfAccessAreChangedAsModes)
+{
+	const char access[] = "system.posix_acl_access", standard[] = "system.posix_acl_default";
+	const std::string list = access_list(getuid(), 6);
+	Fd file = open_at("all/file"), reading = open_at("read/file");
+	char value[256];
+
+	write_file(t("twin"));
+	mkdir(t("all/folder").c_str(), 0755);
+	if (setxattr(t("twin").c_str(), access, list.data(), list.size(), 0) != 0)
+		GTEST_SKIP() << "the file system has none: " << strerror(errno);
+	auto change = [&](enum sp_call_id id, const std::string &path, int fd, const char *name,
+			  const std::string &data) {
+		Call call = {id, path, 0, 0, fd};
+		call.text = name;
+		call.data = data;
+		return world_->perform(call);
+	};
+	for (enum sp_call_id id : {SP_CALL_setxattr, SP_CALL_lsetxattr, SP_CALL_fsetxattr}) {
+		EXPECT_EQ(0, change(id, t("all/file"), file.get(), access, list).result);
+		EXPECT_EQ(list, std::string(value, static_cast<size_t>(
+						       getxattr(t("all/file").c_str(), access,
+								value, sizeof(value)))));
+		EXPECT_EQ(0670u, mode_of("all/file")); // the mask stands for the group
+		enum sp_call_id removing =
+		    id == SP_CALL_fsetxattr ? SP_CALL_fremovexattr : SP_CALL_removexattr;
+		EXPECT_EQ(0, change(removing, t("all/file"), file.get(), access, "").result);
+		EXPECT_LT(getxattr(t("all/file").c_str(), access, value, sizeof(value)), 0);
+		// Where nothing may be written nothing is, by name or by descriptor.
+		EXPECT_TRUE(change(id, t("read/file"), reading.get(), access, list)
+				.refused_with(kSentinel));
+		EXPECT_TRUE(change(removing, t("read/file"), reading.get(), access, "")
+				.refused_with(kSentinel));
+	}
+	EXPECT_EQ(0, change(SP_CALL_setxattr, t("all/folder"), -1, standard, list).result);
+	EXPECT_EQ(-EACCES, change(SP_CALL_setxattr, t("all/file"), -1, standard, list).result);
+	EXPECT_EQ(0, change(SP_CALL_removexattr, t("all/folder"), -1, standard, "").result);
+	// Malformed: cut, of another version, with an entry too many, unsorted.
+	for (const std::string &wrong :
+	     {list.substr(0, list.size() - 1), std::string("\1\0\0\0", 4),
+	      list + list.substr(list.size() - 8), list.substr(0, 4) + list.substr(12),
+	      std::string(3, 'x')}) {
+		ASSERT_NE(0, setxattr(t("twin").c_str(), access, wrong.data(), wrong.size(), 0));
+		EXPECT_EQ(-errno, change(SP_CALL_setxattr, t("all/file"), -1, access, wrong).result)
+		    << wrong.size();
+	}
+	EXPECT_TRUE(change(SP_CALL_setxattr, t("all/file"), -1, "system.posix_acl_", list)
+			.refused_with(EPERM));
+	EXPECT_TRUE(change(SP_CALL_setxattr, t("all/file"), -1, "system.posix_acl_accessx", list)
+			.refused_with(EPERM));
 }
 
 TEST_F(Descriptor, FilesOfAnotherViewAreNobodysHere)
