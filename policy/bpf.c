@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "ipc/arch.h"
@@ -194,50 +195,230 @@ struct sp_label sp_bpf_condition(struct sp_assembly *assembly, const struct sp_c
 
 /* ---- numbers ---- */
 
-/* Halves the leaves; three of which the outer two do the same are one comparison.
- * NOLINTNEXTLINE(misc-no-recursion): as deep as the logarithm of their number */
-static struct sp_label tree(struct sp_assembly *assembly, const struct sp_leaf *leaves,
-			    size_t count)
+/* Three leaves of which the outer two do the same, and the middle one is one number: one comparison. */
+static bool is_single(const struct sp_leaf *leaves, size_t count)
 {
-	struct sp_label low, high;
-	size_t half = count / 2;
+	return count == 3 && leaves[0].kind == leaves[2].kind &&
+	       leaves[2].first == leaves[1].first + 1;
+}
 
-	if (count == 1)
-		return leaves->write(assembly, leaves);
-	if (count == 3 && leaves[0].kind == leaves[2].kind &&
-	    leaves[2].first == leaves[1].first + 1) {
-		low = leaves[0].write(assembly, &leaves[0]);
-		high = leaves[1].write(assembly, &leaves[1]);
-		return branch(assembly, BPF_JEQ, leaves[1].first, WORD_NR, high, low);
+/* Where the leaves from `from` to `to` are best parted, of all that there are. */
+struct partition {
+	const struct sp_leaf *leaves;
+	uint64_t *weights; /* owned; of the leaves before each */
+	uint64_t *costs;   /* owned; [from * (count + 1) + to] */
+	uint16_t *parts;   /* the same */
+	size_t count;
+};
+
+#define AT(partition, from, to) ((from) * ((partition)->count + 1) + (to))
+
+/* What is never called weighs so little that all of it together does not outweigh one call. */
+#define WEIGHT_UNIT (UINT64_C(1) << 20)
+
+static bool make_partition(struct partition *partition, const struct sp_leaf *leaves, size_t count,
+			   const uint64_t *weights)
+{
+	size_t cells = (count + 1) * (count + 1);
+
+	*partition = (struct partition){.leaves = leaves,
+					.weights = calloc(count + 1, sizeof(uint64_t)),
+					.costs = calloc(cells, sizeof(uint64_t)),
+					.parts = calloc(cells, sizeof(uint16_t)),
+					.count = count};
+	if (!partition->weights || !partition->costs || !partition->parts)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		partition->weights[i + 1] = partition->weights[i] + weights[i] * WEIGHT_UNIT + 1;
+	return true;
+}
+
+static void clear_partition(struct partition *partition)
+{
+	free(partition->weights);
+	free(partition->costs);
+	free(partition->parts);
+}
+
+/* Of all ways to part them the cheapest; Knuth's bounds spare most of the looking. */
+static void part_leaves(struct partition *p, size_t from, size_t to)
+{
+	size_t first = p->parts[AT(p, from, to - 1)], last = p->parts[AT(p, from + 1, to)];
+	uint64_t weight = p->weights[to] - p->weights[from], best = UINT64_MAX;
+	size_t part = from + 1;
+
+	if (first <= from)
+		first = from + 1;
+	if (last <= from || last >= to)
+		last = to - 1;
+	for (size_t at = first; at <= last; at++) {
+		uint64_t cost = p->costs[AT(p, from, at)] + p->costs[AT(p, at, to)];
+
+		if (cost < best) {
+			best = cost;
+			part = at;
+		}
 	}
-	high = tree(assembly, leaves + half, count - half);
-	low = tree(assembly, leaves, half);
-	return branch(assembly, BPF_JGE, leaves[half].first, WORD_NR, high, low);
+	p->costs[AT(p, from, to)] = weight + (is_single(p->leaves + from, to - from) ? 0 : best);
+	p->parts[AT(p, from, to)] = (uint16_t)part;
+}
+
+static void part_all(struct partition *partition)
+{
+	for (size_t length = 2; length <= partition->count; length++)
+		for (size_t from = 0; from + length <= partition->count; from++)
+			part_leaves(partition, from, from + length);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): at worst as deep as there are leaves */
+static struct sp_label tree(struct sp_assembly *assembly, const struct sp_leaf *leaves,
+			    const struct partition *partition, size_t from, size_t to)
+{
+	const struct sp_leaf *here = leaves + from;
+	struct sp_label low, high;
+	size_t part =
+	    partition ? partition->parts[AT(partition, from, to)] : from + (to - from) / 2;
+
+	if (to - from == 1)
+		return here->write(assembly, here);
+	if (is_single(here, to - from)) {
+		low = here[0].write(assembly, &here[0]);
+		high = here[1].write(assembly, &here[1]);
+		return branch(assembly, BPF_JEQ, here[1].first, WORD_NR, high, low);
+	}
+	high = tree(assembly, leaves, partition, part, to);
+	low = tree(assembly, leaves, partition, from, part);
+	return branch(assembly, BPF_JGE, leaves[part].first, WORD_NR, high, low);
+}
+
+/* Those that nothing is said of, and all others without a tree of their own weight, are halved. */
+static struct sp_label weighted_tree(struct sp_assembly *assembly, const struct sp_leaf *leaves,
+				     size_t count, const uint64_t *weights)
+{
+	struct partition partition;
+	struct sp_label label = {.word = SP_BPF_NO_WORD};
+
+	if (make_partition(&partition, leaves, count, weights)) {
+		part_all(&partition);
+		label = tree(assembly, leaves, &partition, 0, count);
+	} else {
+		assembly->error = -ENOMEM;
+	}
+	clear_partition(&partition);
+	return label;
+}
+
+/* What the tree finds: leaves of one kind joined, but for those that are looked for before it. */
+struct forest {
+	struct sp_leaf *leaves; /* owned */
+	uint64_t *weights;      /* owned */
+	size_t count;
+	const struct sp_leaf *single[SP_BPF_SINGLES_MAX]; /* the most often called first */
+	size_t single_count;
+};
+
+/* `leaf` among the singles, at its place; the last one drops out where there is no more room. */
+static void add_single(struct forest *forest, const struct sp_leaf *leaf, size_t most)
+{
+	size_t at = forest->single_count;
+
+	while (at > 0 && forest->single[at - 1]->weight < leaf->weight)
+		at--;
+	if (leaf->weight == 0 || at == most)
+		return;
+	if (forest->single_count < most)
+		forest->single_count++;
+	for (size_t i = forest->single_count - 1; i > at; i--)
+		forest->single[i] = forest->single[i - 1];
+	forest->single[at] = leaf;
+}
+
+static bool is_looked_for(const struct forest *forest, const struct sp_leaf *leaf)
+{
+	for (size_t i = 0; i < forest->single_count; i++)
+		if (forest->single[i] == leaf)
+			return true;
+	return false;
+}
+
+/* A number that was looked for before may do what its neighbour does. */
+static void join_leaf(struct forest *forest, const struct sp_leaf *leaf)
+{
+	size_t last = forest->count - 1;
+
+	if (is_looked_for(forest, leaf))
+		return;
+	if (forest->count == 0 || forest->leaves[last].kind != leaf->kind) {
+		last = forest->count++;
+		forest->leaves[last] = *leaf;
+		if (last == 0)
+			forest->leaves[last].first = 0;
+	}
+	forest->weights[last] += leaf->weight;
+}
+
+static struct sp_label write_foreign(struct sp_assembly *assembly, const struct sp_leaf *leaf)
+{
+	return sp_bpf_return(assembly, *(const uint32_t *)leaf->data);
+}
+
+/* Only numbers, of which one has to be alone to be compared with, are looked for before the rest. */
+static void fill_forest(struct forest *forest, const struct sp_leaf *leaves, size_t count,
+			const uint32_t *foreign, int singles)
+{
+	for (size_t i = 0; i + 1 < count && singles > 0; i++)
+		if (leaves[i + 1].first == leaves[i].first + 1)
+			add_single(forest, &leaves[i], (size_t)singles);
+	for (size_t i = 0; i < count; i++)
+		join_leaf(forest, &leaves[i]);
+#ifdef SP_NR_FOREIGN
+	forest->leaves[forest->count] = (struct sp_leaf){
+	    .first = SP_NR_FOREIGN, .kind = UINT64_MAX, .write = write_foreign, .data = foreign};
+	forest->weights[forest->count++] = 0;
+#else
+	(void)foreign;
+	(void)write_foreign;
+#endif
+}
+
+static struct sp_label write_forest(struct sp_assembly *assembly, const struct forest *forest,
+				    int singles)
+{
+	struct sp_label rest =
+	    singles == SP_BPF_EQUAL_HALVES
+		? tree(assembly, forest->leaves, NULL, 0, forest->count)
+		: weighted_tree(assembly, forest->leaves, forest->count, forest->weights);
+
+	for (size_t i = forest->single_count; i-- > 0;) {
+		const struct sp_leaf *leaf = forest->single[i];
+		struct sp_label label = leaf->write(assembly, leaf);
+
+		rest = branch(assembly, BPF_JEQ, leaf->first, WORD_NR, label, rest);
+	}
+	return rest;
 }
 
 void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
-		    uint32_t foreign)
+		    uint32_t foreign, int singles)
 {
-	struct sp_leaf *merged = calloc(count, sizeof(*merged));
+	struct forest forest = {.leaves = calloc(count + 1, sizeof(*forest.leaves)),
+				.weights = calloc(count + 1, sizeof(*forest.weights))};
 	struct sp_label numbers;
-	size_t kept = 0;
 
-	if (!merged) {
+	if (forest.leaves && forest.weights) {
+		fill_forest(&forest, leaves, count, &foreign, singles);
+		numbers = write_forest(assembly, &forest, singles);
+		/* Before anything comes in between, over which each call would have to jump. */
+		numbers =
+		    (struct sp_label){enter(assembly, numbers, WORD_CLOBBERED), SP_BPF_NO_WORD};
+		numbers = branch(assembly, BPF_JEQ, SP_AUDIT_ARCH, WORD_ARCH, numbers,
+				 sp_bpf_return(assembly, foreign));
+		(void)enter(assembly, numbers, WORD_CLOBBERED);
+	} else {
 		assembly->error = -ENOMEM;
-		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		if (kept == 0 || merged[kept - 1].kind != leaves[i].kind)
-			merged[kept++] = leaves[i];
-	numbers = tree(assembly, merged, kept);
-	free(merged);
-#ifdef SP_NR_FOREIGN
-	numbers = branch(assembly, BPF_JGE, SP_NR_FOREIGN, WORD_NR,
-			 sp_bpf_return(assembly, foreign), numbers);
-#endif
-	numbers = branch(assembly, BPF_JEQ, SP_AUDIT_ARCH, WORD_ARCH, numbers,
-			 sp_bpf_return(assembly, foreign));
-	(void)enter(assembly, numbers, WORD_CLOBBERED);
+	free(forest.leaves);
+	free(forest.weights);
 }
 
 int sp_bpf_finish(const struct sp_assembly *assembly, struct sock_filter **ret_code,

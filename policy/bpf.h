@@ -63,17 +63,27 @@ struct sp_leaf {
 	uint64_t kind;
 	struct sp_label (*write)(struct sp_assembly *assembly, const struct sp_leaf *leaf);
 	const void *data;
+	uint32_t weight; /* how often `first` is called, as far as that is known */
 };
 
+/* Numbers are found in a binary tree: one of equal halves, or one in which often called ones are near the
+ * root, behind as many of the most often called as are compared one by one before it. */
+#define SP_BPF_EQUAL_HALVES (-1)
+#define SP_BPF_SINGLES_MAX 8
+
 /*
- * The whole filter: foreign architectures, and the x32 numbers of x86_64, get `foreign`; the others
- * are found in a binary tree. The leaves are sorted, and the first one's `first` is 0.
+ * The whole filter: foreign architectures, and the x32 numbers of x86_64, get `foreign`. The leaves are sorted, and
+ * the first one's `first` is 0. `singles`: SP_BPF_EQUAL_HALVES, or 0 to SP_BPF_SINGLES_MAX. The verdicts are the
+ * same in either case.
  */
 void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
-		    uint32_t foreign);
+		    uint32_t foreign, int singles);
 
 /* What a program that the kernel takes says of a call: SECCOMP_RET_* with its data. A division by zero kills. */
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data);
+/* The same, and how many instructions that takes. */
+uint32_t sp_bpf_count(const struct sock_fprog *program, const struct seccomp_data *data,
+		      size_t *ret_steps);
 
 /* The program in its order, to be freed. 0, -ENOMEM, or -E2BIG: more than the kernel takes. */
 int sp_bpf_finish(const struct sp_assembly *assembly, struct sock_filter **ret_code,

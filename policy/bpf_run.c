@@ -72,13 +72,24 @@ static size_t jump(const struct sock_filter *i, uint32_t a, uint32_t b)
 
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data)
 {
+	size_t steps;
+
+	return sp_bpf_count(program, data, &steps);
+}
+
+uint32_t sp_bpf_count(const struct sock_fprog *program, const struct seccomp_data *data,
+		      size_t *ret_steps)
+{
 	struct machine machine = {0};
+
+	*ret_steps = 0;
 
 	/* The kernel takes no program without a return behind every way. */
 	for (size_t at = 0; at < program->len; at++) {
 		const struct sock_filter *i = &program->filter[at];
 		uint32_t operand = BPF_SRC(i->code) == BPF_X ? machine.x : i->k;
 
+		++*ret_steps;
 		switch (BPF_CLASS(i->code)) {
 		case BPF_ALU:
 			if (BPF_OP(i->code) == BPF_DIV && operand == 0)

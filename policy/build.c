@@ -167,6 +167,37 @@ SP_EXPORT int sp_policy_default(struct sp_policy *policy, enum sp_policy_verdict
 	return r < 0 ? r : sp_model_set(&policy->default_error, OWN_DEPTH, error, source);
 }
 
+/* Which rule said it does not matter to a call, since all say the same. */
+static int weigh_group(struct sp_policy *policy, const char *group, uint32_t weight,
+		       const char *source)
+{
+	struct sp_call_set calls = {0};
+	int r = sp_builtin_group(group, &calls) ? 0 : -ENOENT;
+
+	for (int nr = 0; nr < SP_NUMBERS && r == 0; nr++)
+		if (sp_call_set_has(&calls, nr))
+			r = sp_model_set_weight(policy, OWN_DEPTH + 1, nr, weight, source);
+	return r;
+}
+
+SP_EXPORT int sp_policy_priority(struct sp_policy *policy, const char *call, uint32_t weight,
+				 const char *source)
+{
+	int nr;
+
+	if (weight == 0 || weight > SP_WEIGHT_MAX)
+		return -ERANGE;
+	if (call[0] == '@') {
+		sp_model_forget_compiled(policy);
+		return weigh_group(policy, call, weight, source);
+	}
+	nr = sp_call_number(call);
+	if (nr < 0)
+		return nr == SP_CALL_FOREIGN ? -ENOSYS : -ENOENT;
+	sp_model_forget_compiled(policy);
+	return sp_model_set_weight(policy, OWN_DEPTH, nr, weight, source);
+}
+
 /* ---- names, memory, layers ---- */
 
 SP_EXPORT int sp_policy_deny(struct sp_policy *policy, const char *pattern, unsigned error,
@@ -266,11 +297,25 @@ static int include_settings(struct sp_policy *policy, const struct sp_policy *ot
 	return r;
 }
 
+static int include_weights(struct sp_policy *policy, const struct sp_policy *other)
+{
+	int r = 0;
+
+	for (int nr = 0; other->weights && nr < SP_NUMBERS && r == 0; nr++)
+		if (other->weights[nr].set)
+			r = sp_model_set_weight(policy, other->weights[nr].depth + RANKS_OF_A_DEPTH,
+						nr, other->weights[nr].value,
+						other->weights[nr].source);
+	return r;
+}
+
 SP_EXPORT int sp_policy_include(struct sp_policy *policy, const struct sp_policy *other)
 {
 	int r = policy == other ? -EINVAL : include_settings(policy, other);
 
 	sp_model_forget_compiled(policy);
+	if (r == 0)
+		r = include_weights(policy, other);
 	for (size_t i = 0; i < other->call_count && r == 0; i++)
 		r = include_call(policy, &other->calls[i]);
 	for (size_t i = 0; i < other->path_count && r == 0; i++)

@@ -1045,33 +1045,100 @@ static uint64_t kind_of(const struct layers *layers, uint64_t nr)
 	return action;
 }
 
-static int write_program(const struct draft *draft, struct sp_program *ret_program)
+static int write_program(const struct sp_leaf *leaves, int singles, struct sp_program *ret_program)
 {
 	_cleanup_(sp_bpf_clear) struct sp_assembly assembly = {0};
-	struct sp_leaf leaves[CALLS];
 	struct sock_filter *code;
 	size_t length;
 	int r;
 
-	for (uint32_t nr = 0; nr < CALLS; nr++)
-		leaves[nr] = (struct sp_leaf){.first = first_number(nr),
-					      .kind = kind_of(&draft->call[nr], nr),
-					      .write = write_call,
-					      .data = &draft->call[nr]};
-	sp_bpf_numbers(&assembly, leaves, CALLS, SECCOMP_RET_KILL_PROCESS);
+	sp_bpf_numbers(&assembly, leaves, CALLS, SECCOMP_RET_KILL_PROCESS, singles);
 	r = sp_bpf_finish(&assembly, &code, &length);
 	if (r == 0)
 		*ret_program = (struct sp_program){(uint8_t *)code, length * sizeof(*code)};
 	return r;
 }
 
+/* How many instructions all calls take that weigh something, with arguments of zero. */
+static uint64_t weigh_program(const struct sp_program *program, const struct sp_leaf *leaves)
+{
+	const struct sock_fprog code = {
+	    (unsigned short)(program->length / sizeof(struct sock_filter)),
+	    (struct sock_filter *)program->bytes};
+	uint64_t sum = 0;
+	size_t steps;
+
+	for (size_t i = 0; i < CALLS; i++) {
+		const struct seccomp_data data = {.nr = (int)leaves[i].first,
+						  .arch = SP_AUDIT_ARCH};
+
+		if (leaves[i].weight == 0)
+			continue;
+		(void)sp_bpf_count(&code, &data, &steps);
+		sum += leaves[i].weight * steps;
+	}
+	return sum;
+}
+
+/* Jumps that lead too far take an instruction more, so what was tried is weighed as it came out: the lightest
+ * is taken, and no other one than without weights unless it is lighter. */
+static int write_lightest(const struct sp_leaf *leaves, struct sp_program *program)
+{
+	uint64_t best = weigh_program(program, leaves);
+
+	for (int singles = 0; best > 0 && singles <= SP_BPF_SINGLES_MAX; singles++) {
+		struct sp_program other;
+		int r = write_program(leaves, singles, &other);
+		uint64_t weight = r == 0 ? weigh_program(&other, leaves) : UINT64_MAX;
+
+		if (r == -E2BIG)
+			continue;
+		if (r < 0)
+			return r;
+		if (weight < best) {
+			free(program->bytes);
+			*program = other;
+			best = weight;
+		} else {
+			free(other.bytes);
+		}
+	}
+	return 0;
+}
+
+static int write_draft(const struct sp_policy *policy, const struct draft *draft,
+		       struct sp_program *ret_program)
+{
+	struct sp_leaf leaves[CALLS];
+	struct sp_program program;
+	int r;
+
+	for (uint32_t nr = 0; nr < CALLS; nr++)
+		leaves[nr] = (struct sp_leaf){.first = first_number(nr),
+					      .weight = sp_model_weight(policy, nr),
+					      .kind = kind_of(&draft->call[nr], nr),
+					      .write = write_call,
+					      .data = &draft->call[nr]};
+	r = write_program(leaves, SP_BPF_EQUAL_HALVES, &program);
+	if (r < 0)
+		return r;
+	r = write_lightest(leaves, &program);
+	if (r < 0)
+		free(program.bytes);
+	else
+		*ret_program = program;
+	return r;
+}
+
+/* The porter makes other calls than its sandboxee. */
 static int compile(struct compilation *c, struct sp_program *ret_program)
 {
 	_cleanup_free_ struct draft *draft = calloc(1, sizeof(*draft));
+	const struct sp_policy *weighted = is_porter(c) ? NULL : c->policy;
 	int r = draft ? make_draft(c, draft) : -ENOMEM;
 
 	if (r == 0)
-		r = write_program(draft, ret_program);
+		r = write_draft(weighted, draft, ret_program);
 	if (draft)
 		clear_draft(draft);
 	return r;

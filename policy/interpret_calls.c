@@ -45,7 +45,8 @@ static const char *candidate_verb(size_t index, const void *unused)
 	(void)unused;
 	if (index < SP_ELEMENTS(verbs))
 		return verbs[index].name;
-	return index == SP_ELEMENTS(verbs) ? "default" : NULL;
+	index -= SP_ELEMENTS(verbs);
+	return index == 0 ? "default" : index == 1 ? "priority" : NULL;
 }
 
 static const char *candidate_default(size_t index, const void *unused)
@@ -525,6 +526,86 @@ static void add_items(struct sp_reading *reading, const struct sp_phrase *items,
 			add_call(reading, term, verdict);
 }
 
+/* ---- priorities ---- */
+
+static bool read_weight(struct sp_reading *reading, const struct sp_word *word,
+			uint64_t *ret_weight)
+{
+	_cleanup_free_ char *text = sp_expand(reading, word, SP_EXPAND_VALUE);
+
+	if (!text)
+		return false;
+	if (parse_number(text, ret_weight) && *ret_weight > 0 && *ret_weight <= SP_WEIGHT_MAX)
+		return true;
+	SP_MISTAKE(reading, word->place, NULL, "\"%s\" is no weight: 1 to %u", text, SP_WEIGHT_MAX);
+	return false;
+}
+
+/* What was said as near, and of the same kind, must not be said otherwise. */
+static void set_weight(struct sp_reading *reading, const struct sp_word *word, int nr, bool group,
+		       uint64_t weight)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, word->place);
+	const struct sp_setting *other =
+	    reading->policy->weights ? &reading->policy->weights[nr] : NULL;
+	unsigned depth = reading->depth * 2 + group;
+
+	if (!source)
+		return;
+	if (other && other->set && other->depth == depth && other->value != weight)
+		SP_MISTAKE(reading, word->place, NULL,
+			   "conflicting priorities: \"%s\" weighs %u here and %u at %s",
+			   sp_call_name(nr), (unsigned)weight, (unsigned)other->value,
+			   other->source);
+	else
+		sp_note_error(reading,
+			      sp_model_set_weight(reading->policy, depth, nr, weight, source));
+}
+
+static void weigh_term(struct sp_reading *reading, const struct sp_term *term, uint64_t weight)
+{
+	const struct sp_word *word = term->word;
+	struct sp_call_set calls;
+	int nr;
+
+	if (term->condition) {
+		SP_MISTAKE(
+		    reading, word->place, NULL,
+		    "a priority takes no conditions: a filter looks for the number of a call "
+		    "before it looks at arguments");
+	} else if (word->text[0] != '@') {
+		nr = sp_read_call(reading, word);
+		if (nr >= 0)
+			set_weight(reading, word, nr, false, weight);
+	} else if (sp_read_group(reading, word, &calls)) {
+		for (nr = 0; nr < SP_NUMBERS; nr++)
+			if (sp_call_set_has(&calls, nr))
+				set_weight(reading, word, nr, true, weight);
+	}
+}
+
+/* "priority" [WEIGHT] CALL, …: no call's name begins with a digit. */
+static void interpret_priority(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	const struct sp_phrase *items = sp_phrase_at(statement, 1);
+	const struct sp_word *word = sp_single_word(items);
+	uint64_t weight = 1;
+	bool weighed = word && strchr("0123456789-$", word->text[0]);
+
+	if (weighed && !read_weight(reading, word, &weight))
+		return;
+	if (weighed)
+		items = sp_phrase_at(statement, 2);
+	if (!items)
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "\"priority\" needs system calls or groups after it, like priority 10 "
+			   "read, write");
+	else if (sp_ends_at(reading, statement, weighed ? 3 : 2))
+		for (const struct sp_term *term = items->terms; term && reading->error == 0;
+		     term = term->next)
+			weigh_term(reading, term, weight);
+}
+
 void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *word = sp_single_word(statement->phrases);
@@ -535,6 +616,10 @@ void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement 
 
 	if (word && strcmp(word->text, "default") == 0) {
 		interpret_default(reading, statement);
+		return;
+	}
+	if (word && strcmp(word->text, "priority") == 0) {
+		interpret_priority(reading, statement);
 		return;
 	}
 	if (!verb) {

@@ -364,6 +364,22 @@ int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, con
 	return 0;
 }
 
+uint32_t sp_model_weight(const struct sp_policy *policy, uint32_t nr)
+{
+	return policy && policy->weights && nr < SP_NUMBERS && policy->weights[nr].set
+		   ? (uint32_t)policy->weights[nr].value
+		   : 0;
+}
+
+int sp_model_set_weight(struct sp_policy *policy, unsigned depth, int nr, uint64_t weight,
+			const char *source)
+{
+	if (!policy->weights)
+		policy->weights = calloc(SP_NUMBERS, sizeof(*policy->weights));
+	return policy->weights ? sp_model_set(&policy->weights[nr], depth, weight, source)
+			       : -ENOMEM;
+}
+
 const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named)
 {
 	enum sp_call_class class = sp_call_class(nr);
@@ -457,6 +473,14 @@ static void clear_settings(struct sp_setting *settings, size_t count)
 		free(settings[i].source);
 }
 
+void sp_model_clear_weights(struct sp_policy *policy)
+{
+	if (policy->weights)
+		clear_settings(policy->weights, SP_NUMBERS);
+	free(policy->weights);
+	policy->weights = NULL;
+}
+
 static void clear_calls(struct sp_call_rule *rules, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -506,6 +530,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->wx, 1);
 	clear_settings(&policy->isolate, 1);
 	clear_settings(&policy->optional_layers, 1);
+	sp_model_clear_weights(policy);
 	for (size_t i = 0; i < policy->extra_count; i++)
 		free(policy->extras[i].bytes);
 	free(policy->extras);

@@ -131,6 +131,7 @@ struct sp_policy {
 	struct sp_setting default_error;  /* as in a call rule */
 	struct sp_setting wx;             /* 1: memory may be writable and executable */
 	struct sp_setting isolate, optional_layers;
+	struct sp_setting *weights; /* owned; how often each number is called; NULL: nobody said */
 	/* Made by the first launch, kept for those that follow: they take longer to compile than
 	 * everything else that a broker does for a launch. Paths are not among them, since what a
 	 * symbolic link points to may change. */
@@ -203,6 +204,13 @@ static inline const char *sp_setting_source(const struct sp_setting *setting, co
 
 /* Sets unless a less deep policy has. */
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
+
+/* How much a call weighs where the filter is put in order: it changes no verdict. */
+#define SP_WEIGHT_MAX (1u << 24)
+uint32_t sp_model_weight(const struct sp_policy *policy, uint32_t nr); /* policy NULL: 0 */
+int sp_model_set_weight(struct sp_policy *policy, unsigned depth, int nr, uint64_t weight,
+			const char *source);
+void sp_model_clear_weights(struct sp_policy *policy);
 
 /* Programs that sp_extra_is_sound(). -E2BIG: over SP_EXTRAS_MAX. */
 #define SP_EXTRAS_MAX 8

@@ -26,7 +26,7 @@
 #include "policy/interpret.h"
 #include "policy/saved.pb-c.h"
 
-#define SAVED_VERSION 3u
+#define SAVED_VERSION 4u
 
 /* More than the parser lets any text make. */
 #define STEPS_MAX (4 * SP_TESTS_MAX)
@@ -46,6 +46,7 @@ typedef Sallyport__Saved__Path Path;
 typedef Sallyport__Saved__Address Address;
 typedef Sallyport__Saved__Step Step;
 typedef Sallyport__Saved__Setting Setting;
+typedef Sallyport__Saved__Weight Weight;
 
 static uint32_t checksum(const uint8_t *bytes, size_t length)
 {
@@ -206,6 +207,23 @@ static void write_settings(struct writer *writer, struct sp_policy *policy, Poli
 	}
 }
 
+static void write_weights(struct writer *writer, const struct sp_policy *policy, Policy *message)
+{
+	message->weight = LIST(writer, Weight, sallyport__saved__weight__init, SP_NUMBERS);
+	for (uint32_t nr = 0; message->weight && policy->weights && nr < SP_NUMBERS; nr++) {
+		const struct sp_setting *weight = &policy->weights[nr];
+		Weight *row = message->weight[message->n_weight];
+
+		if (!weight->set)
+			continue;
+		row->nr = nr;
+		row->weight = (uint32_t)weight->value;
+		row->depth = weight->depth;
+		row->source = bytes_of(weight->source);
+		message->n_weight++;
+	}
+}
+
 static void write_filters(struct writer *writer, const struct sp_policy *policy, Policy *message)
 {
 	message->filter = take(writer, policy->extra_count, sizeof(*message->filter));
@@ -231,6 +249,7 @@ static void write_policy(struct writer *writer, const struct sp_policy *policy, 
 	for (size_t i = 0; message->address && i < message->n_address; i++)
 		write_address(writer, &policy->addresses[i], message->address[i]);
 	write_filters(writer, policy, message);
+	write_weights(writer, policy, message);
 	write_settings(writer, (struct sp_policy *)(uintptr_t)policy, message);
 }
 
@@ -493,6 +512,17 @@ static int read_address(struct sp_policy *policy, const Address *saved)
 	return r == -EEXIST ? -EBADMSG : r;
 }
 
+static int read_weight(struct sp_policy *policy, const Weight *weight)
+{
+	_cleanup_free_ char *source = text_of(weight->source);
+
+	if (!source || weight->nr >= SP_NUMBERS || !sp_call_name((int)weight->nr) ||
+	    weight->weight == 0 || weight->weight > SP_WEIGHT_MAX || weight->depth > RANK_MAX ||
+	    (policy->weights && policy->weights[weight->nr].set))
+		return -EBADMSG;
+	return sp_model_set_weight(policy, weight->depth, (int)weight->nr, weight->weight, source);
+}
+
 static int read_setting(struct sp_policy *policy, const Setting *saved)
 {
 	struct sp_setting *setting = setting_at(policy, saved->which);
@@ -552,6 +582,8 @@ static int read_policy(const Policy *message, struct sp_policy *policy)
 		r = read_address(policy, message->address[i]);
 	for (size_t i = 0; i < message->n_setting && r == 0; i++)
 		r = read_setting(policy, message->setting[i]);
+	for (size_t i = 0; i < message->n_weight && r == 0; i++)
+		r = read_weight(policy, message->weight[i]);
 	for (size_t i = 0; i < message->n_filter && r == 0; i++)
 		r = read_filter(policy, message->filter[i]);
 	return r == 0 && !valid_settings(policy) ? -EBADMSG : r;

@@ -153,6 +153,16 @@ static void text_path(FILE *out, const struct sp_path_rule *rule, uint32_t right
 	origin(out, rule->source);
 }
 
+static void text_weights(FILE *out, const struct sp_policy *policy)
+{
+	for (int nr = 0; policy->weights && nr < SP_NUMBERS; nr++)
+		if (policy->weights[nr].set) {
+			(void)fprintf(out, "\tpriority %" PRIu64 " %s", policy->weights[nr].value,
+				      sp_call_name(nr));
+			origin(out, policy->weights[nr].source);
+		}
+}
+
 static void text_paths(FILE *out, const struct sp_policy *policy)
 {
 	(void)fputs("files {\n", out);
@@ -252,6 +262,7 @@ static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t c
 	(void)fputs("syscalls {\n", out);
 	r = each_call(out, policy, text_rule);
 	text_default(out, policy);
+	text_weights(out, policy);
 	(void)fputs("}\n", out);
 	text_paths(out, policy);
 	text_network(out, policy);
@@ -430,6 +441,22 @@ static void json_settings(FILE *out, const struct sp_policy *policy)
 	(void)fputs("\n  ]", out);
 }
 
+static void json_weights(FILE *out, const struct sp_policy *policy)
+{
+	bool first = true;
+
+	(void)fputs("  \"priorities\": [", out);
+	for (int nr = 0; policy->weights && nr < SP_NUMBERS; nr++)
+		if (policy->weights[nr].set) {
+			json_open(out, &first);
+			(void)fprintf(out,
+				      "\"call\": \"%s\", \"number\": %d, \"weight\": %" PRIu64 ", ",
+				      sp_call_name(nr), nr, policy->weights[nr].value);
+			json_source(out, policy->weights[nr].source);
+		}
+	(void)fputs("\n  ],\n", out);
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as policies bound each other */
 static int json_policy(FILE *out, const struct sp_policy *policy)
 {
@@ -441,6 +468,7 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 	json_default(out, policy);
 	r = each_call(out, policy, json_rule);
 	(void)fputs("\n  ],\n", out);
+	json_weights(out, policy);
 	json_paths(out, policy);
 	json_addresses(out, policy);
 	json_settings(out, policy);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sallyport policy compile [-D NAME=VALUE]... -o OUTPUT FILE */
+/* sallyport policy compile [-D NAME=VALUE]... [--profile FILE] -o OUTPUT FILE */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <sallyport/policy.h>
 
 #include "command.h"
+#include "grants.h"
 
 /* Under a name of its own first: whoever reads the output finds the old one or the new one. */
 static int write_file(const char *path, const uint8_t *bytes, size_t length)
@@ -56,16 +57,25 @@ int policy_compile(int count, char **words)
 	struct sp_policy_options options = {.parameters = parameters};
 	struct sp_policy *policy = NULL;
 	int taken = 1 + take_parameters(count - 1, words + 1, parameters, &options.parameter_count);
+	const char *profile = NULL;
 	int status;
 
 	words += taken;
 	count -= taken;
+	if (count > 2 && strcmp(words[0], "--profile") == 0) {
+		profile = words[1];
+		words += 2;
+		count -= 2;
+	}
 	if (count != 3 || strcmp(words[0], "-o") != 0) {
-		(void)fputs("usage: sallyport policy compile [-D NAME=VALUE]... -o OUTPUT FILE\n",
+		(void)fputs("usage: sallyport policy compile [-D NAME=VALUE]... [--profile FILE] "
+			    "-o OUTPUT FILE\n",
 			    stderr);
 		return EXIT_FAILED;
 	}
 	status = read_policy(words[2], &options, &policy);
+	if (status == 0 && profile && add_profile(policy, profile) < 0)
+		status = EXIT_FAILED;
 	if (status == 0)
 		status = save(policy, words[1]);
 	sp_policy_unref(policy);

@@ -167,6 +167,31 @@ int add_filter(struct sp_policy *policy, const char *path)
 	return r < 0 ? filter_mistake(path, r) : 0;
 }
 
+#define PROFILE_MAX (1 << 20)
+
+int add_profile(struct sp_policy *policy, const char *path)
+{
+	FILE *stream = fopen(path, "re");
+	char *text = stream ? malloc(PROFILE_MAX) : NULL;
+	size_t length = text ? fread(text, 1, PROFILE_MAX, stream) : 0;
+	int r = 0;
+
+	if (!text || ferror(stream))
+		r = errno ? -errno : -EIO;
+	else if (length == PROFILE_MAX)
+		r = -EFBIG;
+	if (r < 0)
+		complain("--profile %s: %s", path, strerrordesc_np(-r));
+	else
+		r = sp_policy_profile(policy, path, text, length, print_diagnostic, NULL);
+	if (r == -ENOMEM)
+		complain("--profile %s: %s", path, strerrordesc_np(-r));
+	free(text);
+	if (stream)
+		(void)fclose(stream);
+	return r;
+}
+
 static bool is_preset(const char *name)
 {
 	struct sp_policy *policy = NULL;

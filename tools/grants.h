@@ -15,6 +15,9 @@ int grant_path(struct sp_policy *policy, const char *rights, const char *path, c
 /* Adds the seccomp filter that a file holds. Returns 0, or -errno after a complaint. */
 int add_filter(struct sp_policy *policy, const char *path);
 
+/* Puts the filters into the order of a profile, a file. Returns 0, or -errno after a complaint. */
+int add_profile(struct sp_policy *policy, const char *path);
+
 /* Sets a limit from NAME=VALUE. Returns 0, or -errno after a complaint. */
 int set_limit(struct sp_policy *policy, const char *assignment);
 

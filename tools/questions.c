@@ -90,6 +90,9 @@ static bool read_option(int option, char *argument, struct question *question)
 	case 'o':
 		question->output = argument;
 		return true;
+	case 'p':
+		question->profile = argument;
+		return true;
 	case 'r':
 		question->raw = true;
 		return true;
@@ -102,13 +105,10 @@ bool read_question(int count, char **words, const char *options, const char *usa
 		   struct question *ret_question)
 {
 	static const struct option all[] = {
-	    {"define", required_argument, NULL, 'D'},
-	    {"format", required_argument, NULL, 'f'},
-	    {"filter", required_argument, NULL, 'i'},
-	    {"fd", required_argument, NULL, 'd'},
-	    {"output", required_argument, NULL, 'o'},
-	    {"raw", no_argument, NULL, 'r'},
-	    {0},
+	    {"define", required_argument, NULL, 'D'}, {"format", required_argument, NULL, 'f'},
+	    {"filter", required_argument, NULL, 'i'}, {"fd", required_argument, NULL, 'd'},
+	    {"output", required_argument, NULL, 'o'}, {"profile", required_argument, NULL, 'p'},
+	    {"raw", no_argument, NULL, 'r'},          {0},
 	};
 	struct question question = {.form = SP_POLICY_FORM_TEXT, .descriptor = -1};
 	bool good = true;

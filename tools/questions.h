@@ -15,9 +15,10 @@ struct question {
 	enum sp_policy_form form;
 	enum sp_policy_filter filter;
 	bool json, raw;
-	int descriptor;     /* of --raw; -1: stdout */
-	const char *output; /* NULL: stdout */
-	char **words;       /* what stands behind the options */
+	int descriptor;      /* of --raw; -1: stdout */
+	const char *output;  /* NULL: stdout */
+	const char *profile; /* NULL: none */
+	char **words;        /* what stands behind the options */
 	int count;
 };
 

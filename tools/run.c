@@ -28,6 +28,7 @@ enum {
 	KEY_CONNECT,
 	KEY_INTERCEPTION,
 	KEY_FILTER,
+	KEY_PROFILE,
 	KEY_LIMIT,
 	KEY_REPORT,
 	KEY_SETENV,
@@ -63,7 +64,7 @@ struct grant {
 
 /* Everything that grows has as much room as there are words on the command line. */
 struct options {
-	const char *policy, *report, *directory;
+	const char *policy, *profile, *report, *directory;
 	const struct interception *interception;
 	bool verbose, permissive;
 	struct grant *grants;
@@ -91,6 +92,8 @@ static const struct argp_option option_table[] = {
      "Sets memory, cpu, wall, files, processes or file-size, as a policy does", 2},
     {"seccomp-filter", KEY_FILTER, "FILE", 0,
      "Adds a seccomp filter: an array of struct sock_filter", 2},
+    {"profile", KEY_PROFILE, "FILE", 0,
+     "Has the filter find first what is called most: lines \"CALL COUNT\", or strace -c", 2},
     {"directory", 'C', "DIR", 0, "Its working directory; otherwise ours", 3},
     {"setenv", KEY_SETENV, "NAME=VALUE", 0, "Changes its environment, otherwise ours", 3},
     {"unsetenv", KEY_UNSETENV, "NAME", 0, "Takes a variable away", 3},
@@ -188,6 +191,8 @@ static const char **find_text(struct options *options, int key)
 		return &options->directory;
 	case KEY_REPORT:
 		return &options->report;
+	case KEY_PROFILE:
+		return &options->profile;
 	default:
 		return NULL;
 	}
@@ -419,6 +424,8 @@ static int add_to_policy(struct run *run)
 		r = set_limit(run->policy, options->limits[i]);
 	for (size_t i = 0; r == 0 && i < options->filter_count; i++)
 		r = add_filter(run->policy, options->filters[i]);
+	if (r == 0 && options->profile)
+		r = add_profile(run->policy, options->profile);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include <sallyport/policy.h>
 
 #include "command.h"
+#include "grants.h"
 #include "questions.h"
 
 /* ---- show ---- */
@@ -74,18 +75,20 @@ int policy_show(int count, char **words)
 {
 	static const char usage[] =
 	    "show [-D NAME=VALUE]... [-f text|json|bpf|pseudo-code] [--raw]\n"
-	    "       [--filter alone|notify|trap] [--fd N | -o FILE] POLICY";
+	    "       [--filter alone|notify|trap] [--profile FILE] [--fd N | -o FILE] POLICY";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int status;
 
-	if (!read_question(count, words, "Dfidor", usage, &question))
+	if (!read_question(count, words, "Dfidopr", usage, &question))
 		return EXIT_FAILED;
 	if (question.count != 1 || (question.descriptor >= 0 && question.output)) {
 		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
 		return EXIT_FAILED;
 	}
 	status = load_asked(&question, question.words[0], &policy);
+	if (status == 0 && question.profile && add_profile(policy, question.profile) < 0)
+		status = EXIT_FAILED;
 	if (status == 0)
 		status = question.raw ? show_raw(&question, policy) : show_text(&question, policy);
 	sp_policy_unref(policy);

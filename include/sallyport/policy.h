@@ -187,6 +187,20 @@ int sp_policy_rule(struct sp_policy *policy, enum sp_policy_verdict verdict, uns
 int sp_policy_default(struct sp_policy *policy, enum sp_policy_verdict verdict, unsigned error,
 		      const char *source);
 
+/* `priority WEIGHT CALL`: the filter finds the call, or those of a group of ours, the sooner, the more it weighs among
+ * those that weigh anything; no verdict changes. -ENOENT, -ENOSYS: as above; -ERANGE: no weight, 1 to 16777216. */
+int sp_policy_priority(struct sp_policy *policy, const char *call, uint32_t weight,
+		       const char *source);
+
+/*
+ * The same for all calls of a profile, in the place of the policy's own priorities, and of those of its phases. Each
+ * line is a call and how often it was made, such as "read 1200", and what "strace -c" prints is understood too; what
+ * is said of a call several times adds up. Mistakes are reported as those of `file`.
+ * Returns 0, or -EINVAL (they were reported, and nothing was changed).
+ */
+int sp_policy_profile(struct sp_policy *policy, const char *file, const char *text, size_t length,
+		      sp_diagnostic_fn *on_diagnostic, void *data);
+
 /* A rule of `files` that takes every right; sp_policy_grant() gives them. -EINVAL: no pattern or errno;
  * -EEXIST: that very pattern is granted. */
 int sp_policy_deny(struct sp_policy *policy, const char *pattern, unsigned error,

@@ -80,7 +80,7 @@ int assemble(const sp_condition *condition, std::vector<sock_filter> *ret_code)
 	sock_filter *code = nullptr;
 	size_t count = 0;
 
-	sp_bpf_numbers(&assembly, leaves, 3, kForeign);
+	sp_bpf_numbers(&assembly, leaves, 3, kForeign, SP_BPF_EQUAL_HALVES);
 	int r = sp_bpf_finish(&assembly, &code, &count);
 
 	sp_bpf_clear(&assembly);

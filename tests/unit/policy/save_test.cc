@@ -43,6 +43,7 @@ syscalls {
 	kill  ptrace
 	log   times
 	default errno ENOSYS
+	priority 100 read, write; priority @sync
 }
 memory { wx allow }
 files {

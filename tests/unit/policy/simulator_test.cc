@@ -259,6 +259,109 @@ TEST_F(SimulatorTest, EveryFilterIsItsModel)
 	EXPECT_GE(compared, policies.size() * std::size(kKinds) * SP_NUMBERS * 70);
 }
 
+/* ---- weights ---- */
+
+/* Some calls weigh much, many little, most nothing. */
+void weigh_at_random(sp_policy *policy, std::mt19937 *random)
+{
+	size_t count = 1 + (*random)() % 40;
+
+	sp_model_clear_weights(policy);
+	for (size_t i = 0; i < count; i++) {
+		const char *name = sp_call_name(int((*random)() % SP_NUMBERS));
+		uint32_t weight = 1u << (*random)() % 25;
+
+		if (name) {
+			ASSERT_EQ(0, sp_policy_priority(policy, name, weight, "random"));
+		}
+	}
+}
+
+/* Instructions of all calls by their weights, with arguments of zero. */
+uint64_t expected_steps(const sp_policy *weights, BpfSimulator *simulator)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t nr = 0; nr < SP_NUMBERS; nr++) {
+		simulator->run(nr, {});
+		sum += uint64_t(sp_model_weight(weights, nr)) * simulator->steps();
+	}
+	return sum;
+}
+
+std::vector<uint32_t> numbers()
+{
+	std::vector<uint32_t> all = {0x3fffffff, 0x40000000, 0x40000001, 0x7fffffff, 0xffffffff};
+
+	for (uint32_t nr = 0; nr <= SP_NUMBERS; nr++)
+		all.push_back(nr);
+	for (uint32_t nr : {uint32_t(SP_NR_CHANNEL), uint32_t(SP_NR_RESERVED_LAST)})
+		all.insert(all.end(), {nr - 1, nr, nr + 1});
+	return all;
+}
+
+void expect_same_verdicts(const sp_policy *policy, sp_filter_kind kind, BpfSimulator *plain,
+			  BpfSimulator *weighted, std::mt19937 *random)
+{
+	for (uint32_t nr : numbers()) {
+		sp_judge *judge;
+
+		ASSERT_EQ(0, sp_judge_new(policy, kind, int(nr), &judge));
+		for (const Arguments &arguments : arguments_of(edges_of(judge), random))
+			ASSERT_EQ(plain->run(nr, arguments), weighted->run(nr, arguments)) << nr;
+		sp_judge_free(judge);
+		for (uint32_t arch : {uint32_t(AUDIT_ARCH_I386), 0u, 0xffffffffu})
+			ASSERT_EQ(plain->run(nr, {}, arch), weighted->run(nr, {}, arch)) << nr;
+	}
+}
+
+TEST_F(SimulatorTest, WeightsChangeNoVerdictAndMakeNothingLonger)
+{
+	std::vector<Named> policies = all_policies();
+	std::mt19937 random(5);
+	size_t shorter = 0, all = 0;
+
+	for (size_t i = 0; i < policies.size() * 2; i++) {
+		const Named &named = policies[i % policies.size()];
+		sp_filter_kind kind = kKinds[i % 3];
+
+		SCOPED_TRACE(named.name + " " + std::to_string(kind));
+		sp_model_clear_weights(named.policy.get());
+		Program before(named.policy.get(), kind);
+		weigh_at_random(named.policy.get(), &random);
+		Program after(named.policy.get(), kind);
+		BpfSimulator plain(before.get()), weighted(after.get());
+
+		expect_same_verdicts(named.policy.get(), kind, &plain, &weighted, &random);
+		uint64_t without = expected_steps(named.policy.get(), &plain),
+			 with = expected_steps(named.policy.get(), &weighted);
+		ASSERT_LE(with, without);
+		shorter += with < without;
+		all++;
+	}
+	EXPECT_GE(shorter, all * 9 / 10);
+}
+
+TEST_F(SimulatorTest, WhatIsCalledMostIsFoundFirst)
+{
+	for (const char *preset : {"parser", "program", "pure"}) {
+		sp_policy *loaded = nullptr;
+
+		ASSERT_EQ(0, sp_policy_load(preset, nullptr, nullptr, &loaded));
+		Policy policy(loaded);
+		ASSERT_EQ(0, sp_policy_priority(loaded, "lseek", 1000, "test"));
+		ASSERT_EQ(0, sp_policy_priority(loaded, "brk", 10, "test"));
+		Program program(loaded, SP_FILTER_LOCK);
+		BpfSimulator simulator(program.get());
+
+		/* Two for the architecture, one for the number, the comparison, the verdict. */
+		ASSERT_EQ(SECCOMP_RET_ALLOW, simulator.run(__NR_lseek, {}));
+		EXPECT_EQ(5u, simulator.steps()) << preset;
+		ASSERT_EQ(SECCOMP_RET_ALLOW, simulator.run(__NR_brk, {}));
+		EXPECT_EQ(6u, simulator.steps()) << preset;
+	}
+}
+
 /* ---- the kernel ---- */
 
 /* Calls that do nothing where they are allowed, since they name nothing that exists; what they return then. */

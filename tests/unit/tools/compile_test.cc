@@ -52,6 +52,36 @@ TEST_F(CompileTest, StandardOutputIsAsGoodAsAFile)
 	EXPECT_EQ(0, run("policy compile -o " + folder_ + "/c pure").status);
 }
 
+TEST_F(CompileTest, AProfileGoesWithThePolicy)
+{
+	std::string profile = write("counts", "read 1000\nfutex 10\n");
+
+	auto outcome = run("policy compile --profile " + profile + " -o " + folder_ + "/c pure");
+	EXPECT_EQ(0, outcome.status) << outcome.errors;
+	outcome = run("policy show " + folder_ + "/c");
+	EXPECT_NE(std::string::npos,
+		  outcome.output.find("\tpriority 1000 read  # " + profile + ":1:1\n"))
+	    << outcome.output;
+	EXPECT_EQ(run("policy show -f bpf --profile " + profile + " pure").output,
+		  run("policy show -f bpf " + folder_ + "/c").output);
+	EXPECT_NE(run("policy show -f bpf pure").output,
+		  run("policy show -f bpf " + folder_ + "/c").output);
+	EXPECT_EQ(0, run("run --profile " + profile + " -- true").status);
+	write("counts", "raed 1\n");
+	for (const std::string &command :
+	     {"policy show -f bpf --profile " + profile + " pure",
+	      "run --profile " + profile + " -- true",
+	      "policy compile --profile " + profile + " -o " + folder_ + "/d pure"}) {
+		outcome = run(command);
+		EXPECT_EQ(125, outcome.status);
+		EXPECT_EQ(0u, outcome.errors.find(profile + ":1:1: error: unknown system call"))
+		    << outcome.errors;
+	}
+	outcome = run("policy show --profile /none pure");
+	EXPECT_EQ(125, outcome.status);
+	EXPECT_EQ("sallyport: --profile /none: No such file or directory\n", outcome.errors);
+}
+
 TEST_F(CompileTest, AfterAMistakeNothingIsWritten)
 {
 	std::string text = write("a.policy", "policy a\nsyscals { allow read }\n");
