@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -39,8 +38,9 @@ static int prepare(int lifeline)
 	_cleanup_close_ int proc = -1, namespace = -1;
 	int r;
 
-	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return -errno;
+	r = isolate_proc();
+	if (r < 0)
+		return r;
 	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (proc < 0 || namespace < 0)

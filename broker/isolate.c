@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/securebits.h>
+#include <mntent.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,7 +14,9 @@
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -209,13 +213,110 @@ int isolate_user(void)
 	return r;
 }
 
+/*
+ * File systems whose files are orders to the kernel, which takes them of everybody who has uid 0, with or without
+ * capabilities: a grant of names must not reach that far. Looked up by name, so that no other is touched, then
+ * by what lies on top there.
+ */
+static bool takes_orders(const char *type, long magic)
+{
+	static const struct {
+		const char *type;
+		long magic;
+	} rows[] = {
+	    {"sysfs", SYSFS_MAGIC},           {"cgroup", CGROUP_SUPER_MAGIC},
+	    {"cgroup2", CGROUP2_SUPER_MAGIC}, {"debugfs", DEBUGFS_MAGIC},
+	    {"tracefs", TRACEFS_MAGIC},       {"securityfs", SECURITYFS_MAGIC},
+	    {"efivarfs", EFIVARFS_MAGIC},     {"configfs", 0x62656570},
+	    {"pstore", PSTOREFS_MAGIC},       {"bpf", BPF_FS_MAGIC},
+	    {"fusectl", 0x65735543},          {"binfmt_misc", BINFMTFS_MAGIC},
+	    {"selinuxfs", SELINUX_MAGIC},
+	};
+
+	for (size_t i = 0; i < SP_ELEMENTS(rows); i++)
+		if (strcmp(rows[i].type, type) == 0)
+			return !magic || rows[i].magic == magic;
+	return false;
+}
+
+/* Read-only in our namespace alone, and for good: nobody here may mount. */
+static int lock_mount(const struct mntent *entry)
+{
+	const struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+	_cleanup_close_ int point = -1;
+	struct statfs system;
+
+	if (!takes_orders(entry->mnt_type, 0))
+		return 0;
+	point = open(entry->mnt_dir, O_PATH | O_CLOEXEC);
+	if (point < 0) /* it is below another one, or nobody of ours gets there */
+		return errno == ENOENT || errno == EACCES || errno == ENOTDIR ? 0 : -errno;
+	if (fstatfs(point, &system) < 0)
+		return -errno;
+	if (!takes_orders(entry->mnt_type, (long)system.f_type))
+		return 0;
+	return syscall(SYS_mount_setattr, point, "", AT_EMPTY_PATH, &attributes,
+		       sizeof(attributes)) < 0
+		   ? -errno
+		   : 0;
+}
+
+static int lock_mounts(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *entry;
+	int r = 0;
+
+	if (!mounts)
+		return -errno;
+	while (r == 0 && (entry = getmntent(mounts)))
+		r = lock_mount(entry);
+	(void)endmntent(mounts);
+	return r;
+}
+
 int isolate_mount(void)
 {
 	int r = enter(CLONE_NEWNS);
 
 	if (r < 0)
 		return r;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	return lock_mounts();
+}
+
+/* A part of a mount, over itself. */
+static int lock_part(const char *path)
+{
+	const struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+	_cleanup_close_ int part =
+	    (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (part < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (syscall(SYS_mount_setattr, part, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) <
+		0 ||
+	    syscall(SYS_move_mount, part, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+int isolate_proc(void)
+{
+	static const char *const parts[] = {
+	    "/proc/sys",    "/proc/sysrq-trigger", "/proc/irq",  "/proc/bus",
+	    "/proc/fs",     "/proc/acpi",          "/proc/mtrr", "/proc/driver",
+	    "/proc/asound", "/proc/scsi",          "/proc/tty",  "/proc/dynamic_debug",
+	    "/proc/mdstat", "/proc/latency_stats",
+	};
+	int r = 0;
+
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return -errno;
+	for (size_t i = 0; r == 0 && i < SP_ELEMENTS(parts); i++)
+		r = lock_part(parts[i]);
+	return r;
 }
 
 int isolate_ipc(void)

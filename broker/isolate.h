@@ -23,8 +23,12 @@ extern "C" {
  */
 int isolate_user(void);
 
-/* A mount namespace whose changes stay inside, and to which later ones of the host do not come. */
+/* A mount namespace whose changes stay inside, and to which later ones of the host do not come. What takes orders to the
+ * machine there (sysfs, cgroups and the like) is read-only. */
 int isolate_mount(void);
+
+/* Mounts the procfs of the caller's pid namespace on /proc, in which what is no process's is read-only. */
+int isolate_proc(void);
 int isolate_ipc(void);
 int isolate_uts(void);     /* named "sallyport" */
 int isolate_network(void); /* nothing in it is up, not even the loopback device */

@@ -79,6 +79,55 @@ TEST_F(RunTest, AKillRuleMakesTheNumberOfSigsys)
 	EXPECT_TELLS(result, "was killed by its policy");
 }
 
+/* Of who has uid 0 the kernel takes orders without asking for a capability, so that a grant of everything
+ * would reach the machine itself. */
+TEST_F(RunTest, WhoMayWriteEverywhereGivesTheMachineNoOrders)
+{
+	const char *const files[] = {"/proc/sys/vm/swappiness",
+				     "/proc/sys/kernel/core_pattern",
+				     "/proc/sys/kernel/modprobe",
+				     "/proc/sysrq-trigger",
+				     "/proc/irq/default_smp_affinity",
+				     "/proc/mtrr",
+				     "/sys/kernel/mm/transparent_hugepage/enabled",
+				     "/sys/kernel/mm/ksm/run",
+				     "/sys/kernel/uevent_helper",
+				     "/sys/power/state",
+				     "/sys/fs/cgroup/cgroup.procs",
+				     "/sys/fs/cgroup/unified/cgroup.procs"};
+	int open_to_us = 0;
+
+	for (const char *file : files) {
+		int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		close(fd);
+		open_to_us++;
+		for (const char *way : {"notify", "preload"}) {
+			if (strcmp(way, "preload") == 0 && open_to_us > 1)
+				continue;
+			Result result =
+			    command({"run", "--interception",
+				     strcmp(way, "notify") == 0 ? "notify" : "auto", "--write", "/",
+				     "--write", file, "--", "perl", "-MFcntl", "-e",
+				     "print sysopen(F, $ARGV[0], O_WRONLY) ? 'opened' : $!", file});
+
+			EXPECT_EQ(result.output, "Read-only file system") << file << result.errors;
+		}
+	}
+	if (geteuid() == 0) {
+		EXPECT_GT(open_to_us, 0) << "nothing was tried";
+	}
+	/* What is a process's own it may still change, and read what it could. */
+	Result result =
+	    command({"run", "--write", "/", "--", "perl", "-e",
+		     "open(F, '>', '/proc/self/comm') or die $!; print F 'named'; close(F);"
+		     "open(F, '<', '/proc/self/comm') or die $!; print <F>;"
+		     "open(F, '<', '/proc/sys/kernel/ostype') or die $!; print <F>"});
+	EXPECT_EQ(result.output, "named\nLinux\n") << result.errors;
+}
+
 /* ---- filters of others ---- */
 
 /* uname fails with ENODEV; `also` fails with EPERM. */
