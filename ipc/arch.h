@@ -13,6 +13,8 @@
 
 /* A legacy call that the architecture never had: its section defines __NR_<name> as this. */
 #define SP_NR_ABSENT (-1)
+/* What a tracer puts in a call's place to have none made. The kernel makes none of it whatever a filter says. */
+#define SP_NR_NONE 0xffffffffu
 
 #if defined(__x86_64__)
 

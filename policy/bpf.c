@@ -362,6 +362,12 @@ static struct sp_label write_foreign(struct sp_assembly *assembly, const struct 
 	return sp_bpf_return(assembly, *(const uint32_t *)leaf->data);
 }
 
+static struct sp_label write_none(struct sp_assembly *assembly, const struct sp_leaf *leaf)
+{
+	(void)leaf;
+	return sp_bpf_return(assembly, SECCOMP_RET_ALLOW);
+}
+
 /* Only numbers, of which one has to be alone to be compared with, are looked for before the rest. */
 static void fill_forest(struct forest *forest, const struct sp_leaf *leaves, size_t count,
 			const uint32_t *foreign, int singles)
@@ -379,6 +385,9 @@ static void fill_forest(struct forest *forest, const struct sp_leaf *leaves, siz
 	(void)foreign;
 	(void)write_foreign;
 #endif
+	forest->leaves[forest->count] =
+	    (struct sp_leaf){.first = SP_NR_NONE, .kind = UINT64_MAX - 1, .write = write_none};
+	forest->weights[forest->count++] = 0;
 }
 
 static struct sp_label write_forest(struct sp_assembly *assembly, const struct forest *forest,
@@ -401,8 +410,8 @@ static struct sp_label write_forest(struct sp_assembly *assembly, const struct f
 void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
 		    uint32_t foreign, int singles)
 {
-	struct forest forest = {.leaves = calloc(count + 1, sizeof(*forest.leaves)),
-				.weights = calloc(count + 1, sizeof(*forest.weights))};
+	struct forest forest = {.leaves = calloc(count + 2, sizeof(*forest.leaves)),
+				.weights = calloc(count + 2, sizeof(*forest.weights))};
 	struct sp_label numbers;
 
 	if (forest.leaves && forest.weights) {

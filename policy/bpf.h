@@ -72,7 +72,8 @@ struct sp_leaf {
 #define SP_BPF_SINGLES_MAX 8
 
 /*
- * The whole filter: foreign architectures, and the x32 numbers of x86_64, get `foreign`. The leaves are sorted, and
+ * The whole filter: foreign architectures, and the x32 numbers of x86_64, get `foreign`; SP_NR_NONE, for which
+ * the kernel does nothing, is let through. The leaves are sorted, and
  * the first one's `first` is 0. `singles`: SP_BPF_EQUAL_HALVES, or 0 to SP_BPF_SINGLES_MAX. The verdicts are the
  * same in either case.
  */

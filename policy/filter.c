@@ -533,6 +533,7 @@ static const char built_in_default[] = "built in: default deny as ENOSYS";
 static const char built_in_wx[] = "built in: memory { wx deny }";
 static const char built_in_network[] = "built in: what connects to the sockets that are named";
 static const char built_in_clone3[] = "built in: clone instead of clone3";
+static const char built_in_none[] = "built in: no call";
 static const char built_in_foreign[] = "built in: calls of another architecture";
 
 static int decide_default(struct compilation *c, const char *built_in)
@@ -1275,6 +1276,7 @@ int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program
 
 struct sp_judge {
 	bool foreign; /* the number is of an architecture that the filter kills */
+	bool none;    /* it is no call's */
 	struct decisions layer[SP_LAYERS_MAX];
 	size_t count;
 };
@@ -1282,7 +1284,7 @@ struct sp_judge {
 static bool is_foreign(int nr)
 {
 #ifdef SP_NR_FOREIGN
-	return (uint32_t)nr >= SP_NR_FOREIGN;
+	return (uint32_t)nr >= SP_NR_FOREIGN && (uint32_t)nr != SP_NR_NONE;
 #else
 	(void)nr;
 	return false;
@@ -1300,6 +1302,7 @@ int sp_judge_new(const struct sp_policy *policy, enum sp_filter_kind kind, int n
 	if (!judge)
 		return -ENOMEM;
 	judge->foreign = is_foreign(nr);
+	judge->none = (uint32_t)nr == SP_NR_NONE;
 	judge->count = sp_model_layers(policy, layers);
 	c.nr = leaf_of((uint32_t)nr);
 	for (size_t i = 0; i < judge->count && r == 0; i++) {
@@ -1392,6 +1395,11 @@ void sp_judge_ask(const struct sp_judge *judge, const uint64_t argument[SP_ARGUM
 	if (judge->foreign) {
 		ret_verdict->action = SECCOMP_RET_KILL_PROCESS;
 		ret_verdict->source = built_in_foreign;
+		return;
+	}
+	if (judge->none) {
+		ret_verdict->action = SECCOMP_RET_ALLOW;
+		ret_verdict->source = built_in_none;
 		return;
 	}
 	for (size_t layer = 0; layer < judge->count && !final; layer++) {

@@ -169,7 +169,6 @@ const Attempt kAttempts[] = {
     {"unshare", "unshare", "deny", "EPERM"},
     {"unknown", "system call 700", "deny", "ENOSYS"},
     {"far", "system call 1073741823", "deny", "ENOSYS"},
-    {"negative", "system call -1", "kill", nullptr},
     {"x32", "system call 1073741934", "kill", nullptr},
     {"foreign", "getppid", "kill", nullptr},
     {"ptrace", "ptrace", "deny", "EPERM"},

@@ -242,7 +242,8 @@ TEST(ConditionTest, ForeignArchitectures)
 	EXPECT_EQ(kYes, simulator.run(7, {}));
 	EXPECT_EQ(kForeign, simulator.run(7, {}, AUDIT_ARCH_I386));
 	EXPECT_EQ(kForeign, simulator.run(0x40000007, {}));
-	EXPECT_EQ(kForeign, simulator.run(0xffffffff, {}));
+	EXPECT_EQ(kForeign, simulator.run(0xfffffffe, {}));
+	EXPECT_EQ(SECCOMP_RET_ALLOW, simulator.run(0xffffffff, {})) << "no call";
 }
 
 } // namespace

@@ -131,6 +131,19 @@ TEST_F(FilterTest, NamedSocketsAreConnectedByThePorterAlone)
 	}
 }
 
+// As natively, where it is ENOSYS, or what a tracer put into the result: the kernel makes no call of it.
+TEST_F(FilterTest, NoCallIsLetThrough)
+{
+	for (const char *policy : {"include parser", "syscalls { default kill }", "syscalls {}"}) {
+		Filter filter(policy);
+
+		EXPECT_EQ(kAllow, filter.simulator.run(0xffffffff, {1, 2, 3, 4, 5, 6}));
+		for (uint32_t nr : {0xfffffffeu, 0x40000000u, 0xbfffffffu, 0x7fffffffu})
+			EXPECT_EQ(kKill, filter.simulator.run(nr, {})) << nr;
+		EXPECT_EQ(kKill, filter.simulator.run(0xffffffff, {}, AUDIT_ARCH_I386));
+	}
+}
+
 TEST_F(FilterTest, ForeignArchitecturesDie)
 {
 	Filter filter("include parser");
