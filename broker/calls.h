@@ -5,7 +5,8 @@
  *
  * A call that the policy allows answers as the kernel's own, errno included, with these exceptions:
  *
- *   - Sockets and devices are not opened, but null, zero, full, random, urandom and the session's terminal: ENXIO. Nor
+ *   - Sockets and devices are not opened, but null, zero, full, random, urandom, the session's terminal, and terminals of
+ *     the sandbox's own: ENXIO. Opening a terminal makes it nobody's controlling terminal. Nor
  *     are other processes' entries in /proc, ns/ and map_files/: EACCES. Who waits for the other end of a FIFO, or for the
  *     holder of a lease, hears of signals some 20 ms late, and not at all of those that stop all threads of its process
  *     where another one got them; beyond SP_WORKERS_MAX (24 with a runtime): EAGAIN.
@@ -51,10 +52,12 @@ extern "C" {
 struct sp_view {
 	int root; /* O_PATH of "/" */
 	int straight; /* the same in a copy of the mounts that follows no symbolic link; -1: there is none */
-	int proc;          /* O_PATH of the sandbox's /proc; -1: there is none */
-	int own_fd;        /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
-	int outer_proc;    /* O_PATH of that procfs */
-	dev_t proc_device; /* st_dev of `proc` */
+	int proc;               /* O_PATH of the sandbox's /proc; -1: there is none */
+	int own_fd;             /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
+	int outer_proc;         /* O_PATH of that procfs */
+	dev_t proc_device;      /* st_dev of `proc` */
+	int terminals;          /* O_PATH of the sandbox's own devpts; -1: there is none */
+	dev_t terminals_device; /* st_dev of it */
 	char *loader;     /* canonical name of the system's loader, "" where there is none; owned */
 	bool stray_proc;  /* some procfs, or part of one, is mounted elsewhere than below /proc */
 	uint64_t *mounts; /* sorted STATX_MNT_ID of every mount of the view, owned */
@@ -63,13 +66,17 @@ struct sp_view {
 
 #define SP_VIEW_NONE                                                                               \
 	{                                                                                          \
-		.root = -1, .straight = -1, .proc = -1, .own_fd = -1, .outer_proc = -1             \
+		.root = -1, .straight = -1, .proc = -1, .own_fd = -1, .outer_proc = -1,            \
+		.terminals = -1                                                                    \
 	}
 
 /* Opens the view of the calling process. `proc` is borrowed by duplication; -1: the names below /proc are refused.
  * `outer_proc` likewise: the procfs that shows the calling process. 0 or -errno. */
 int sp_view_open(int proc, int outer_proc, struct sp_view *ret_view);
 void sp_view_close(struct sp_view *view);
+
+/* The devpts on /dev/pts is the sandbox's own: terminals there may be opened. 0 or -errno. */
+int sp_view_open_terminals(struct sp_view *view);
 
 /*
  * Who asks. Where the kernel named the thread (a user notification), it did so by the number of the

@@ -286,6 +286,15 @@ int isolate_mount(void)
 	return lock_mounts();
 }
 
+/* The number is bounded, since there are only so many for all. Nobody but their owner may write to them. */
+int isolate_terminals(void)
+{
+	if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0600,max=256") < 0)
+		return -errno;
+	return mount("/dev/pts/ptmx", "/dev/ptmx", NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
 /* A part of a mount, over itself. */
 static int lock_part(const char *path)
 {

@@ -27,6 +27,12 @@ int isolate_user(void);
  * machine there (sysfs, cgroups and the like) is read-only. */
 int isolate_mount(void);
 
+/*
+ * Terminals of one's own: a new instance of devpts on /dev/pts, whose ptmx is /dev/ptmx as well. No terminal of others has
+ * a name there. 0, or -errno: there are none.
+ */
+int isolate_terminals(void);
+
 /* Mounts the procfs of the caller's pid namespace on /proc, in which what is no process's is read-only. */
 int isolate_proc(void);
 int isolate_ipc(void);

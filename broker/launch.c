@@ -51,6 +51,7 @@ struct launch {
 	struct launch_order *order;
 	uint32_t isolate; /* what is wanted, then what stands */
 	uint32_t optional;
+	bool terminals; /* it has its own */
 	struct init_process init;
 	struct sp_porter_setup setup;
 	int outer_proc;           /* O_PATH of the procfs that shows us */
@@ -205,10 +206,23 @@ static int step_user(struct launch *launch)
 	return isolate_user();
 }
 
+static bool grants_terminals(const struct launch *launch)
+{
+	static const char name[] = "/dev/ptmx";
+	struct sp_path_decision decision;
+
+	sp_rules_decide(launch->setup.rules, name, sizeof(name) - 1, &decision);
+	return decision.rights & SP_RIGHT_WRITE;
+}
+
+/* Where there can be no terminals of its own, the sandboxee has none: those of others are never opened. */
 static int step_mount(struct launch *launch)
 {
-	(void)launch;
-	return isolate_mount();
+	int r = isolate_mount();
+
+	if (r == 0 && grants_terminals(launch))
+		launch->terminals = isolate_terminals() == 0;
+	return r;
 }
 
 static int step_ipc(struct launch *launch)
@@ -318,7 +332,9 @@ static int step_view(struct launch *launch)
 {
 	int proc = is_permissive(launch) ? launch->outer_proc : launch->init.proc;
 
-	return sp_view_open(proc, launch->outer_proc, &launch->setup.view);
+	int r = sp_view_open(proc, launch->outer_proc, &launch->setup.view);
+
+	return r == 0 && launch->terminals ? sp_view_open_terminals(&launch->setup.view) : r;
 }
 
 static int step_landlock(struct launch *launch)

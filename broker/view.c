@@ -14,6 +14,7 @@
 #include "ipc/arch.h"
 #include "ipc/util.h"
 
+#define DEVPTS_MAJOR 136
 #define BASE_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
 
 static void file_close(FILE **file)
@@ -175,8 +176,21 @@ int sp_view_open(int proc, int outer_proc, struct sp_view *ret_view)
 	return 0;
 }
 
+int sp_view_open_terminals(struct sp_view *view)
+{
+	_cleanup_close_ int terminals = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat status;
+
+	if (terminals < 0 || fstat(terminals, &status) < 0)
+		return -errno;
+	view->terminals = TAKE_FD(terminals);
+	view->terminals_device = status.st_dev;
+	return 0;
+}
+
 void sp_view_close(struct sp_view *view)
 {
+	sp_close_pointer(&view->terminals);
 	sp_close_pointer(&view->root);
 	sp_close_pointer(&view->straight);
 	sp_close_pointer(&view->proc);
@@ -263,6 +277,48 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 	caller->tid = (pid_t)tid;
 	caller->threads = (unsigned)threads;
 	caller->umask = (mode_t)mask & 0777;
+	return 0;
+}
+
+/* The session and the controlling terminal that a process's stat(5) tells; its second field is a name of any kind. */
+static int read_session(const struct sp_view *view, const char *name, int *ret_session,
+			unsigned *ret_terminal)
+{
+	_cleanup_close_ int file = openat(view->outer_proc, name, O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	const char *rest;
+	int terminal;
+	ssize_t n = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = '\0';
+	rest = strrchr(text, ')');
+	if (!rest || sscanf(rest + 1, " %*c %*d %*d %d %d", ret_session, &terminal) != 2)
+		return -ESRCH;
+	*ret_terminal = (unsigned)terminal;
+	return 0;
+}
+
+int sp_caller_terminal(const struct sp_request *request, int *ret_number)
+{
+	const struct sp_caller *caller = request->caller;
+	pid_t pid = caller->outer ? caller->outer : caller->outer_pid;
+	int ours, session, r;
+	unsigned terminal;
+	char name[32];
+
+	if (pid <= 0) /* nobody knows better */
+		return 1;
+	(void)snprintf(name, sizeof(name), "%d/stat", pid);
+	r = read_session(request->view, "self/stat", &ours, &terminal);
+	if (r == 0)
+		r = read_session(request->view, name, &session, &terminal);
+	if (r < 0 || session == ours)
+		return r < 0 ? r : 1;
+	if (request->view->terminals < 0 || major(terminal) != DEVPTS_MAJOR)
+		return -ENXIO;
+	*ret_number = (int)minor(terminal);
 	return 0;
 }
 

@@ -158,6 +158,12 @@ int sp_view_step_back(int back_take);
  * is about. 0; -EAGAIN: there is nobody. */
 int sp_leave(const struct sp_request *request, int object, const struct sp_work *work);
 
+/*
+ * The caller's controlling terminal: 1: that of our own session, as /dev/tty is for us; 0: its number on the
+ * sandbox's own devpts; -ENXIO: it has none.
+ */
+int sp_caller_terminal(const struct sp_request *request, int *ret_number);
+
 /* A held object once more, with `flags` and never waiting: a descriptor, or -errno. */
 int sp_view_reopen(const struct sp_view *view, int fd, int flags);
 

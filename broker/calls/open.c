@@ -2,6 +2,7 @@
 /* open, creat, openat, openat2. */
 #include <errno.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "broker/walker.h"
 #include "ipc/util.h"
@@ -119,12 +120,21 @@ static bool is_tame(unsigned major_number, unsigned minor_number)
 	return false;
 }
 
-static bool is_special(const struct sp_walk *walk)
+/* A terminal that no other sandbox has, or the way to a new one. */
+static bool is_own_terminal(const struct sp_view *view, const struct sp_walk *walk)
+{
+	return view->terminals >= 0 && S_ISCHR(walk->status.stx_mode) &&
+	       makedev(walk->status.stx_dev_major, walk->status.stx_dev_minor) ==
+		   view->terminals_device;
+}
+
+static bool is_special(const struct opening *o, const struct sp_walk *walk)
 {
 	mode_t mode = walk->status.stx_mode;
 
 	if (S_ISCHR(mode))
-		return !is_tame(walk->status.stx_rdev_major, walk->status.stx_rdev_minor);
+		return !is_tame(walk->status.stx_rdev_major, walk->status.stx_rdev_minor) &&
+		       !is_own_terminal(o->request->view, walk);
 	return S_ISSOCK(mode) || S_ISBLK(mode);
 }
 
@@ -266,7 +276,7 @@ static int check_existing(const struct opening *o, const struct sp_walk *walk)
 	r = sp_require(o->request, walk, o->needed);
 	if (r < 0 || (o->flags & O_PATH))
 		return r;
-	return is_special(walk) ? refuse_special(o, walk) : 0;
+	return is_special(o, walk) ? refuse_special(o, walk) : 0;
 }
 
 /* What a held object is opened with: no flag is left that speaks of its name. */
@@ -288,6 +298,31 @@ static int leave(const struct opening *o, const struct sp_walk *walk)
 	return sp_leave(o->request, walk->object, &work);
 }
 
+/* /dev/tty is what the opener's session has: the caller may have made one of its own since. */
+static bool is_controlling_terminal(const struct sp_walk *walk)
+{
+	return S_ISCHR(walk->status.stx_mode) && walk->status.stx_rdev_major == 5 &&
+	       walk->status.stx_rdev_minor == 0;
+}
+
+static int open_device(const struct opening *o, const struct sp_walk *walk)
+{
+	const struct sp_view *view = o->request->view;
+	char name[SP_OWN_NAME];
+	int number, r = 1, fd;
+
+	if (is_controlling_terminal(walk))
+		r = sp_caller_terminal(o->request, &number);
+	if (r > 0)
+		return sp_view_reopen(view, walk->object, held_flags(o));
+	if (r < 0)
+		return r;
+	sp_own_name(number, name);
+	fd = openat(view->terminals, name,
+		    held_flags(o) | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* A FIFO without O_NONBLOCK waits for its other end: whoever reads does, whoever writes if nobody reads
  * yet, which ENXIO tells. */
 static int open_felt(const struct opening *o, const struct sp_walk *walk)
@@ -296,10 +331,12 @@ static int open_felt(const struct opening *o, const struct sp_walk *walk)
 	int fd = -ENXIO;
 
 	if (!waits || (o->flags & O_ACCMODE) != O_RDONLY)
-		fd = sp_view_reopen(o->request->view, walk->object, held_flags(o));
+		fd = open_device(o, walk);
 	if (fd == -ENXIO && waits)
 		return o->request->work ? leave(o, walk) : refuse_special(o, walk);
-	o->request->answer->pipe = S_ISFIFO(walk->status.stx_mode);
+	/* That one side of a terminal is closed the other side feels as well. */
+	o->request->answer->pipe =
+	    S_ISFIFO(walk->status.stx_mode) || is_own_terminal(o->request->view, walk);
 	return fd < 0 ? fd : give(o, fd);
 }
 
@@ -360,6 +397,19 @@ static int open_own(const struct opening *o, int error, int number)
 	return 0;
 }
 
+/* A terminal that came from outside may be called as one of the sandbox's own is. */
+static bool is_another(const struct opening *o, const struct sp_walk *walk)
+{
+	_cleanup_close_ int object = -1;
+	struct stat status;
+
+	if (walk->own < 0 || walk->object < 0 || !is_own_terminal(o->request->view, walk))
+		return false;
+	object = sp_caller_open(o->request, walk->own);
+	return object >= 0 && fstat(object, &status) == 0 &&
+	       status.st_dev != o->request->view->terminals_device;
+}
+
 static int open_slow(const struct opening *o)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
@@ -373,6 +423,8 @@ static int open_slow(const struct opening *o)
 	if (o->flags & O_CREAT)
 		flags |= SP_WALK_CREATE;
 	r = sp_walk(o->request, call->dirfd, call->path, flags, o->resolve, &walk);
+	if (r == 0 && is_another(o, &walk))
+		return open_own(o, -ENXIO, walk.own);
 	if (r == 0)
 		r = walk.object < 0 ? open_new(o, &walk) : open_existing(o, &walk);
 	return sp_is_refused(o->request, r) && walk.own >= 0 ? open_own(o, r, walk.own) : r;

@@ -3,6 +3,7 @@
  * the test compares. Usage: run-guest COMMAND [ARGUMENT]… */
 #include <errno.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -196,6 +198,97 @@ static int reach_command(char **arguments)
 	return 0;
 }
 
+/* A session at a terminal of one's own, which is not the one that we were started at. */
+static int be_session(void)
+{
+	char line[64] = "";
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	ssize_t n = read(tty, line, sizeof(line) - 1);
+
+	(void)dprintf(tty, "heard %.*s", (int)n, line);
+	/* The master's end is felt. */
+	n = read(tty, line, sizeof(line));
+	return n == 0 || (n < 0 && errno == EIO) ? 7 : 8;
+}
+
+static void talk(int master)
+{
+	char text[256] = "";
+	size_t have = 0;
+
+	if (write(master, "hello\n", 6) != 6)
+		return;
+	while (have < sizeof(text) - 1 && !strstr(text, "heard hello\r\n")) {
+		ssize_t n = read(master, text + have, sizeof(text) - 1 - have);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+		text[have] = '\0';
+	}
+	(void)printf("session %s\n", strstr(text, "heard hello\r\n") ? "ok" : text);
+}
+
+/* Opens own terminals until one has the name that the one at our standard input has outside. */
+static void meet_namesake(void)
+{
+	char outside[64] = "", name[64] = "";
+	struct stat theirs, again;
+	ssize_t n = readlink("/proc/self/fd/0", outside, sizeof(outside) - 1);
+	int master = -1, slave, fd;
+
+	for (int i = 0; i < 200 && n > 0 && strcmp(name, outside) != 0; i++)
+		if (openpty(&master, &slave, name, NULL, NULL) < 0)
+			break;
+	fd = open("/proc/self/fd/0", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	(void)printf("namesake %s\n", strcmp(name, outside) == 0 ? "ok" : "missing");
+	(void)printf("again %s\n", fd >= 0 && fstat(fd, &again) == 0 && fstat(0, &theirs) == 0 &&
+					   again.st_dev == theirs.st_dev &&
+					   again.st_ino == theirs.st_ino
+				       ? "ok"
+				       : "another's");
+	fd = open(outside, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	(void)printf("by name %s\n", fd < 0 ? outcome(fd)
+				     : fstat(fd, &again) == 0 && again.st_dev != theirs.st_dev
+					 ? "own"
+					 : "outside");
+}
+
+static int terminals_command(char **arguments)
+{
+	char byte = 'x', name[64] = "", outside[64] = "";
+	int master, slave, status;
+	pid_t child;
+
+	(void)arguments;
+	if (readlink("/proc/self/fd/0", outside, sizeof(outside) - 1) > 0)
+		(void)printf("stranger %s\n", outcome(open(outside, O_RDWR | O_NOCTTY)));
+	(void)printf("pair %s\n", outcome(openpty(&master, &slave, name, NULL, NULL)));
+	(void)printf("name %s\n",
+		     ttyname(slave) && strcmp(ttyname(slave), name) == 0 ? "ok" : name);
+	(void)printf("type %s\n", outcome(ioctl(slave, TIOCSTI, &byte)));
+	child = forkpty(&master, NULL, NULL, NULL);
+	if (child == 0)
+		_exit(be_session());
+	talk(master);
+	(void)close(master);
+	(void)waitpid(child, &status, 0);
+	/* The hangup kills who does not read first. */
+	(void)printf("hangup %s\n", (WIFEXITED(status) && WEXITSTATUS(status) == 7) ||
+					    (WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP)
+					? "ok"
+					: "unfelt");
+	child = fork();
+	if (child == 0) {
+		(void)setsid();
+		_exit(open("/dev/tty", O_RDWR) < 0 ? errno : 0);
+	}
+	(void)waitpid(child, &status, 0);
+	(void)printf("none %s\n", WEXITSTATUS(status) == ENXIO ? "ok" : "some");
+	meet_namesake();
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(char **arguments);
@@ -209,7 +302,7 @@ static const struct {
     {"directory", directory_command, 0}, {"read", read_command, 1},
     {"write", write_command, 1},         {"rename", rename_command, 2},
     {"execute", execute_command, 1},     {"limits", limits_command, 0},
-    {"reach", reach_command, 0},
+    {"reach", reach_command, 0},         {"terminals", terminals_command, 0},
 };
 
 int main(int argc, char **argv)

@@ -251,4 +251,40 @@ TEST_F(TerminalTest, TheProgramHasItsTerminalAndNoMore)
 	EXPECT_TRUE(shown("kill EPERM\r\ntty ok\r\nsize ok\r\ntype ENOTTY\r\n")) << shown_text;
 }
 
+/* Terminals of its own: a session at one is no session at ours, no name leads to ours, and what is called as ours
+ * is not mistaken for it. */
+TEST_F(TerminalTest, TheProgramMakesTerminalsOfItsOwn)
+{
+	open_shell({"terminals"});
+	EXPECT_TRUE(told("exited 0\n")) << told_text;
+	EXPECT_TRUE(shown("stranger ENOENT\r\npair ok\r\nname ok\r\ntype ENOTTY\r\nsession ok\r\n"
+			  "hangup ok\r\nnone ok\r\nnamesake ok\r\nagain ok\r\nby name own\r\n"))
+	    << shown_text;
+}
+
+/* Where the policy does not speak of them there are none, and those of others have their names and are not opened. */
+TEST_F(RunTest, WithoutAGrantThereAreNoTerminals)
+{
+	int master = -1, slave = -1;
+	char name[64] = "";
+
+	ASSERT_EQ(openpty(&master, &slave, name, nullptr, nullptr), 0);
+	write_file(directory + "/none.policy",
+		   "policy none\ninclude program\nfiles { deny /dev/ptmx, /dev/pts/** }\n");
+	write_file(directory + "/seen.policy",
+		   "policy seen\ninclude program\nfiles { deny /dev/ptmx; read, write " +
+		       std::string(name) + " }\n");
+	for (const char *policy : {"./none.policy", "./seen.policy"}) {
+		Result result =
+		    command({"run", "--policy", policy, "--", "perl", "-e",
+			     "for (@ARGV) { print open(F, '+<', $_) ? 'opened ' : "
+			     "$!{EACCES} || $!{ENXIO} || $!{ENOENT} ? 'refused ' : $! }",
+			     "/dev/ptmx", name});
+
+		EXPECT_EQ(result.output, "refused refused ") << policy << result.errors;
+	}
+	close(master);
+	close(slave);
+}
+
 } // namespace
