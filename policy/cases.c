@@ -21,7 +21,11 @@ struct expected {
 };
 
 struct cases {
+	struct sp_policy *policy; /* borrowed */
+	/* The policy in the phases of the case in hand: */
 	struct sp_subject subject;
+	uint32_t entered; /* of the policy's phases, by index */
+	bool opened;
 	struct sp_reporter reporter;
 	struct sp_source source;
 	FILE *out;
@@ -135,6 +139,125 @@ static bool read_verdict(struct cases *cases, size_t *at, size_t end, struct exp
 	return false;
 }
 
+/* ---- phases ---- */
+
+static bool stands_at(const struct cases *cases, size_t at, size_t end, const char *word)
+{
+	size_t length = strlen(word);
+
+	return end - at > length && memcmp(cases->source.text + at, word, length) == 0 &&
+	       isblank((unsigned char)cases->source.text[at + length]);
+}
+
+static void skip_blanks(const struct cases *cases, size_t *at, size_t end)
+{
+	while (*at < end && isblank((unsigned char)cases->source.text[*at]))
+		++*at;
+}
+
+static const char *candidate_phase(size_t index, const void *policy)
+{
+	return sp_policy_phase_name(policy, index);
+}
+
+/* The phase that stands there joins those that are entered. */
+static bool read_phase(struct cases *cases, size_t *at, size_t end, uint32_t *entered)
+{
+	const char *text = cases->source.text;
+	size_t start = *at;
+	_cleanup_free_ char *name = NULL;
+
+	while (*at < end && !isspace((unsigned char)text[*at]) && !strchr(",:", text[*at]))
+		++*at;
+	name = strndup(text + start, *at - start);
+	for (size_t i = 0; name && i < cases->policy->phase_count; i++)
+		if (strcmp(cases->policy->phases[i].name, name) == 0) {
+			*entered |= 1u << i;
+			skip_blanks(cases, at, end);
+			return true;
+		}
+	mistake(cases, start, *at > start ? *at - start : 1,
+		name ? sp_nearest(name, candidate_phase, cases->policy) : NULL,
+		cases->policy->phase_count > 0 ? "the policy has no such phase"
+					       : "the policy has no phases");
+	return false;
+}
+
+/* "in phase NAME, NAME:" before the call; without it none is entered. */
+static bool read_phases(struct cases *cases, size_t *at, size_t end, uint32_t *ret_entered)
+{
+	const char *text = cases->source.text;
+
+	*ret_entered = 0;
+	if (!stands_at(cases, *at, end, "in"))
+		return true;
+	*at += strlen("in");
+	skip_blanks(cases, at, end);
+	if (!stands_at(cases, *at, end, "phase")) {
+		mistake(cases, *at, 1, NULL,
+			"expected \"phase\": a case may begin with in which phases its call is "
+			"made, like in phase parsing: open \"/x\" O_RDONLY -> deny");
+		return false;
+	}
+	*at += strlen("phase");
+	do {
+		skip_blanks(cases, at, end);
+		if (!read_phase(cases, at, end, ret_entered))
+			return false;
+	} while (*at < end && text[*at] == ',' && ++*at);
+	if (*at < end && text[*at] == ':') {
+		++*at;
+		return true;
+	}
+	mistake(cases, *at < end ? *at : *at - 1, 1, NULL,
+		"expected ',' and another phase, or ':' and the call");
+	return false;
+}
+
+static void unref_policy(struct sp_policy **policy)
+{
+	sp_policy_unref(*policy);
+}
+
+static void close_subject(struct cases *cases)
+{
+	struct sp_policy *narrowed =
+	    cases->subject.policy == cases->policy ? NULL : cases->subject.policy;
+
+	sp_subject_close(&cases->subject);
+	sp_policy_unref(narrowed);
+	cases->subject = (struct sp_subject){0};
+	cases->opened = false;
+}
+
+/* What the cases of one phase are judged by is kept for the next of them. */
+static int enter(struct cases *cases, uint32_t entered)
+{
+	_cleanup_(unref_policy) struct sp_policy *narrowed = NULL;
+	const char *names[SP_PHASES_MAX];
+	size_t count = 0;
+	int r = 0;
+
+	if (cases->opened && cases->entered == entered)
+		return 0;
+	close_subject(cases);
+	for (size_t i = 0; i < cases->policy->phase_count; i++)
+		if (entered & (1u << i))
+			names[count++] = cases->policy->phases[i].name;
+	if (count > 0)
+		r = sp_policy_in_phases(cases->policy, names, count, &narrowed);
+	if (r == 0)
+		r = sp_subject_open(narrowed ? narrowed : cases->policy, &cases->subject);
+	if (r < 0) {
+		cases->subject.policy = cases->policy;
+		return r;
+	}
+	narrowed = NULL; /* the subject's now */
+	cases->entered = entered;
+	cases->opened = true;
+	return 0;
+}
+
 static bool as_expected(const struct expected *expected, const struct sp_finding *finding)
 {
 	return finding->verdict == expected->verdict &&
@@ -187,8 +310,12 @@ static int run_case(struct cases *cases, size_t at, size_t end)
 	_cleanup_(sp_invocation_clear) struct sp_invocation invocation = {0};
 	struct expected expected;
 	size_t start, arrow;
+	uint32_t entered;
 	int r;
 
+	skip_blanks(cases, &at, end);
+	if (!read_phases(cases, &at, end, &entered))
+		return -EINVAL;
 	while (at < end && isspace((unsigned char)cases->source.text[at]))
 		at++;
 	start = at;
@@ -205,7 +332,8 @@ static int run_case(struct cases *cases, size_t at, size_t end)
 	at += 2;
 	if (!read_verdict(cases, &at, end, &expected))
 		return -EINVAL;
-	return judge(cases, start, arrow, &expected, &invocation);
+	r = enter(cases, entered);
+	return r < 0 ? r : judge(cases, start, arrow, &expected, &invocation);
 }
 
 /* Whether the line holds a case, and where it begins. */
@@ -227,7 +355,7 @@ static bool find_case(const struct cases *cases, bool marked, size_t *at, size_t
 /* A policy's own text has its cases in comments; any other text has nothing else. */
 static bool is_policy_text(const struct cases *cases)
 {
-	const struct sp_policy *policy = cases->subject.policy;
+	const struct sp_policy *policy = cases->policy;
 
 	for (size_t i = 0; i < policy->text_count; i++)
 		if (policy->texts[i].length == cases->source.length &&
@@ -255,14 +383,12 @@ static int run_cases(struct cases *cases)
 	return wrong ? -EINVAL : 0;
 }
 
-static int run_into(struct cases *cases, struct sp_policy *policy, char **ret_text)
+static int run_into(struct cases *cases, char **ret_text)
 {
 	char *text = NULL;
 	size_t length;
-	int r = sp_subject_open(policy, &cases->subject);
+	int r;
 
-	if (r < 0)
-		return r;
 	cases->out = open_memstream(&text, &length);
 	if (!cases->out)
 		return -ENOMEM;
@@ -280,7 +406,7 @@ SP_EXPORT int sp_policy_run_tests(struct sp_policy *policy, const char *file, co
 				  size_t length, sp_diagnostic_fn *on_diagnostic, void *data,
 				  struct sp_test_result *ret_result, char **ret_text)
 {
-	struct cases cases = {.reporter = {.fn = on_diagnostic, .data = data}};
+	struct cases cases = {.policy = policy, .reporter = {.fn = on_diagnostic, .data = data}};
 	_cleanup_free_ char *copy = malloc(length + 1);
 	int r;
 
@@ -289,8 +415,8 @@ SP_EXPORT int sp_policy_run_tests(struct sp_policy *policy, const char *file, co
 	memcpy(copy, text, length);
 	copy[length] = '\0';
 	cases.source = (struct sp_source){.file = file, .text = copy, .length = length};
-	r = run_into(&cases, policy, ret_text);
-	sp_subject_close(&cases.subject);
+	r = run_into(&cases, ret_text);
+	close_subject(&cases);
 	if (r == 0)
 		*ret_result = cases.result;
 	return r;

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -640,21 +642,33 @@ static void clear_phases(Message *message)
 	free(message->phase);
 }
 
-static int fill_program(struct sp_policy *policy, enum sp_program_kind kind,
+/* In the place of filters for who asks about names alone: they take long, and may be too long. */
+static ProtobufCBinaryData no_filter(void)
+{
+	static const struct sock_filter kill = {.code = BPF_RET | BPF_K,
+						.k = SECCOMP_RET_KILL_PROCESS};
+
+	return (ProtobufCBinaryData){sizeof(kill), (uint8_t *)(uintptr_t)&kill};
+}
+
+static int fill_program(struct sp_policy *policy, enum sp_program_kind kind, bool bare,
 			int (*compile)(const struct sp_policy *policy,
 				       struct sp_program *ret_program),
 			ProtobufCBinaryData *ret_field)
 {
 	struct sp_program *program = &policy->programs[kind];
-	int r = program->bytes ? 0 : compile(policy, program);
+	int r = bare || program->bytes ? 0 : compile(policy, program);
 
-	if (r == 0)
+	if (bare)
+		*ret_field = no_filter();
+	else if (r == 0)
 		*ret_field = (ProtobufCBinaryData){program->length, program->bytes};
 	return r;
 }
 
 /* How calls fail is said by the whole, of which the phase's is the later part. */
-static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_policy *policy)
+static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_policy *policy,
+		      bool bare)
 {
 	const struct sp_policy *layers[2 * SP_LAYERS_MAX];
 	size_t before = sp_model_layers(whole, layers);
@@ -664,14 +678,15 @@ static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_pol
 	if (r == 0)
 		r = add_calls(&phase->call, &phase->n_call, policy, layers, before + count);
 	if (r == 0)
-		r = fill_program(policy, SP_PROGRAM_PHASE, sp_filter_compile_phase, &phase->filter);
+		r = fill_program(policy, SP_PROGRAM_PHASE, bare, sp_filter_compile_phase,
+				 &phase->filter);
 	if (r == 0)
-		r = fill_program(policy, SP_PROGRAM_PHASE_FLOOR, sp_filter_compile_phase_floor,
-				 &phase->floor);
+		r = fill_program(policy, SP_PROGRAM_PHASE_FLOOR, bare,
+				 sp_filter_compile_phase_floor, &phase->floor);
 	return r;
 }
 
-static int add_phases(Message *message, struct sp_policy *policy)
+static int add_phases(Message *message, struct sp_policy *policy, bool bare)
 {
 	int r = 0;
 
@@ -686,7 +701,7 @@ static int add_phases(Message *message, struct sp_policy *policy)
 		sallyport__policy__phase__init(phase);
 		message->phase[message->n_phase++] = phase;
 		phase->name = bytes_of(policy->phases[i].name);
-		r = fill_phase(phase, policy, policy->phases[i].policy);
+		r = fill_phase(phase, policy, policy->phases[i].policy, bare);
 	}
 	return r;
 }
@@ -708,7 +723,7 @@ static void clear(Message *message)
 	free(message->extra_filter);
 }
 
-static int fill_filters(Message *message, struct sp_policy *policy)
+static int fill_filters(Message *message, struct sp_policy *policy, bool bare)
 {
 	const struct {
 		enum sp_program_kind kind;
@@ -723,7 +738,8 @@ static int fill_filters(Message *message, struct sp_policy *policy)
 	int r = 0;
 
 	for (size_t i = 0; i < SP_ELEMENTS(filters) && r == 0; i++)
-		r = fill_program(policy, filters[i].kind, filters[i].compile, filters[i].field);
+		r = fill_program(policy, filters[i].kind, bare, filters[i].compile,
+				 filters[i].field);
 	return r;
 }
 
@@ -752,7 +768,7 @@ static int encode(const Message *message, uint8_t **ret_bytes, size_t *ret_lengt
 	return 0;
 }
 
-int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length)
+static int compile(struct sp_policy *policy, bool bare, uint8_t **ret_bytes, size_t *ret_length)
 {
 	__attribute__((cleanup(clear))) Message message = SALLYPORT__POLICY__COMPILED_POLICY__INIT;
 	Sallyport__Policy__Limits limits = SALLYPORT__POLICY__LIMITS__INIT;
@@ -768,10 +784,20 @@ int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret
 	if (r == 0)
 		r = add_calls(&message.call, &message.n_call, policy, layers, count);
 	if (r == 0)
-		r = add_phases(&message, policy);
+		r = add_phases(&message, policy, bare);
 	if (r == 0)
 		r = add_extras(&message, layers, count);
 	if (r == 0)
-		r = fill_filters(&message, policy);
+		r = fill_filters(&message, policy, bare);
 	return r < 0 ? r : encode(&message, ret_bytes, ret_length);
+}
+
+int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length)
+{
+	return compile(policy, false, ret_bytes, ret_length);
+}
+
+int sp_policy_compile_bare(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length)
+{
+	return compile(policy, true, ret_bytes, ret_length);
 }

@@ -20,6 +20,9 @@ extern "C" {
  */
 int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
 
+/* The same without filters, in whose place one stands that kills: for questions about names. */
+int sp_policy_compile_bare(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
+
 /*
  * The canonical name of what a path leads to on this machine: without empty components, "." and "..",
  * and with the symbolic links of the part that exists resolved; `follow`: also one that is its last

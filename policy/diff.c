@@ -17,18 +17,30 @@
 
 #define SIDES 2
 
-/* One difference is told once: of the same kind, by the same two rules. */
+/* One difference is told once: of the same call, or of names, of the same kind, by the same two rules. */
 struct told {
+	int nr; /* ABOUT_NAMES: of names */
 	int kind;
 	char *rule[SIDES]; /* owned; "" for none */
+};
+
+#define ABOUT_NAMES (-1)
+
+struct told_list {
+	struct told *list; /* owned */
+	size_t count;
 };
 
 struct diff {
 	struct sp_subject side[SIDES];
 	FILE *out;
 	unsigned differences;
-	struct told *told; /* owned */
-	size_t told_count;
+	struct told_list told; /* of the call in hand, or of names */
+	struct told_list
+	    before;        /* of all, before any phase: what a phase leaves as it is, is no news */
+	const char *phase; /* that was entered on both sides, or NULL */
+	bool headed;       /* its name was told */
+	bool quiet;        /* the question is whether the first allows more: 1 where it does */
 };
 
 static const char *text_of(const char *rule)
@@ -36,36 +48,68 @@ static const char *text_of(const char *rule)
 	return rule ? rule : "";
 }
 
-/* 1: this is new, and kept; 0: it was told; -ENOMEM. */
-static int note(struct diff *diff, int kind, const char *const rule[SIDES])
+static bool is_told(const struct told_list *told, int nr, int kind, const char *const rule[SIDES])
 {
-	struct told *grown;
-	struct told told = {.kind = kind};
+	for (size_t i = 0; i < told->count; i++)
+		if (told->list[i].nr == nr && told->list[i].kind == kind &&
+		    strcmp(told->list[i].rule[0], text_of(rule[0])) == 0 &&
+		    strcmp(told->list[i].rule[1], text_of(rule[1])) == 0)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < diff->told_count; i++)
-		if (diff->told[i].kind == kind &&
-		    strcmp(diff->told[i].rule[0], text_of(rule[0])) == 0 &&
-		    strcmp(diff->told[i].rule[1], text_of(rule[1])) == 0)
-			return 0;
-	grown = reallocarray(diff->told, diff->told_count + 1, sizeof(*grown));
+static int add_told(struct told_list *told, int nr, int kind, const char *const rule[SIDES])
+{
+	struct told *grown = reallocarray(told->list, told->count + 1, sizeof(*grown)), *added;
+
 	if (!grown)
 		return -ENOMEM;
-	diff->told = grown;
-	told.rule[0] = strdup(text_of(rule[0]));
-	told.rule[1] = strdup(text_of(rule[1]));
-	grown[diff->told_count++] = told;
+	told->list = grown;
+	added = &grown[told->count++];
+	*added = (struct told){.nr = nr, .kind = kind};
+	added->rule[0] = strdup(text_of(rule[0]));
+	added->rule[1] = strdup(text_of(rule[1]));
+	return added->rule[0] && added->rule[1] ? 0 : -ENOMEM;
+}
+
+static void clear_told(struct told_list *told)
+{
+	for (size_t i = 0; i < told->count; i++) {
+		free(told->list[i].rule[0]);
+		free(told->list[i].rule[1]);
+	}
+	free(told->list);
+	*told = (struct told_list){0};
+}
+
+static void print_head(struct diff *diff)
+{
+	if (diff->phase && !diff->headed)
+		(void)fprintf(diff->out, "in phase %s:\n", diff->phase);
+	diff->headed = true;
+}
+
+/* 1: this is new, and kept; 0: it was told; -ENOMEM. */
+static int note(struct diff *diff, int nr, int kind, const char *const rule[SIDES])
+{
+	int r;
+
+	if (is_told(&diff->told, nr, kind, rule) || is_told(&diff->before, nr, kind, rule))
+		return 0;
+	r = add_told(&diff->told, nr, kind, rule);
+	if (r == 0 && !diff->phase)
+		r = add_told(&diff->before, nr, kind, rule);
+	if (r < 0)
+		return r;
+	print_head(diff);
 	diff->differences++;
-	return told.rule[0] && told.rule[1] ? 1 : -ENOMEM;
+	return 1;
 }
 
 /* What was told of one call says nothing about the next. */
 static void forget(struct diff *diff)
 {
-	for (size_t i = 0; i < diff->told_count; i++) {
-		free(diff->told[i].rule[0]);
-		free(diff->told[i].rule[1]);
-	}
-	diff->told_count = 0;
+	clear_told(&diff->told);
 }
 
 static void print_rules(struct diff *diff, const char *const rule[SIDES])
@@ -124,13 +168,9 @@ static struct outcome intercepted(const struct sp_subject *subject, int nr,
 	}
 	sp_rules_refusal(subject->rules, nr, &refusal);
 	outcome.error = refusal.error;
-	for (size_t i = 0; i < verdict->candidate_count; i++) {
-		const struct sp_candidate *c = &verdict->candidates[i];
-
-		if (c->source == verdict->source && c->rule && c->rule->action == SP_ACTION_ASK) {
-			outcome.verdict = SP_POLICY_ASK;
-			outcome.level = 1;
-		}
+	if (sp_verdict_asks(verdict)) {
+		outcome.verdict = SP_POLICY_ASK;
+		outcome.level = 1;
 	}
 	return outcome;
 }
@@ -212,7 +252,9 @@ static int compare_call(const uint64_t argument[SP_ARGUMENTS], struct sp_trace *
 	if (outcome[0].verdict == outcome[1].verdict && outcome[0].error == outcome[1].error &&
 	    outcome[0].brokered == outcome[1].brokered)
 		return 0;
-	r = note(diff, (int)(outcome[0].verdict * 16 + outcome[1].verdict), rule);
+	if (diff->quiet)
+		return outcome[0].level > outcome[1].level;
+	r = note(diff, call->nr, (int)(outcome[0].verdict * 16 + outcome[1].verdict), rule);
 	if (r <= 0)
 		return r;
 	(void)fprintf(diff->out, "%c ", mark_of(outcome[0].level, outcome[1].level));
@@ -305,8 +347,12 @@ static int tell_rights(struct diff *diff, const char *name,
 		       const struct right_diff *found)
 {
 	uint32_t right = rights & -rights;
-	int r = note(diff, (int)rights * 16 + found->level[0] * 4 + found->level[1], found->rule);
+	int r;
 
+	if (diff->quiet)
+		return found->level[0] > found->level[1];
+	r = note(diff, ABOUT_NAMES, (int)rights * 16 + found->level[0] * 4 + found->level[1],
+		 found->rule);
 	if (r <= 0)
 		return r;
 	(void)fprintf(diff->out, "%c ", mark_of(found->level[0], found->level[1]));
@@ -463,17 +509,18 @@ static void diff_extras(struct diff *diff)
 		      second->extra_count);
 }
 
-/* ---- the function for all ---- */
+/* ---- the rules as a whole ---- */
 
 static void clear_diff(struct diff *diff)
 {
 	forget(diff);
-	free(diff->told);
+	clear_told(&diff->before);
 	sp_subject_close(&diff->side[0]);
 	sp_subject_close(&diff->side[1]);
 }
 
-static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy *second)
+/* All that the rules say: 0, an error, or of a quiet one the answer. */
+static int diff_rules(struct diff *diff, struct sp_policy *first, struct sp_policy *second)
 {
 	int r = sp_subject_open(first, &diff->side[0]);
 
@@ -483,12 +530,86 @@ static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy
 		r = diff_calls(diff);
 	if (r == 0)
 		r = diff_names(diff);
+	return r;
+}
+
+int sp_diff_narrows(struct sp_policy *wide, struct sp_policy *narrow)
+{
+	__attribute__((cleanup(clear_diff))) struct diff diff = {.quiet = true};
+
+	return diff_rules(&diff, wide, narrow);
+}
+
+/* ---- phases ---- */
+
+static void unref_policy(struct sp_policy **policy)
+{
+	sp_policy_unref(*policy);
+}
+
+static bool has_phase(const struct sp_policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->phase_count; i++)
+		if (strcmp(policy->phases[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The differences that are none before the phase. */
+static int diff_phase(struct diff *diff, struct sp_policy *const policy[SIDES], const char *phase)
+{
+	_cleanup_(unref_policy) struct sp_policy *first = NULL, *second = NULL;
+	int r = sp_policy_in_phases(policy[0], &phase, 1, &first);
+
+	if (r == 0)
+		r = sp_policy_in_phases(policy[1], &phase, 1, &second);
+	if (r < 0)
+		return r;
+	diff->phase = phase;
+	diff->headed = false;
+	r = diff_rules(diff, first, second);
+	sp_subject_close(&diff->side[0]);
+	sp_subject_close(&diff->side[1]);
+	return r;
+}
+
+static void tell_missing(struct diff *diff, const struct sp_policy *policy,
+			 const struct sp_policy *other, const char *words)
+{
+	for (size_t i = 0; i < policy->phase_count; i++)
+		if (!has_phase(other, policy->phases[i].name)) {
+			diff->differences++;
+			(void)fprintf(diff->out, "~ phase %s: %s\n", policy->phases[i].name, words);
+		}
+}
+
+static int diff_phases(struct diff *diff, struct sp_policy *const policy[SIDES])
+{
+	int r = 0;
+
+	sp_subject_close(&diff->side[0]);
+	sp_subject_close(&diff->side[1]);
+	tell_missing(diff, policy[0], policy[1], "named | not named");
+	tell_missing(diff, policy[1], policy[0], "not named | named");
+	for (size_t i = 0; i < policy[0]->phase_count && r == 0; i++)
+		if (has_phase(policy[1], policy[0]->phases[i].name))
+			r = diff_phase(diff, policy, policy[0]->phases[i].name);
+	return r;
+}
+
+/* ---- the function for all ---- */
+
+static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy *second)
+{
+	struct sp_policy *const policy[SIDES] = {first, second};
+	int r = diff_rules(diff, first, second);
+
 	if (r < 0)
 		return r;
 	diff_limits(diff);
 	diff_layers(diff);
 	diff_extras(diff);
-	return 0;
+	return diff_phases(diff, policy);
 }
 
 SP_EXPORT int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text)

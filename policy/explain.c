@@ -217,6 +217,15 @@ static void gather_paths(const struct sp_subject *subject, const struct sp_named
 		rank_layer(list, layer);
 }
 
+/* The phase since which the policy of a rule bounds the other, or NULL. */
+static const char *phase_of(const struct sp_subject *subject, const struct entry *entry)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(subject->policy, layers);
+
+	return entry->layer < count ? layers[entry->layer]->phase : NULL;
+}
+
 /* ---- text ---- */
 
 static void print_does(FILE *out, const struct entry *entry)
@@ -245,6 +254,17 @@ static void print_line(FILE *out, const struct sp_subject *subject, const char *
 	sp_print_visible(out, copy);
 }
 
+/* Which of the policies says it, where it is not the policy itself. */
+static void print_bound(FILE *out, const struct sp_subject *subject, const struct entry *entry)
+{
+	const char *phase = phase_of(subject, entry);
+
+	if (phase)
+		(void)fprintf(out, " (of the phase %s)", phase);
+	else if (entry->layer > 0)
+		(void)fputs(" (of a policy that bounds this one)", out);
+}
+
 static void print_entry(FILE *out, const struct sp_subject *subject, const struct entry *entry)
 {
 	(void)fputs(entry->decides ? "    decides: " : "    loses:   ", out);
@@ -255,8 +275,7 @@ static void print_entry(FILE *out, const struct sp_subject *subject, const struc
 		(void)fputc(' ', out);
 		sp_print_visible(out, entry->pattern);
 	}
-	if (entry->layer > 0)
-		(void)fputs(" (of a policy that bounds this one)", out);
+	print_bound(out, subject, entry);
 	if (entry->reason)
 		(void)fprintf(out, "; %s", entry->reason);
 	print_line(out, subject, entry->source);
@@ -366,6 +385,8 @@ static void json_entry(FILE *out, const struct sp_subject *subject, const struct
 	json_text(out, "pattern", entry->pattern);
 	(void)fprintf(out, ", \"bounds\": %s, \"decides\": %s, ",
 		      entry->layer > 0 ? "true" : "false", entry->decides ? "true" : "false");
+	json_text(out, "phase", phase_of(subject, entry));
+	(void)fputs(", ", out);
 	json_text(out, "reason", entry->reason);
 	(void)fputs("}", out);
 }

@@ -17,7 +17,7 @@ int sp_subject_open(struct sp_policy *policy, struct sp_subject *ret)
 {
 	_cleanup_free_ uint8_t *bytes = NULL;
 	size_t length;
-	int r = sp_policy_compile(policy, &bytes, &length);
+	int r = sp_policy_compile_bare(policy, &bytes, &length);
 
 	*ret = (struct sp_subject){.policy = policy};
 	return r < 0 ? r : sp_rules_load(bytes, length, &ret->rules);
@@ -205,9 +205,10 @@ static bool is_refused(struct sp_finding *finding, const struct sp_named *named)
 	return refused;
 }
 
-/* The rule of the policy itself that decides on a right. */
+/* The rule of one set that decides on a right. */
 struct winner {
 	uint32_t right;
+	size_t set;
 	bool found;
 	struct sp_rules_match match;
 };
@@ -217,7 +218,7 @@ static int choose(const struct sp_rules_match *match, void *data)
 	struct winner *winner = data;
 	const char *reason;
 
-	if (match->set > 0 || (match->rights && !(match->rights & winner->right)))
+	if (match->set != winner->set || (match->rights && !(match->rights & winner->right)))
 		return 0;
 	if (!winner->found || sp_rules_outranks(match, &winner->match, &reason))
 		winner->match = *match;
@@ -225,12 +226,28 @@ static int choose(const struct sp_rules_match *match, void *data)
 	return 0;
 }
 
+/* How far the rule lets the right go. */
+static int level_of(const struct winner *winner)
+{
+	if (!winner->found || winner->match.rights == 0)
+		return 0;
+	return winner->match.ask ? 1 : 2;
+}
+
 const char *sp_winning_rule(const struct sp_rules *rules, const char *name, uint32_t right)
 {
-	struct winner winner = {.right = right};
+	struct winner least = {0};
 
-	(void)sp_rules_each_match(rules, name, strlen(name), choose, &winner);
-	return winner.found ? winner.match.source : NULL;
+	for (size_t set = 0; set < sp_rules_set_count(rules); set++) {
+		struct winner winner = {.right = right, .set = set};
+
+		if (sp_rules_is_idle(rules, set))
+			continue;
+		(void)sp_rules_each_match(rules, name, strlen(name), choose, &winner);
+		if (set == 0 || level_of(&winner) < level_of(&least))
+			least = winner;
+	}
+	return least.found ? least.match.source : NULL;
 }
 
 /* The rule that grants what a name needs, or some right on a name that need only be visible. */
@@ -278,14 +295,13 @@ static int find_names(struct search *s)
 	return r;
 }
 
-/* Whether the application is asked. */
-static bool asks(const struct sp_verdict *verdict)
+bool sp_verdict_asks(const struct sp_verdict *verdict)
 {
 	for (size_t i = 0; i < verdict->candidate_count; i++) {
 		const struct sp_candidate *c = &verdict->candidates[i];
 
-		if (c->rule && c->source == verdict->source)
-			return c->rule->action == SP_ACTION_ASK;
+		if (c->rule && c->source == verdict->source && c->holds)
+			return c->rule->action == SP_ACTION_ASK && !c->guarded;
 	}
 	return false;
 }
@@ -311,7 +327,7 @@ static int intercepted(struct search *s)
 	if (finding->brokered)
 		return find_names(s);
 	sp_rules_refusal(s->subject->rules, s->call->nr, &refusal);
-	if (asks(&finding->call))
+	if (sp_verdict_asks(&finding->call))
 		settle(finding, SP_POLICY_ASK, 0, finding->call.source, "the application decides");
 	else
 		settle(finding, SP_POLICY_DENY, refusal.error,

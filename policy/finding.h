@@ -19,7 +19,8 @@ struct sp_subject {
 int sp_subject_open(struct sp_policy *policy, struct sp_subject *ret);
 void sp_subject_close(struct sp_subject *subject);
 
-/* The rule of the policy itself that decides on a right of a name; NULL: none speaks of it. */
+/* The rule that decides on a right of a name: of the policy, or of the first that bounds it of those that
+ * leave least of it. NULL: the latter has none that speaks of it. */
 const char *sp_winning_rule(const struct sp_rules *rules, const char *name, uint32_t right);
 
 /* One name of a call. */
@@ -44,11 +45,18 @@ struct sp_finding {
 	size_t named_count;
 };
 
+/* Whether the rule that decided leaves it to the application. */
+bool sp_verdict_asks(const struct sp_verdict *verdict);
+
 /* 0; -EINVAL: the call lacks a name, which is told; -ENOMEM. */
 int sp_find(const struct sp_subject *subject, struct sp_reporter *reporter,
 	    const struct sp_source *source, const struct sp_invocation *call,
 	    struct sp_finding *ret);
 void sp_finding_clear(struct sp_finding *finding);
+
+/* diff.c: 1 where the first policy allows anything that the second, which bounds it, does not; 0: nothing;
+ * -ENOMEM or -E2BIG. */
+int sp_diff_narrows(struct sp_policy *wide, struct sp_policy *narrow);
 
 #ifdef __cplusplus
 }

@@ -730,6 +730,7 @@ static void interpret_phase(struct sp_reading *reading, const struct sp_statemen
 		sp_note_error(reading, name ? -ENOMEM : 0);
 		return;
 	}
+	bound->keeps = reading->policy->keeps;
 	sp_read_other(reading, name, bound);
 	r = sp_model_phase_take(reading->policy, phase->text, bound);
 	if (r == -E2BIG)
@@ -738,6 +739,9 @@ static void interpret_phase(struct sp_reading *reading, const struct sp_statemen
 	else if (r == -EEXIST)
 		SP_MISTAKE(reading, phase->place, NULL, "there is a phase \"%s\" already",
 			   phase->text);
+	else if (r == 0)
+		reading->policy->phases[reading->policy->phase_count - 1].place =
+		    sp_own_place(reading, phase->place);
 	else
 		sp_note_error(reading, r);
 }
@@ -894,14 +898,18 @@ static int interpret_policy(struct sp_reading *reading, struct sp_statement *hea
 			    const struct sp_wanted *wanted)
 {
 	const struct sp_term *name = head ? sp_single_term(sp_phrase_at(head, 1)) : NULL;
-	unsigned before = reading->reporter->errors;
+	struct sp_reporter *reporter = reading->reporter, silent = {0};
+	unsigned before = reporter->errors;
 
+	if (reading->again)
+		reading->reporter = &silent;
 	if (head)
 		head->understood = true;
 	reading->head = head;
 	if (name)
 		sp_bind_parameters(reading, name, wanted);
 	interpret_statements(reading, head ? head : reading->document->syntax.statements);
+	reading->reporter = reporter;
 	if (reading->lint && reading->depth == 0 && reading->error == 0 &&
 	    reading->reporter->errors == before && !reading->document->broken)
 		sp_lint(reading);
@@ -941,7 +949,22 @@ static int interpret_wanted(struct sp_reading *reading, const struct sp_wanted *
 	return interpret_policy(reading, head, wanted);
 }
 
-/* Policies that nobody wanted are read all the same, so that all mistakes of a text are told. */
+/* Whether a policy of the text, which is sound, bounds a phase of the one that was wanted. */
+static bool is_phase(const struct sp_reading *reading, const struct sp_statement *head)
+{
+	const struct sp_policy *policy = reading->policy;
+
+	if (!reading->lint || reading->reporter->errors > 0 || head == reading->head)
+		return false;
+	for (size_t i = 0; i < policy->phase_count; i++)
+		if (policy->phases[i].policy->name &&
+		    strcmp(policy->phases[i].policy->name, name_of(head)) == 0)
+			return true;
+	return false;
+}
+
+/* Policies that nobody wanted are read all the same, so that all mistakes of a text are told; and those of
+ * phases once more by themselves, so that what can hardly be meant is. */
 static int check_others(const struct sp_reading *reading)
 {
 	int r = 0;
@@ -954,9 +977,10 @@ static int check_others(const struct sp_reading *reading)
 					   .document = reading->document,
 					   .lenient = true,
 					   .lint = reading->lint,
+					   .again = s->understood,
 					   .includes = &includes};
 
-		if (!is_policy(s) || s->understood)
+		if (!is_policy(s) || (s->understood && !is_phase(reading, s)))
 			continue;
 		other.policy = sp_model_new();
 		r = other.policy ? interpret_policy(&other, s, &(struct sp_wanted){0}) : -ENOMEM;

@@ -60,6 +60,7 @@ struct sp_reading {
 	size_t binding_count;
 	bool lint;          /* what can hardly be meant is told */
 	bool lenient;       /* nobody wants the policy: values may be missing */
+	bool again;         /* its mistakes have been told: only lint speaks */
 	unsigned depth;     /* of includes; 0: the policy itself */
 	unsigned *includes; /* read so far, over all texts of one policy */
 	bool seen[SP_SECTION_COUNT];

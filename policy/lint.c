@@ -14,9 +14,12 @@
 
 #include "ipc/arch.h"
 #include "ipc/util.h"
+#include "policy/arguments.h"
 #include "policy/filter.h"
+#include "policy/finding.h"
 #include "policy/glob.h"
 #include "policy/interpret.h"
+#include "policy/universe.h"
 
 #define WARN(reading, place, ...)                                                                  \
 	sp_report_warning((reading)->reporter, (reading)->source, place, __VA_ARGS__)
@@ -419,6 +422,202 @@ static void check_limits(struct sp_reading *reading)
 	}
 }
 
+/* ---- phases ---- */
+
+static void unref_policy(struct sp_policy **policy)
+{
+	sp_policy_unref(*policy);
+}
+
+/* What the text itself says of a phase, in the policy that it names: other files are looked at when they
+ * are checked. */
+static bool is_of_text(const struct sp_reading *reading, const char *source)
+{
+	size_t length = strlen(reading->source->file);
+
+	return source && strncmp(source, reading->source->file, length) == 0 &&
+	       source[length] == ':';
+}
+
+/* Whether the policy lets any form of a call be made for which the condition (NULL: always) holds. */
+struct permission {
+	struct sp_judge *judge;
+	const struct sp_condition *where;
+};
+
+static int find_permission(const uint64_t argument[SP_ARGUMENTS], struct sp_trace *trace,
+			   void *data)
+{
+	struct permission *permission = data;
+	struct sp_verdict verdict;
+
+	if (permission->where && !sp_condition_trace(permission->where, argument, trace))
+		return 0;
+	sp_judge_ask(permission->judge, argument, trace, &verdict);
+	return is_allowed(&verdict) || sp_verdict_asks(&verdict);
+}
+
+static bool permits_call(struct sp_reading *reading, const struct sp_call_rule *rule)
+{
+	struct permission permission = {.where = rule->condition};
+	int r = sp_judge_new(reading->policy, SP_FILTER_FLOOR, rule->nr, &permission.judge);
+
+	if (r == 0)
+		r = sp_arguments_walk(find_permission, &permission);
+	sp_judge_free(permission.judge);
+	sp_note_error(reading, r < 0 ? r : 0);
+	return r != 0;
+}
+
+static bool lets_through(const struct sp_call_rule *rule)
+{
+	return rule->action == SP_ACTION_ALLOW || rule->action == SP_ACTION_LOG ||
+	       rule->action == SP_ACTION_ASK;
+}
+
+static void tell_idle(struct sp_reading *reading, const struct sp_phase *phase, const char *source)
+{
+	WARN(reading, phase->place,
+	     "the rule at %s has no effect: before the phase \"%s\" nothing of it is allowed",
+	     source, phase->name);
+}
+
+/* The rules of one place, a group's, are told where none of them has an effect. */
+static void check_phase_calls(struct sp_reading *reading, const struct sp_phase *phase)
+{
+	const struct sp_policy *bound = phase->policy;
+
+	for (size_t i = 0, next; i < bound->call_count && reading->error == 0; i = next) {
+		const char *source = bound->calls[i].source;
+		bool lets = false, permitted = false;
+
+		for (next = i;
+		     next < bound->call_count && strcmp(bound->calls[next].source, source) == 0;
+		     next++) {
+			const struct sp_call_rule *rule = &bound->calls[next];
+
+			if (!is_of_text(reading, source) || !lets_through(rule) || permitted)
+				continue;
+			lets = true;
+			permitted = permits_call(reading, rule);
+		}
+		if (lets && !permitted)
+			tell_idle(reading, phase, source);
+	}
+}
+
+/* Whether the policy grants one of the rights on a name that a pattern matches. */
+struct granting {
+	const struct sp_rules *rules;
+	int pattern;
+	uint32_t rights;
+};
+
+static int find_grant(const char *name, size_t length, const int *matched, size_t count, void *data)
+{
+	struct granting *granting = data;
+	struct sp_path_decision decision;
+
+	for (size_t i = 0; i < count; i++) {
+		if (matched[i] != granting->pattern)
+			continue;
+		sp_rules_decide(granting->rules, name, length, &decision);
+		return ((decision.rights | decision.ask) & granting->rights) != 0;
+	}
+	return 0;
+}
+
+static int add_pattern(const struct sp_rules_match *match, void *data)
+{
+	int r = sp_universe_add(data, match->pattern);
+
+	return r < 0 ? r : 0;
+}
+
+/* True also where it can't be told. */
+static bool permits_path(struct sp_reading *reading, const struct sp_subject *subject,
+			 const struct sp_path_rule *rule)
+{
+	struct granting granting = {.rules = subject->rules, .rights = rule->rights};
+	struct sp_universe *universe = sp_universe_new();
+	int r = universe ? sp_rules_each(subject->rules, add_pattern, universe) : -ENOMEM;
+
+	if (r == 0)
+		granting.pattern = r = sp_universe_add(universe, rule->pattern);
+	if (r >= 0)
+		r = sp_universe_walk(universe, find_grant, &granting);
+	sp_universe_free(universe);
+	sp_note_error(reading, r == -ENOMEM ? r : 0);
+	return r != 0;
+}
+
+static void check_phase_paths(struct sp_reading *reading, const struct sp_phase *phase,
+			      const struct sp_subject *subject)
+{
+	for (size_t i = 0; i < phase->policy->path_count && reading->error == 0; i++) {
+		const struct sp_path_rule *rule = &phase->policy->paths[i];
+
+		if (rule->rights != 0 && is_of_text(reading, rule->source) &&
+		    !permits_path(reading, subject, rule))
+			tell_idle(reading, phase, rule->source);
+	}
+}
+
+static void check_phase_settings(struct sp_reading *reading, const struct sp_phase *phase)
+{
+	const struct sp_policy *bound = phase->policy;
+
+	for (size_t i = 0; i < SP_LIMIT_COUNT; i++)
+		if (bound->limits[i].set && is_of_text(reading, bound->limits[i].source) &&
+		    !sp_model_narrows_later((enum sp_limit)i, &bound->limits[i]))
+			WARN(reading, phase->place,
+			     "the limit at %s has no effect in the phase \"%s\": limits are set at "
+			     "the launch",
+			     bound->limits[i].source, phase->name);
+	if (bound->isolate.set && is_of_text(reading, bound->isolate.source))
+		WARN(reading, phase->place,
+		     "the layers at %s have no effect in the phase \"%s\": they are built at the "
+		     "launch",
+		     bound->isolate.source, phase->name);
+}
+
+/* A phase that takes nothing away; what can't be followed to the end is not told of. */
+static void check_narrowing(struct sp_reading *reading, const struct sp_phase *phase)
+{
+	_cleanup_(unref_policy) struct sp_policy *narrow = NULL;
+	const char *name = phase->name;
+	int r = sp_policy_in_phases(reading->policy, &name, 1, &narrow);
+
+	if (r == 0)
+		r = sp_diff_narrows(reading->policy, narrow);
+	sp_note_error(reading, r == -ENOMEM ? r : 0);
+	if (r == 0)
+		WARN(reading, phase->place,
+		     "the phase \"%s\" narrows nothing: what bounds it allows all that the policy "
+		     "does",
+		     phase->name);
+}
+
+static void check_phases(struct sp_reading *reading)
+{
+	_cleanup_(sp_subject_close) struct sp_subject subject = {0};
+	int r = reading->policy->phase_count > 0 && reading->policy->name
+		    ? sp_subject_open(reading->policy, &subject)
+		    : -ENOENT;
+
+	sp_note_error(reading, r == -ENOMEM ? r : 0);
+	for (size_t i = 0; r == 0 && i < reading->policy->phase_count && reading->error == 0; i++) {
+		const struct sp_phase *phase = &reading->policy->phases[i];
+
+		if (!is_own(phase->place))
+			continue;
+		check_narrowing(reading, phase);
+		check_phase_calls(reading, phase);
+		check_phase_paths(reading, phase, &subject);
+		check_phase_settings(reading, phase);
+	}
+}
+
 void sp_lint(struct sp_reading *reading)
 {
 	check_dangerous(reading);
@@ -426,4 +625,5 @@ void sp_lint(struct sp_reading *reading)
 	check_rules(reading);
 	check_paths(reading);
 	check_limits(reading);
+	check_phases(reading);
 }

@@ -222,7 +222,7 @@ int sp_model_phase_take(struct sp_policy *policy, const char *name, struct sp_po
 		sp_policy_unref(other);
 		return r;
 	}
-	policy->phases[policy->phase_count++] = (struct sp_phase){copy, other};
+	policy->phases[policy->phase_count++] = (struct sp_phase){.name = copy, .policy = other};
 	return 0;
 }
 
@@ -440,6 +440,11 @@ int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rul
 	return other->rank < rule->rank ? 0 : replace_call(other, rule);
 }
 
+bool sp_model_narrows_later(enum sp_limit limit, const struct sp_setting *setting)
+{
+	return limit == SP_LIMIT_PROCESSES && setting->set && setting->value == 1;
+}
+
 bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers)
 {
 	const uint64_t needed = SP_ISOLATE_PID | SP_ISOLATE_USER;
@@ -543,6 +548,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	}
 	free(policy->paths);
 	free(policy->path_buckets);
+	free(policy->phase);
 	free(policy->name);
 	free(policy);
 	return NULL;

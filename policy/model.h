@@ -113,6 +113,7 @@ struct sp_call_refusal_row {
 struct sp_phase {
 	char *name;               /* owned */
 	struct sp_policy *policy; /* owned reference */
+	struct sp_place place;    /* where the policy itself says it; else zero */
 };
 
 struct sp_policy {
@@ -145,6 +146,7 @@ struct sp_policy {
 	struct sp_phase phases[SP_PHASES_MAX];
 	size_t phase_count;
 	/* For who wants to be told why: */
+	char *phase;                    /* owned: it bounds another since this one was entered */
 	bool keeps;                     /* it was asked for what follows */
 	struct sp_call_rule *overruled; /* rules that others outrank altogether */
 	size_t overruled_count;
@@ -233,6 +235,8 @@ int sp_model_add_tcp(struct sp_policy *policy, const char *text, int error, cons
 
 /* Whether some rule lets TCP connections be made. */
 bool sp_model_grants_addresses(const struct sp_policy *policy);
+/* Whether a limit says something where it comes only after the launch. */
+bool sp_model_narrows_later(enum sp_limit limit, const struct sp_setting *setting);
 
 /* What `isolate { … }` may say: sets of enum sp_isolate. */
 bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers);

@@ -212,16 +212,6 @@ static void tell_call(struct proof *proof, const uint64_t argument[SP_ARGUMENTS]
 	(void)fputc('\n', proof->out);
 }
 
-static bool asks(const struct sp_verdict *verdict)
-{
-	for (size_t i = 0; i < verdict->candidate_count; i++)
-		if (verdict->candidates[i].source == verdict->source &&
-		    verdict->candidates[i].rule &&
-		    verdict->candidates[i].rule->action == SP_ACTION_ASK)
-			return true;
-	return false;
-}
-
 static int check_arguments(const uint64_t argument[SP_ARGUMENTS], struct sp_trace *trace,
 			   void *data)
 {
@@ -235,7 +225,7 @@ static int check_arguments(const uint64_t argument[SP_ARGUMENTS], struct sp_trac
 	sp_judge_ask(proof->judge, argument, trace, &verdict);
 	action = verdict.action & SECCOMP_RET_ACTION_FULL;
 	allowed = action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
-		  (proof->never && asks(&verdict));
+		  (proof->never && sp_verdict_asks(&verdict));
 	if (allowed != proof->never)
 		return 0;
 	proof->failed = true;

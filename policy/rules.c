@@ -1048,6 +1048,11 @@ size_t sp_rules_set_count(const struct sp_rules *rules)
 	return rules->set_count;
 }
 
+bool sp_rules_is_idle(const struct sp_rules *rules, size_t set)
+{
+	return rules->sets[set].idle;
+}
+
 /* From lax to strict, where two rules are as specific. */
 static int sternness(const struct sp_rules_match *match)
 {

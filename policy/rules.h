@@ -186,6 +186,8 @@ int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *dat
 int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
 			sp_rules_match_fn *fn, void *data);
 size_t sp_rules_set_count(const struct sp_rules *rules);
+bool sp_rules_is_idle(const struct sp_rules *rules,
+		      size_t set); /* of a phase that was not entered */
 
 /* Whether of two rules of one set that mention a right `a` decides; in either case *ret_reason says
  * why. */

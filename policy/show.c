@@ -233,8 +233,11 @@ static void text_bounds(FILE *out, const struct sp_policy *policy,
 	for (size_t i = 0; i < policy->within_count; i++)
 		for (size_t layer = 0; layer < count; layer++)
 			if (layers[layer] == policy->within[i])
-				(void)fprintf(out, "within bound-%zu  # %s\n", first + layer,
-					      policy->within[i]->name);
+				(void)fprintf(out, "within bound-%zu  # %s%s%s\n", first + layer,
+					      policy->within[i]->name,
+					      policy->within[i]->phase ? ", of the phase " : "",
+					      policy->within[i]->phase ? policy->within[i]->phase
+								       : "");
 }
 
 /* Those of a phase are named by its place among the phases. */
@@ -464,6 +467,11 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 
 	(void)fputs("{\n  \"name\": ", out);
 	sp_print_json(out, policy->name);
+	(void)fputs(",\n  \"phase\": ", out);
+	if (policy->phase)
+		sp_print_json(out, policy->phase);
+	else
+		(void)fputs("null", out);
 	(void)fputs(",\n  \"calls\": [", out);
 	json_default(out, policy);
 	r = each_call(out, policy, json_rule);

@@ -45,12 +45,12 @@ static int print_diff(struct sp_policy *first, struct sp_policy *second)
 
 int policy_diff(int count, char **words)
 {
-	static const char usage[] = "diff [-D NAME=VALUE]... POLICY POLICY";
+	static const char usage[] = "diff [-D NAME=VALUE]... [--phase NAME]... POLICY POLICY";
 	struct sp_policy *first = NULL, *second = NULL;
 	struct question question;
 	int status = EXIT_WRONG;
 
-	if (!read_question(count, words, "D", usage, &question) ||
+	if (!read_question(count, words, "DP", usage, &question) ||
 	    (question.count != 2 && wrong_count(usage)))
 		return EXIT_WRONG;
 	if (load_asked(&question, question.words[0], &first) == 0 &&
@@ -78,12 +78,13 @@ static int prove_one(struct sp_policy *policy, const char *statement)
 
 int policy_prove(int count, char **words)
 {
-	static const char usage[] = "prove [-D NAME=VALUE]... POLICY STATEMENT...";
+	static const char usage[] =
+	    "prove [-D NAME=VALUE]... [--phase NAME]... POLICY STATEMENT...";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int worst;
 
-	if (!read_question(count, words, "D", usage, &question) ||
+	if (!read_question(count, words, "DP", usage, &question) ||
 	    (question.count < 2 && wrong_count(usage)))
 		return EXIT_WRONG;
 	worst = load_asked(&question, question.words[0], &policy) == 0 ? 0 : EXIT_WRONG;
@@ -178,12 +179,12 @@ static int conclude(const struct tally *tally)
 
 int policy_test(int count, char **words)
 {
-	static const char usage[] = "test [-D NAME=VALUE]... POLICY [FILE...]";
+	static const char usage[] = "test [-D NAME=VALUE]... [--phase NAME]... POLICY [FILE...]";
 	struct sp_policy *policy = NULL;
 	struct tally tally = {0};
 	struct question question;
 
-	if (!read_question(count, words, "D", usage, &question))
+	if (!read_question(count, words, "DP", usage, &question))
 		return EXIT_WRONG;
 	if (load_asked(&question, question.words[0], &policy) != 0)
 		return EXIT_WRONG;

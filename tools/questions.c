@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "questions.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,16 @@ static bool read_definition(char *text, struct question *question)
 	return true;
 }
 
+static bool read_phase(const char *name, struct question *question)
+{
+	if (question->phase_count == PHASES_MAX) {
+		complain("--phase %s: a policy has at most %d phases", name, PHASES_MAX);
+		return false;
+	}
+	question->phases[question->phase_count++] = name;
+	return true;
+}
+
 static bool read_option(int option, char *argument, struct question *question)
 {
 	switch (option) {
@@ -96,6 +107,8 @@ static bool read_option(int option, char *argument, struct question *question)
 	case 'r':
 		question->raw = true;
 		return true;
+	case 'P':
+		return read_phase(argument, question);
 	default:
 		return false;
 	}
@@ -108,7 +121,8 @@ bool read_question(int count, char **words, const char *options, const char *usa
 	    {"define", required_argument, NULL, 'D'}, {"format", required_argument, NULL, 'f'},
 	    {"filter", required_argument, NULL, 'i'}, {"fd", required_argument, NULL, 'd'},
 	    {"output", required_argument, NULL, 'o'}, {"profile", required_argument, NULL, 'p'},
-	    {"raw", no_argument, NULL, 'r'},          {0},
+	    {"raw", no_argument, NULL, 'r'},          {"phase", required_argument, NULL, 'P'},
+	    {0},
 	};
 	struct question question = {.form = SP_POLICY_FORM_TEXT, .descriptor = -1};
 	bool good = true;
@@ -128,11 +142,71 @@ bool read_question(int count, char **words, const char *options, const char *usa
 	return true;
 }
 
+static bool has_phase(const struct sp_policy *policy, const char *name)
+{
+	const char *phase;
+
+	for (size_t i = 0; (phase = sp_policy_phase_name(policy, i)); i++)
+		if (strcmp(phase, name) == 0)
+			return true;
+	return false;
+}
+
+/* Which phases there are, for who named another one. */
+static void complain_of_phase(const char *name, const struct sp_policy *policy, const char *phase)
+{
+	char list[1024] = "";
+	size_t length = 0;
+	const char *known;
+
+	for (size_t i = 0; (known = sp_policy_phase_name(policy, i)) && length < sizeof(list); i++)
+		length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+					   i > 0 ? ", " : "", known);
+	if (length > 0)
+		complain("--phase %s: %s has no such phase, but %s", phase, name, list);
+	else
+		complain("--phase %s: %s has no phases", phase, name);
+}
+
+/* In place of *policy the same in the phases of the question. */
+static int enter_phases(const struct question *question, const char *name,
+			struct sp_policy **policy)
+{
+	struct sp_policy *narrowed;
+	int r;
+
+	for (size_t i = 0; i < question->phase_count; i++)
+		if (!has_phase(*policy, question->phases[i])) {
+			complain_of_phase(name, *policy, question->phases[i]);
+			return EXIT_WRONG;
+		}
+	if (question->phase_count == 0)
+		return 0;
+	r = sp_policy_in_phases(*policy, question->phases, question->phase_count, &narrowed);
+	if (r < 0) {
+		complain("%s: %s", name,
+			 r == -E2BIG ? "with these phases more than 16 policies bound each other"
+				     : strerrordesc_np(-r));
+		return EXIT_WRONG;
+	}
+	sp_policy_unref(*policy);
+	*policy = narrowed;
+	return 0;
+}
+
 int load_asked(const struct question *question, const char *name, struct sp_policy **ret_policy)
 {
 	const struct sp_policy_options options = {.parameters = question->parameters,
 						  .parameter_count = question->parameter_count,
 						  .keep = true};
+	struct sp_policy *policy = NULL;
+	int status = read_policy(name, &options, &policy);
 
-	return read_policy(name, &options, ret_policy);
+	if (status == 0)
+		status = enter_phases(question, name, &policy);
+	if (status != 0)
+		policy = sp_policy_unref(policy);
+	if (policy)
+		*ret_policy = policy;
+	return status;
 }

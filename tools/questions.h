@@ -9,9 +9,14 @@
 
 #include "command.h"
 
+/* As many as a policy has. */
+#define PHASES_MAX 8
+
 struct question {
 	struct sp_parameter parameters[PARAMETERS_MAX]; /* -D NAME=VALUE */
 	size_t parameter_count;
+	const char *phases[PHASES_MAX]; /* --phase NAME: those that have been entered */
+	size_t phase_count;
 	enum sp_policy_form form;
 	enum sp_policy_filter filter;
 	bool json, raw;
@@ -27,7 +32,8 @@ struct question {
 bool read_question(int count, char **words, const char *options, const char *usage,
 		   struct question *ret_question);
 
-/* read_policy() with the question's parameters. */
+/* read_policy() with the question's parameters, then the policy as it is in the question's phases. A phase that the
+ * policy does not have is told, and is EXIT_WRONG. */
 int load_asked(const struct question *question, const char *name, struct sp_policy **ret_policy);
 
 #endif

@@ -241,6 +241,19 @@ int sp_policy_phase(struct sp_policy *policy, const char *name, const struct sp_
  * filter would be too long.
  */
 
+/*
+ * The policy as it is once these phases have been entered, for the questions below: a copy, bounded by what
+ * bounds each of them, but for the limits and layers of those. Its own phases it keeps. What a program that
+ * has not locked itself, or a broker, enters narrows names and brokered calls alone; the copy says what holds
+ * where the sandboxee has entered them behind its lock.
+ * Returns 0; -ENOENT: there is no such phase; -E2BIG: with these more than 16 policies bound each other.
+ */
+int sp_policy_in_phases(const struct sp_policy *policy, const char *const *names, size_t count,
+			struct sp_policy **ret_policy);
+
+/* The names of a policy's phases in turn; NULL after the last. Borrowed. */
+const char *sp_policy_phase_name(const struct sp_policy *policy, size_t index);
+
 /* What a policy says of one call, and why. */
 struct sp_explanation {
 	enum sp_policy_verdict verdict; /* never BROKER: names are decided on as well */
@@ -267,14 +280,18 @@ struct sp_explanation *sp_explanation_free(struct sp_explanation *explanation); 
  * Compares what two policies mean: over all calls with all arguments, all names, limits and layers.
  * *ret_text has for each difference a line with an example: "-" the first allows more, "+" the second
  * does, "~" both refuse or allow, but differently; then the two rules. It is exact: no difference is left out. Names
- * are compared by their rights, filters that others wrote (sp_policy_add_filter) byte by byte.
+ * are compared by their rights, filters that others wrote (sp_policy_add_filter) byte by byte. Then phases: a
+ * line for each that only one names, and for each that both name, behind a line "in phase NAME:", what the
+ * policies say differently once it is entered and was not told before. Phases add up, and each only takes
+ * away: what both allow alike in each phase they allow alike in several.
  * Returns 0 (they mean the same, the text is empty), 1 (they differ), or an error; -E2BIG is also that
  * patterns meet in too many ways to follow.
  */
 int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text);
 
 /*
- * Proves a statement for all names and all arguments, or finds what it fails for:
+ * Proves a statement for all names and all arguments, or finds what it fails for (before any phase, in which
+ * the policy is the widest; for others there is sp_policy_in_phases()):
  *
  *     never|always RIGHT, … PATTERN       never write /etc/ **      (without the blank)
  *     never|always CALL[(CONDITION)]      never socket(domain == AF_INET)
@@ -291,7 +308,8 @@ int sp_policy_prove(struct sp_policy *policy, const char *statement,
  * Runs test cases, `CALL -> VERDICT` each, one on a line: `open "/x" O_RDONLY -> deny as EACCES`. The call
  * is written as for sp_policy_explain(); the verdict is one word of allow, log, ask, deny, errno, trap and
  * kill, with what follows it in policies, which may be left out; `kill thread`. A comment begins with '#';
- * of a policy's own text the cases are comments that begin with "# test:". *ret_text has the explanation of
+ * of a policy's own text the cases are comments that begin with "# test:". Before the call may stand in which
+ * phases it is made: `in phase parsing, drawing: open …`. *ret_text has the explanation of
  * each case that fails. Returns 0, or -EINVAL (mistakes were reported as those of `file`).
  */
 struct sp_test_result {

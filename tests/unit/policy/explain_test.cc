@@ -255,6 +255,29 @@ TEST_F(ExplainTest, APhaseThatWasNotEnteredDecidesNothing)
 	EXPECT_FALSE(has(explain("open(\"/none/secret\", O_RDONLY)")->text, "p:7:"));
 }
 
+TEST_F(ExplainTest, APhaseThatWasEnteredIsNamed)
+{
+	Policy before = parse_kept("policy p\nphase late within q\nsyscalls { allow dup }\n"
+				   "files { read /none/** }\n"
+				   "policy q\nsyscalls { deny dup as EIO }\n"
+				   "files { read /none/**; deny /none/secret as ENOENT }");
+	const char *name = "late";
+	sp_policy *narrowed = nullptr;
+
+	ASSERT_EQ(0, sp_policy_in_phases(before.get(), &name, 1, &narrowed));
+	policy_.reset(narrowed);
+	expect("dup(1)", SP_POLICY_DENY, EIO, "p:6:17");
+	expect("open(\"/none/a\", O_RDONLY)", SP_POLICY_ALLOW, 0, "p:4:14");
+	expect("open(\"/none/secret\", O_RDONLY)", SP_POLICY_DENY, ENOENT, "p:7:29");
+	std::string text = explain("dup(1)")->text, json = explain("dup(1)")->json;
+
+	EXPECT_TRUE(
+	    has(text, "p:6:17: deny as EIO (of the phase late)\n        | syscalls { deny dup"))
+	    << text;
+	EXPECT_TRUE(has(json, "\"bounds\": true, \"decides\": true, \"phase\": \"late\"")) << json;
+	EXPECT_TRUE(has(json, "\"bounds\": false, \"decides\": false, \"phase\": null")) << json;
+}
+
 TEST_F(ExplainTest, FormsThatNoPolicyAllows)
 {
 	load("include parser\n");

@@ -145,6 +145,45 @@ TEST_F(LintTest, LimitsThatContradict)
 	});
 }
 
+TEST_F(LintTest, Phases)
+{
+	const std::string p = "phase late within q\nsyscalls { allow dup, sync }\n"
+			      "files { read /a/** }\npolicy q\n";
+	struct {
+		std::string text, expected;
+	} cases[] = {
+	    {p + "syscalls { allow dup }\nfiles { read /a/b }", ""},
+	    {p + "syscalls { allow dup, sync }\nfiles { read /** }",
+	     "2:7 the phase \"late\" narrows nothing: what bounds it allows all that the policy "
+	     "does\n"},
+	    {p + "syscalls { allow dup, sync }\nfiles { read /a/b }", ""},
+	    {p + "syscalls { allow dup, alarm }",
+	     "2:7 the rule at a:6:23 has no effect: before the phase \"late\" nothing of it is "
+	     "allowed\n"},
+	    /* Of a group one member is enough. */
+	    {p + "syscalls { allow @basic-io }\nfiles { read /a/** }", ""},
+	    {p + "syscalls { allow @aio }\nfiles { read /a/** }",
+	     "2:7 the rule at a:6:18 has no effect: before the phase \"late\" nothing of it is "
+	     "allowed\n"},
+	    {p + "files { read /a/b, /b/**; write /a/** }",
+	     "2:7 the rule at a:6:20 has no effect: before the phase \"late\" nothing of it is "
+	     "allowed\n"
+	     "2:7 the rule at a:6:33 has no effect: before the phase \"late\" nothing of it is "
+	     "allowed\n"},
+	    {p + "limits { memory 1M; processes 1 }\nisolate { user; pid }",
+	     "2:7 the limit at a:6:17 has no effect in the phase \"late\": limits are set at the "
+	     "launch\n2:7 the layers at a:7:1 have no effect in the phase \"late\": they are built "
+	     "at the launch\n"},
+	    /* The policy of a phase is looked at as any other. */
+	    {p + "syscalls { allow dup; allow kill(sig < 0) }",
+	     "2:7 the rule at a:6:29 has no effect: before the phase \"late\" nothing of it is "
+	     "allowed\n6:29 the condition never holds\n"},
+	};
+
+	for (const auto &c : cases)
+		EXPECT_EQ(c.expected, warnings(c.text)) << c.text;
+}
+
 TEST_F(LintTest, PresetsAndOtherPoliciesOfAText)
 {
 	for (const char *name : {"parser", "pure", "program"}) {

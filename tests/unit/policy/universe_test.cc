@@ -11,7 +11,9 @@
 #include <sstream>
 
 #include "ipc/arch.h"
+#include "ipc/runtime.h"
 #include "policy/arguments.h"
+#include "policy/bpf.h"
 #include "policy/filter.h"
 #include "policy/finding.h"
 #include "policy/model.h"
@@ -60,13 +62,11 @@ std::string random_pattern(Random &random)
 	return pattern;
 }
 
-/* NULL where a pattern would be both granted and denied. */
-Policy random_paths(Random &random)
+std::string random_files(Random &random)
 {
 	const char *verbs[] = {"read", "write", "read, create", "deny", "deny", "ask read"};
 	const char *errors[] = {"", " as ENOENT"};
-	std::string text = "policy p\nfiles {\n";
-	sp_policy *policy = nullptr;
+	std::string text = "files {\n";
 
 	for (unsigned n = 1 + random() % 5; n > 0; n--) {
 		std::string verb = verbs[random() % std::size(verbs)];
@@ -74,9 +74,21 @@ Policy random_paths(Random &random)
 		text += verb + " \"" + random_pattern(random) + "\"" +
 			(verb == "deny" ? errors[random() % 2] : "") + "\n";
 	}
-	text += "}";
+	return text + "}\n";
+}
+
+Policy try_parse(const std::string &text)
+{
+	sp_policy *policy = nullptr;
+
 	sp_policy_parse("p", text.data(), text.size(), nullptr, nullptr, &policy);
 	return Policy(policy);
+}
+
+/* NULL where a pattern would be both granted and denied. */
+Policy random_paths(Random &random)
+{
+	return try_parse("policy p\n" + random_files(random));
 }
 
 struct Pattern {
@@ -349,11 +361,10 @@ std::string random_condition(Random &random, const Call &call)
 	}
 }
 
-Policy random_calls(Random &random)
+std::string random_syscalls(Random &random)
 {
 	const char *verbs[] = {"allow", "deny", "kill", "log", "errno EIO"};
-	std::string text = "policy p\nsyscalls {\n";
-	sp_policy *policy = nullptr;
+	std::string text = "syscalls {\n";
 
 	for (unsigned n = random() % 6; n > 0; n--) {
 		const Call &call = small_calls[random() % std::size(small_calls)];
@@ -363,9 +374,13 @@ Policy random_calls(Random &random)
 			text += "(" + random_condition(random, call) + ")";
 		text += "\n";
 	}
-	text += random() % 2 ? "default deny }" : "default errno ENODEV }";
-	sp_policy_parse("p", text.data(), text.size(), nullptr, nullptr, &policy);
-	return Policy(policy); /* NULL: two rules without conditions contradict each other */
+	return text + (random() % 2 ? "default deny }\n" : "default errno ENODEV }\n");
+}
+
+/* NULL where two rules without conditions contradict each other. */
+Policy random_calls(Random &random)
+{
+	return try_parse("policy p\n" + random_syscalls(random));
 }
 
 const uint64_t small_arguments[] = {0, 1,          2,          3,          4,           5,
@@ -543,6 +558,342 @@ TEST_F(UniverseTest, ProofsAboutCallsAgreeWithBruteForce)
 	}
 	EXPECT_GT(held, 50);
 	EXPECT_GT(failed, 50);
+}
+
+/* ---- phases ---- */
+
+const std::vector<const char *> phases = {"one", "two", "three"};
+
+Policy random_phased(Random &random, std::string (*body)(Random &random))
+{
+	std::string text = "policy p\n";
+
+	for (const char *phase : phases)
+		text += std::string("phase ") + phase + " within of-" + phase + "\n";
+	text += body(random);
+	for (const char *phase : phases)
+		text += std::string("policy of-") + phase + "\n" +
+			(random() % 3 ? "" : "within further\n") + body(random);
+	return try_parse(text + "policy further\n" + body(random));
+}
+
+std::vector<const char *> random_subset(Random &random)
+{
+	std::vector<const char *> subset;
+
+	for (const char *phase : phases)
+		if (random() % 2)
+			subset.push_back(phase);
+	return subset;
+}
+
+Policy in_phases(const Policy &policy, const std::vector<const char *> &names)
+{
+	sp_policy *narrowed = nullptr;
+
+	EXPECT_EQ(0, sp_policy_in_phases(policy.get(), names.data(), names.size(), &narrowed));
+	return Policy(narrowed);
+}
+
+/* What a porter has once they were entered there: nothing of sp_policy_in_phases() is in it. */
+Rules entered(const Policy &policy, const std::vector<const char *> &names)
+{
+	Rules rules = load(compile(policy.get()));
+
+	for (const char *name : names)
+		EXPECT_EQ(0, sp_rules_enter(rules.get(), sp_phase_id(name)));
+	return rules;
+}
+
+bool lets_through(uint32_t action)
+{
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+TEST_F(UniverseTest, APolicyInPhasesIsWhatEnteringThemMakesOfIt)
+{
+	Random random(11);
+	const std::vector<std::string> names = small_names();
+	int narrower = 0;
+
+	for (int round = 0; round < 120; round++) {
+		Policy policy = random_phased(random, random_files);
+		std::vector<const char *> subset = random_subset(random);
+
+		if (!policy)
+			continue;
+		Rules copy = load(compile(in_phases(policy, subset).get())),
+		      porter = entered(policy, subset), before = entered(policy, {});
+		for (const std::string &name : names) {
+			sp_path_decision a = decide(copy, name), b = decide(porter, name);
+
+			ASSERT_EQ(b.rights, a.rights) << name;
+			ASSERT_EQ(b.ask, a.ask) << name;
+			ASSERT_EQ(b.error, a.error) << name;
+			ASSERT_EQ(b.standing, a.standing) << name;
+			narrower += decide(before, name).rights != a.rights;
+		}
+	}
+	EXPECT_GT(narrower, 1000);
+}
+
+/* The filters that a locked process has by then, of which the kernel takes the strictest. */
+TEST_F(UniverseTest, ACallInPhasesIsAllowedWhereAllTheirFiltersAllowIt)
+{
+	Random random(12);
+	int narrower = 0;
+
+	for (int round = 0; round < 60; round++) {
+		Policy policy = random_phased(random, random_syscalls);
+		std::vector<const char *> subset = random_subset(random);
+
+		if (!policy)
+			continue;
+		Policy copy = in_phases(policy, subset);
+		Rules rules = load(compile(policy.get()));
+		std::vector<sock_fprog> filters = {sp_rules_filter(rules.get())};
+
+		for (size_t i = 0; i < sp_rules_phase_count(rules.get()); i++)
+			for (const char *name : subset)
+				if (sp_rules_phase(rules.get(), i).id == sp_phase_id(name))
+					filters.push_back(sp_rules_phase(rules.get(), i).filter);
+		for (const Call &call : small_calls) {
+			int nr = sp_call_number(call.name);
+			sp_judge *judge;
+
+			ASSERT_EQ(0, sp_judge_new(copy.get(), SP_FILTER_LOCK, nr, &judge));
+			each_argument([&](const std::array<uint64_t, 6> &argument) {
+				seccomp_data data = {nr, SP_AUDIT_ARCH, 0, {}};
+				bool allowed = true;
+
+				std::copy(argument.begin(), argument.end(), data.args);
+				for (const sock_fprog &filter : filters)
+					allowed &= lets_through(sp_bpf_run(&filter, &data));
+				ASSERT_EQ(allowed, lets_through(action_of(judge, argument)));
+				narrower +=
+				    !allowed && lets_through(sp_bpf_run(&filters[0], &data));
+			});
+			sp_judge_free(judge);
+		}
+	}
+	EXPECT_GT(narrower, 1000);
+}
+
+/* The lines of a diff by the phase that they stand behind, "" before any. */
+std::map<std::string, std::vector<Line>> sections_of(const std::string &text)
+{
+	std::istringstream stream(text);
+	std::map<std::string, std::string> parts;
+	std::map<std::string, std::vector<Line>> sections;
+	std::string phase;
+
+	for (std::string line; std::getline(stream, line);)
+		if (line.rfind("in phase ", 0) == 0)
+			phase = line.substr(9, line.size() - 10);
+		else
+			parts[phase] += line + "\n";
+	for (const auto &part : parts)
+		sections[part.first] = lines_of(part.second);
+	return sections;
+}
+
+TEST_F(UniverseTest, DiffOfNamesInPhasesAgreesWithBruteForce)
+{
+	Random random(13);
+	const std::vector<std::string> names = small_names();
+	int news = 0;
+
+	for (int round = 0; round < 60; round++) {
+		Policy a = random_phased(random, random_files),
+		       b = round % 3 ? random_phased(random, random_files) : nullptr;
+		char *text = nullptr;
+
+		if (!a || (round % 3 && !b))
+			continue;
+		/* The same policy but for its phases, a third of the time. */
+		if (!b) {
+			std::string one = "policy p\nfiles { read /**; write /a/** }\n", all = one;
+
+			a = try_parse(one + "phase one within q\npolicy q\n" +
+				      random_files(random));
+			b = try_parse(one + "phase one within q\npolicy q\n" +
+				      random_files(random));
+			if (!a || !b)
+				continue;
+		}
+		int r = sp_policy_diff(a.get(), b.get(), &text);
+		ASSERT_GE(r, 0);
+		std::string shown = text;
+		free(text);
+		auto sections = sections_of(shown);
+		auto told = [&](const std::string &phase) {
+			std::set<std::string> all;
+
+			for (const Line &line : sections[phase]) {
+				std::istringstream rights(
+				    line.what.substr(0, line.what.find(" /")));
+
+				for (std::string word; rights >> word;)
+					all.insert(word.substr(0, word.find(',')) + line.first +
+						   line.second);
+			}
+			return all;
+		};
+		std::set<std::string> before = told("");
+
+		EXPECT_EQ(r == 1, shown != "");
+		for (const char *phase : phases) {
+			std::vector<const char *> entering = {phase};
+
+			if (!sp_policy_phase_name(a.get(), 1) && phase != phases[0])
+				break;
+			Rules first = entered(a, entering), second = entered(b, entering);
+			std::set<std::string> after = told(phase);
+
+			news += !after.empty();
+			for (const Line &line : sections[phase]) {
+				size_t slash = line.what.find(" /"), colon = line.what.rfind(": ");
+				std::string name = line.what.substr(slash + 1, colon - slash - 1),
+					    word =
+						line.what.substr(0, line.what.find_first_of(", "));
+
+				EXPECT_TRUE(differs(decide(first, name), decide(second, name),
+						    sp_right_find(word.c_str())))
+				    << shown;
+			}
+			for (const std::string &name : names)
+				for (uint32_t right = 1; right <= SP_RIGHT_ALL; right <<= 1) {
+					std::string is = sp_right_name(right) +
+							 rule_of(first, name, right) +
+							 rule_of(second, name, right);
+
+					if (differs(decide(first, name), decide(second, name),
+						    right)) {
+						ASSERT_TRUE(after.count(is) || before.count(is))
+						    << phase << name << is << "\n"
+						    << shown;
+					}
+				}
+		}
+	}
+	EXPECT_GT(news, 20);
+}
+
+TEST_F(UniverseTest, ProofsInPhasesAgreeWithBruteForce)
+{
+	Random random(14);
+	const std::vector<std::string> names = small_names();
+	int held = 0, failed = 0;
+
+	for (int round = 0; round < 300; round++) {
+		Policy policy = random_phased(random, random_files);
+		std::vector<const char *> subset = random_subset(random);
+		bool never = random() % 4;
+		std::string right = random() % 2 ? "read" : "write",
+			    pattern = random_pattern(random),
+			    statement = (never ? "never " : "always ") + right + " " + pattern;
+		char *text = nullptr;
+
+		if (!policy)
+			continue;
+		Policy copy = in_phases(policy, subset);
+		Rules porter = entered(policy, subset);
+		int r = sp_policy_prove(copy.get(), statement.c_str(), nullptr, nullptr, &text);
+
+		ASSERT_GE(r, 0) << statement;
+		free(text);
+		bool violated = false;
+
+		for (const std::string &name : names) {
+			int how = level(decide(porter, name), sp_right_find(right.c_str()));
+
+			if (matched_by_glob({{pattern, 0}}, name).count(0))
+				violated |= never ? how > 0 : how < 2;
+		}
+		/* A counterexample may lie outside of the small world, none inside may be missed. */
+		EXPECT_FALSE(r == 1 && violated) << statement;
+		(r ? held : failed)++;
+	}
+	EXPECT_GT(held, 50);
+	EXPECT_GT(failed, 50);
+}
+
+TEST_F(UniverseTest, PhasesOfTwoPoliciesAreComparedByName)
+{
+	auto compared = [](const std::string &a, const std::string &b) {
+		char *text = nullptr;
+
+		EXPECT_GE(
+		    sp_policy_diff(sallyport::parse(a).get(), sallyport::parse(b).get(), &text), 0);
+		std::string shown = text;
+		free(text);
+		return shown;
+	};
+	std::string same = "policy p\nphase late within q\nsyscalls { allow dup, pipe }\n"
+			   "files { read /a/** }\npolicy q\n";
+
+	EXPECT_EQ("", compared(same + "syscalls { allow dup }", same + "syscalls { allow dup }"));
+	std::string missing =
+	    compared(same, "policy p\nsyscalls { allow dup, pipe }\nfiles { read /a/** }");
+
+	/* Where there are phases, filters may be added. */
+	EXPECT_EQ(0u,
+		  missing.find("- seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, 0)"))
+	    << missing;
+	EXPECT_NE(std::string::npos, missing.find("\n~ phase late: named | not named\n"))
+	    << missing;
+	EXPECT_EQ("in phase late:\n"
+		  "- dup(0): allow | deny as ENOSYS\n"
+		  "    first   test.policy:3:18\n    second  built in: default deny as ENOSYS\n"
+		  "+ read /a: deny as EACCES | granted\n"
+		  "    first   no rule grants it\n    second  test.policy:4:14\n",
+		  compared(same + "syscalls { allow dup }", same + "files { read /** }"));
+	/* What differs before stays, and is told once. */
+	std::string other = same;
+
+	other.replace(other.find("read /a"), 7, "read /b");
+	EXPECT_EQ(
+	    std::string::npos,
+	    compared(same + "files { read /** }", other + "files { read /** }").find("in phase"));
+}
+
+TEST_F(UniverseTest, PhasesThatThereAreNot)
+{
+	Policy policy = sallyport::parse("policy p\nphase late within q\npolicy q");
+	const char *names[] = {"late", "early"};
+	sp_policy *narrowed = nullptr;
+
+	EXPECT_EQ(-ENOENT, sp_policy_in_phases(policy.get(), names, 2, &narrowed));
+	EXPECT_EQ(nullptr, narrowed);
+	EXPECT_STREQ("late", sp_policy_phase_name(policy.get(), 0));
+	EXPECT_EQ(nullptr, sp_policy_phase_name(policy.get(), 1));
+	/* Of too many that would bound each other none is left out. */
+	std::string text = "policy p\nphase a within x0\nphase b within x0\n";
+
+	for (int i = 0; i < 8; i++)
+		text += "policy x" + std::to_string(i) + "\n" +
+			(i < 7 ? "within x" + std::to_string(i + 1) + "\n" : "");
+	policy = sallyport::parse(text);
+	const char *both[] = {"a", "b"};
+
+	EXPECT_EQ(-E2BIG, sp_policy_in_phases(policy.get(), both, 2, &narrowed));
+	ASSERT_EQ(0, sp_policy_in_phases(policy.get(), both, 1, &narrowed));
+	sp_policy_unref(narrowed);
+}
+
+/* Limits and layers are those of the launch; that there is one process the filter sees to. */
+TEST_F(UniverseTest, ThePartsOfAPhaseThatComeTooLateAreNotTold)
+{
+	Policy policy = sallyport::parse(
+	    "policy p\nphase late within q\nlimits { memory 1G }\nisolate { user; pid }\n"
+	    "policy q\nlimits { memory 1M; cpu 1s; processes 1 }\nisolate { user; pid; uts }\n");
+	Rules before = entered(policy, {}),
+	      after = load(compile(in_phases(policy, {"late"}).get()));
+
+	EXPECT_EQ(sp_rules_limits(before.get())->memory, sp_rules_limits(after.get())->memory);
+	EXPECT_EQ(0u, sp_rules_limits(after.get())->cpu);
+	EXPECT_EQ(1u, sp_rules_limits(after.get())->processes);
+	EXPECT_EQ(sp_rules_isolate(before.get()), sp_rules_isolate(after.get()));
 }
 
 /* What is shown means what was shown: of rules of all ranks, for all arguments and names. */
@@ -796,6 +1147,58 @@ TEST_F(UniverseTest, CasesPassAndFail)
 	EXPECT_EQ(1u, run.result.failed);
 	EXPECT_EQ(0u, run.failures.find("cases:6:10: expected deny, but: allow: dup(2)\n"))
 	    << run.failures;
+}
+
+TEST_F(UniverseTest, CasesInPhases)
+{
+	const char phased[] = "policy p\nphase late within q\nphase later within r\n"
+			      "syscalls { allow dup, pipe, alarm }\npolicy q\n"
+			      "syscalls { allow dup, pipe; deny alarm as EIO }\npolicy r\n"
+			      "syscalls { allow dup, alarm }\n";
+	CaseRun run = test(phased, "pipe 0 -> allow\nin phase late: pipe 0 -> allow\n"
+				   "in phase late: alarm 1 -> deny as EIO\nalarm 1 -> allow\n"
+				   " in  phase later : pipe(0) -> deny as ENOSYS\n"
+				   "in phase later: alarm 1 -> allow\n"
+				   "in phase late, later: dup 1 -> allow\n"
+				   "in phase later,late: pipe 1 -> deny\n"
+				   "in phase later, late: alarm 1 -> deny\n");
+
+	EXPECT_EQ(0, run.r) << run.diagnostics;
+	EXPECT_EQ(9u, run.result.cases);
+	EXPECT_EQ("", run.failures);
+	run = test(phased, "in phase later: pipe 0 -> allow\n");
+	EXPECT_EQ(0, run.r);
+	EXPECT_EQ(0u,
+		  run.failures.find("cases:1:17: expected allow, but: deny as ENOSYS: pipe 0\n"))
+	    << run.failures;
+	EXPECT_NE(std::string::npos, run.failures.find("(of the phase later)")) << run.failures;
+
+	const struct {
+		const char *policy, *text, *diagnostic;
+	} cases[] = {
+	    {phased, "in phase lat: dup 1 -> allow\n",
+	     "cases:1:10: error: the policy has no such phase\n  in phase lat: dup 1 -> allow\n"
+	     "           ^~~\n  did you mean \"late\"?\n"},
+	    {"policy p", "in phase x: dup 1 -> deny\n",
+	     "cases:1:10: error: the policy has no phases\n  in phase x: dup 1 -> deny\n"
+	     "           ^\n"},
+	    {phased, "in late: dup 1 -> allow\n",
+	     "cases:1:4: error: expected \"phase\": a case may begin with in which phases its call "
+	     "is made, like in phase parsing: open \"/x\" O_RDONLY -> deny\n"
+	     "  in late: dup 1 -> allow\n     ^\n"},
+	    {phased, "in phase late dup 1 -> allow\n",
+	     "cases:1:15: error: expected ',' and another phase, or ':' and the call\n"
+	     "  in phase late dup 1 -> allow\n                ^\n"},
+	    {phased, "in phase late,\n",
+	     "cases:1:15: error: the policy has no such phase\n  in phase late,\n"
+	     "                ^\n"},
+	};
+
+	for (const auto &c : cases) {
+		run = test(c.policy, c.text);
+		EXPECT_EQ(-EINVAL, run.r) << c.text;
+		EXPECT_EQ(c.diagnostic, run.diagnostics);
+	}
 }
 
 TEST_F(UniverseTest, MistakesInCases)

@@ -240,6 +240,51 @@ TEST_F(QuestionsTest, DiffProveAndTestAnswerByTheirStatus)
 	EXPECT_EQ(2, run("policy test " + lax + " " + folder_ + "/nonesuch").status);
 }
 
+TEST_F(QuestionsTest, QuestionsInAPhase)
+{
+	std::string viewer = write(
+	    "viewer.policy", "policy viewer\ninclude parser\nphase parsing within parsing\n"
+			     "phase idle within idle\nfiles { read, write /none/** }\n"
+			     "policy parsing\ninclude parser\nfiles { read /none/** }\n"
+			     "policy idle\ninclude parser\n"
+			     "# test: open \"/none/a\" O_RDWR -> allow\n"
+			     "# test: in phase parsing: open \"/none/a\" O_RDWR -> deny\n"
+			     "# test: in phase parsing, idle: open \"/none/a\" O_RDONLY -> deny\n");
+	std::string call = " '"
+			   "open(\"/none/a\", O_RDWR)'";
+
+	EXPECT_EQ(0u, run("policy explain " + viewer + call).output.find("allow: "));
+	EXPECT_EQ(
+	    0u,
+	    run("policy explain --phase parsing " + viewer + call).output.find("deny as EACCES: "));
+	EXPECT_EQ(1, run("policy prove " + viewer + " 'never write /**'").status);
+	EXPECT_EQ(0, run("policy prove --phase parsing " + viewer + " 'never write /**'").status);
+	EXPECT_EQ(1, run("policy prove --phase parsing " + viewer + " 'never read /**'").status);
+	EXPECT_EQ(0,
+		  run("policy prove --phase parsing --phase idle " + viewer + " 'never read /**'")
+		      .status);
+	auto outcome = run("policy prove --phase parsin " + viewer + " 'never read /**'");
+	EXPECT_EQ(2, outcome.status);
+	EXPECT_EQ("sallyport: --phase parsin: " + viewer +
+		      " has no such phase, but parsing, idle\n",
+		  outcome.errors);
+	outcome = run("policy diff --phase x parser parser");
+	EXPECT_EQ(2, outcome.status);
+	EXPECT_EQ("sallyport: --phase x: parser has no phases\n", outcome.errors);
+	outcome = run("policy diff " + viewer + " " + viewer + "#parsing");
+	EXPECT_EQ(1, outcome.status);
+	EXPECT_TRUE(has(outcome.output, "~ phase parsing: named | not named\n")) << outcome.output;
+	outcome = run("policy test " + viewer);
+	EXPECT_EQ("3 cases, 0 failed\n", outcome.output);
+	outcome = run("policy show --phase parsing " + viewer);
+	EXPECT_EQ(0, outcome.status);
+	EXPECT_TRUE(has(outcome.output, "within bound-1  # parsing, of the phase parsing\n"))
+	    << outcome.output;
+	/* What is shown is a policy, which says what the phase leaves. */
+	std::string shown = write("shown.policy", outcome.output);
+	EXPECT_EQ(0, run("policy prove " + shown + " 'never write /**'").status);
+}
+
 /* The examples of sallyport(1) between .Bd and .Ed that hold a text, as a reader sees them. */
 std::string manual_example(const std::string &text)
 {
