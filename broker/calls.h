@@ -32,7 +32,9 @@
  *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
  *     fs.protected_regular and fs.protected_fifos are not heeded.
  *   - inotify_add_watch: of what only the caller's descriptor leads to, by /proc/self/fd: ENXIO.
- *   - connect: only of unix sockets, to names with the right; any other address: EACCES, before the descriptor is looked at.
+ *   - connect: only of unix sockets, to names with the right, and of TCP sockets, to addresses that are granted; any other
+ *     address: EACCES, before the descriptor is looked at. No address (0.0.0.0, ::) is the host itself, flow labels are
+ *     left out.
  *   - Above the cwd a name is walked from the root, and needs search permission there.
  */
 #ifndef SALLYPORT_BROKER_CALLS_H
@@ -122,10 +124,14 @@ struct sp_refusal {
  * What is left to do of a call that has been decided on, since it may wait for others: for who can wait
  * (broker/worker.h). What it comes to is the call's result.
  */
+#define SP_WORK_ADDRESS 28 /* of IPv6 */
+
 struct sp_work {
-	int object;     /* O_PATH, owned; -1: nothing is left */
-	int socket;     /* to be connected to the object, owned; -1: the object is to be opened */
-	int flags;      /* to open it with */
+	int object; /* O_PATH, owned, or -1 */
+	int socket; /* to be connected, owned; -1: the object is to be opened */
+	uint8_t address[SP_WORK_ADDRESS]; /* a socket address to connect it to … */
+	uint32_t address_length;          /* … or 0: to the object */
+	int flags;                        /* to open it with */
 	bool gives;     /* the open file is the answer's descriptor, else it is closed */
 	bool truncates; /* to `length` */
 	off_t length;
@@ -135,6 +141,11 @@ struct sp_work {
 	{                                                                                          \
 		.object = -1, .socket = -1                                                         \
 	}
+
+static inline bool sp_work_is_left(const struct sp_work *work)
+{
+	return work->object >= 0 || work->socket >= 0;
+}
 
 void sp_work_close(struct sp_work *work);
 

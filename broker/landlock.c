@@ -176,6 +176,39 @@ static int allow_devices(const struct filling *filling)
 	return 0;
 }
 
+/* A rule for each port is a wall with as many doors; for more of them than this it is left out. */
+#define PORTS_MAX 256u
+
+static int add_ports(const struct sp_address *address, void *data)
+{
+	*(unsigned *)data += (unsigned)(address->last - address->first) + 1;
+	return 0;
+}
+
+static unsigned count_ports(const struct sp_rules *rules)
+{
+	unsigned count = 0;
+
+	(void)sp_rules_each_address(rules, add_ports, &count);
+	return count;
+}
+
+/* Landlock knows ports, and no addresses. */
+static int allow_ports(const struct sp_address *address, void *data)
+{
+	const int *ruleset = data;
+
+	for (unsigned port = address->first; port <= address->last; port++) {
+		struct sp_landlock_net_port_attr rule = {
+		    .allowed_access = LANDLOCK_ACCESS_NET_CONNECT_TCP, .port = port};
+
+		if (syscall(SYS_landlock_add_rule, *ruleset, SP_LANDLOCK_RULE_NET_PORT, &rule, 0) <
+		    0)
+			return -errno;
+	}
+	return 0;
+}
+
 int landlock_restrict_porter(const struct sp_rules *rules)
 {
 	struct sp_landlock_ruleset_attr attributes;
@@ -188,6 +221,8 @@ int landlock_restrict_porter(const struct sp_rules *rules)
 		return r;
 	attributes.handled_access_fs &= ~LANDLOCK_ACCESS_FS_IOCTL_DEV;
 	attributes.scoped &= ~LANDLOCK_SCOPE_SIGNAL;
+	if (count_ports(rules) > PORTS_MAX)
+		attributes.handled_access_net &= ~LANDLOCK_ACCESS_NET_CONNECT_TCP;
 	r = create(&attributes, &ruleset);
 	if (r < 0)
 		return r;
@@ -199,6 +234,8 @@ int landlock_restrict_porter(const struct sp_rules *rules)
 		r = allow_devices(&filling);
 	if (r == 0)
 		r = sp_rules_each_grant(rules, add_grant, &filling);
+	if (r == 0 && attributes.handled_access_net & LANDLOCK_ACCESS_NET_CONNECT_TCP)
+		r = sp_rules_each_address(rules, allow_ports, &ruleset);
 	if (r < 0)
 		return r;
 	return landlock_restrict(ruleset);

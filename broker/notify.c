@@ -569,7 +569,7 @@ static void serve_request(struct sp_porter *porter)
 	}
 	nr = (int)(uint32_t)notify->call.nr;
 	info = sp_call_find(nr);
-	if (info && sp_porter_brokers(porter, info)) {
+	if (info && sp_porter_brokers(porter, info, notify->call.argument)) {
 		serve_call(porter, info);
 		return;
 	}

@@ -2,6 +2,7 @@
 /* Objects that the caller holds a descriptor of already, and asks for by that descriptor's number. */
 #include <errno.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -145,12 +146,25 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags)
 	return fd >= 0 ? fd : TAKE_FD(file);
 }
 
-int sp_own_socket(const struct sp_request *request, int number)
+static bool option_is(int socket, int option, int wanted)
+{
+	socklen_t size = sizeof(int);
+	int value;
+
+	return getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
+}
+
+static bool is_tcp(int socket)
+{
+	return (option_is(socket, SO_DOMAIN, AF_INET) || option_is(socket, SO_DOMAIN, AF_INET6)) &&
+	       option_is(socket, SO_TYPE, SOCK_STREAM) &&
+	       option_is(socket, SO_PROTOCOL, IPPROTO_TCP);
+}
+
+int sp_own_socket(const struct sp_request *request, int number, enum sp_own_kind kind)
 {
 	_cleanup_close_ int object = sp_caller_open(request, number), pidfd = -1, taken = -1;
 	struct stat status;
-	socklen_t size = sizeof(int);
-	int family;
 
 	if (object < 0 || fstat(object, &status) < 0)
 		return object < 0 ? object : -errno;
@@ -162,9 +176,8 @@ int sp_own_socket(const struct sp_request *request, int number)
 	taken = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 	if (taken < 0)
 		return -EACCES;
-	if (getsockopt(taken, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
-		return -errno;
-	if (family != AF_UNIX) { /* whose closing may be made to wait */
+	if (kind == SP_OWN_TCP ? !is_tcp(taken) : !option_is(taken, SO_DOMAIN, AF_UNIX)) {
+		/* Its closing may be made to wait. */
 		(void)setsockopt(taken, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
 		return -EAFNOSUPPORT;
 	}

@@ -137,13 +137,14 @@ static void judge_clone(struct sp_porter *porter, const struct sp_memory *memory
 
 /* ---- what the porter refuses ---- */
 
-static void judge_brokered(struct sp_porter *porter, const struct sp_call *call,
-			   const struct sp_memory *memory)
+static void judge_brokered(struct sp_porter *porter, const struct sp_call_info *info,
+			   const struct sp_call *call, const struct sp_memory *memory)
 {
 	struct sp_judgement *judgement = porter->judgement;
 	struct sp_call_refusal refusal;
 
-	if (sp_rules_find_refusal(porter->rules, porter->seen->nr, &refusal)) {
+	if (!sp_call_is_conditional(info) &&
+	    sp_rules_find_refusal(porter->rules, porter->seen->nr, &refusal)) {
 		report_refused(porter, memory, SECCOMP_RET_USER_NOTIF);
 		return;
 	}
@@ -162,11 +163,16 @@ void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 {
 	uint32_t verdict = verdict_of(porter, porter->seen);
 	bool native = porter->seen->arch == SP_AUDIT_ARCH;
+	const struct sp_call_info *info = native ? sp_call_find(porter->seen->nr) : NULL;
+	uint64_t argument[SP_ARGUMENTS];
 
+	for (size_t i = 0; i < SP_ARGUMENTS; i++)
+		argument[i] = porter->seen->args[i];
 	if (lets_pass(verdict))
 		judge_walls(porter, memory);
-	else if (verdict == SECCOMP_RET_USER_NOTIF && native && sp_call_find(porter->seen->nr))
-		judge_brokered(porter, call, memory);
+	else if (verdict == SECCOMP_RET_USER_NOTIF && info &&
+		 sp_porter_brokers(porter, info, argument))
+		judge_brokered(porter, info, call, memory);
 	else
 		report_refused(porter, memory, verdict);
 	if (native && porter->seen->nr == __NR_clone3)

@@ -115,18 +115,33 @@ static void reset_answer(struct sp_porter *porter)
 	porter->refusal.lookup = false;
 }
 
-bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info)
+bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info,
+		       const uint64_t *argument)
 {
-	return info->operation != SP_OPERATION_CONNECT ||
-	       (sp_rules_granted(porter->rules) & SP_RIGHT_CONNECT);
+	bool addresses;
+
+	if (!sp_call_is_conditional(info))
+		return true;
+	addresses = sp_rules_grants_addresses(porter->rules);
+	if (info->operation == SP_OPERATION_SOCKET)
+		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
+	return addresses || (sp_rules_granted(porter->rules) & SP_RIGHT_CONNECT);
+}
+
+/* The same of a call that was decoded. */
+static bool brokers(const struct sp_porter *porter, const struct sp_call *call)
+{
+	const uint64_t argument[] = {call->mode, call->flags, call->size};
+
+	return sp_porter_brokers(porter, call->info, argument);
 }
 
 /* A rule against the call itself stands before every rule about names; but where sockets are named, their
- * names alone decide on connect. */
+ * names and addresses alone decide. */
 static bool is_refused(const struct sp_porter *porter, const struct sp_call_info *info,
 		       struct sp_call_refusal *ret_refusal)
 {
-	return info->operation != SP_OPERATION_CONNECT &&
+	return !sp_call_is_conditional(info) &&
 	       sp_rules_find_refusal(porter->rules, info->nr, ret_refusal);
 }
 
@@ -183,7 +198,7 @@ bool sp_porter_leave(struct sp_porter *porter, const struct sp_waiter *waiter)
 {
 	int r;
 
-	if (porter->work.object < 0)
+	if (!sp_work_is_left(&porter->work))
 		return false;
 	r = sp_worker_start_take(porter->workers, &porter->work, waiter);
 	porter->answer.result = r;
@@ -251,7 +266,7 @@ static bool may_leave(struct sp_ring *ring)
 
 static bool leave(struct sp_porter *porter, const struct sp_waiter *waiter)
 {
-	if (porter->work.object >= 0 && !may_leave(waiter->ring)) {
+	if (sp_work_is_left(&porter->work) && !may_leave(waiter->ring)) {
 		sp_work_close(&porter->work);
 		porter->answer.result = -EAGAIN;
 	}
@@ -299,7 +314,7 @@ static void serve_request(struct sp_ring *ring, uint32_t index, size_t length)
 					    .length = length};
 	if (request.refused) {
 		serve_refused(porter, &request);
-	} else if (!sp_porter_brokers(porter, request.call.info)) {
+	} else if (!brokers(porter, &request.call)) {
 		sp_porter_refuse(porter, request.call.info->nr, 0);
 	} else {
 		waiter.info = request.call.info;

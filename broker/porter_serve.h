@@ -110,8 +110,10 @@ void sp_porter_look_soon(struct sp_porter *porter);
 /* Answers with porter->answer who waited for a slot's call. */
 void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
 
-/* Whether the call is brokered under this policy: connect is where it names sockets. */
-bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info);
+/* Whether the call is brokered under this policy: connect is where it names sockets, socket where it names
+ * addresses. `argument`: of the call itself. */
+bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info,
+		       const uint64_t *argument);
 
 /* A system call that enters a phase of the policy, if it is one: its answer. */
 bool sp_porter_enter_phase(struct sp_porter *porter, int nr, const uint64_t *argument);

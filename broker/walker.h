@@ -155,7 +155,7 @@ int sp_view_step_back(int back_take);
 #define SP_LARGE_FILE (UINT64_C(256) << 20)
 
 /* Leaves the rest of a call that has been decided on to who may wait; the object, borrowed, is what it
- * is about. 0; -EAGAIN: there is nobody. */
+ * is about (-1: nothing but work->socket). 0; -EAGAIN: there is nobody. */
 int sp_leave(const struct sp_request *request, int object, const struct sp_work *work);
 
 /*
@@ -217,8 +217,9 @@ int sp_own_open(const struct sp_request *request, int number, uint64_t flags);
  */
 int sp_own_take(const struct sp_request *request, int number);
 
-/* The caller's socket itself, of AF_UNIX: a descriptor, or -EBADF, -ENOTSOCK, -EAFNOSUPPORT, -EACCES. */
-int sp_own_socket(const struct sp_request *request, int number);
+/* The caller's socket itself, of AF_UNIX or of TCP: a descriptor, or -EBADF, -ENOTSOCK, -EAFNOSUPPORT, -EACCES. */
+enum sp_own_kind { SP_OWN_UNIX, SP_OWN_TCP };
+int sp_own_socket(const struct sp_request *request, int number, enum sp_own_kind kind);
 /* Whether it would be opened: then what was refused before is taken back. 0, or `error`. */
 int sp_own_judge(struct sp_request *request, int error, int number, uint64_t flags);
 
@@ -283,7 +284,7 @@ sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp
     sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
     sp_call_chmod, sp_call_utime, sp_call_truncate, sp_call_statfs, sp_call_getxattr,
     sp_call_listxattr, sp_call_chown, sp_call_setxattr, sp_call_removexattr, sp_call_execute,
-    sp_call_connect, sp_call_watch;
+    sp_call_connect, sp_call_socket, sp_call_watch;
 
 #ifdef __cplusplus
 }

@@ -124,10 +124,24 @@ static int connect_object(struct sp_worker *worker)
 					  sizeof(address), &worker->cancelled);
 }
 
+/* Whoever has our copy last waits for what the caller left unsent, if that was what it wanted; so it is closed here. */
+static int connect_address(struct sp_worker *worker)
+{
+	struct sp_work *work = &worker->work;
+	int r = (int)sp_interruptible_call(__NR_connect, work->socket, (long)work->address,
+					   work->address_length, &worker->cancelled);
+
+	close_raw(work->socket);
+	work->socket = -1;
+	return r;
+}
+
 static int do_work(struct sp_worker *worker)
 {
 	int fd, r;
 
+	if (worker->work.address_length > 0)
+		return connect_address(worker);
 	if (worker->work.socket >= 0)
 		return connect_object(worker);
 	fd = open_object(worker);

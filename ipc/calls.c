@@ -2,6 +2,8 @@
 #include "ipc/calls.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "ipc/arch.h"
@@ -29,6 +31,18 @@ const struct sp_call_info *sp_call_find(int nr)
 		if (sp_call_table[i].nr == nr)
 			return &sp_call_table[i];
 	return NULL;
+}
+
+bool sp_call_is_conditional(const struct sp_call_info *info)
+{
+	return info->operation == SP_OPERATION_CONNECT || info->operation == SP_OPERATION_SOCKET;
+}
+
+bool sp_socket_is_tcp(uint64_t family, uint64_t type, uint64_t protocol)
+{
+	return ((uint32_t)family == AF_INET || (uint32_t)family == AF_INET6) &&
+	       (type & SP_SOCKET_TYPE) == SOCK_STREAM &&
+	       ((uint32_t)protocol == 0 || (uint32_t)protocol == IPPROTO_TCP);
 }
 
 static uint32_t field_of(int8_t column, enum sp_call_field field)
@@ -102,6 +116,7 @@ const char *sp_operation_name(enum sp_operation operation)
 	    [SP_OPERATION_REMOVEXATTR] = "removexattr",
 	    [SP_OPERATION_CONNECT] = "connect",
 	    [SP_OPERATION_WATCH] = "watch",
+	    [SP_OPERATION_SOCKET] = "socket",
 	};
 
 	return names[operation];

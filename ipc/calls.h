@@ -51,6 +51,7 @@ enum sp_operation {
 	SP_OPERATION_REMOVEXATTR,
 	SP_OPERATION_CONNECT,
 	SP_OPERATION_WATCH,
+	SP_OPERATION_SOCKET,
 	SP_OPERATION_COUNT
 };
 
@@ -107,6 +108,13 @@ extern const struct sp_call_info sp_call_table[SP_CALL_COUNT];
 
 /* The row of a system call number, or NULL where it is not brokered. Async-signal-safe. */
 const struct sp_call_info *sp_call_find(int nr);
+
+/* Brokered only where the policy speaks of what it reaches, else a call like others. */
+bool sp_call_is_conditional(const struct sp_call_info *info);
+
+/* Of socket(2), whether it is for TCP, the one kind that is brokered. */
+#define SP_SOCKET_TYPE 0xf /* of the argument that holds flags too */
+bool sp_socket_is_tcp(uint64_t family, uint64_t type, uint64_t protocol);
 
 /* The members of struct sp_call that a row fills in, beside those that every call has. */
 enum sp_call_field {

@@ -37,6 +37,12 @@
 #define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)
 #endif
 
+#define SP_LANDLOCK_RULE_NET_PORT 2 /* an enumerator where headers have it */
+struct sp_landlock_net_port_attr {
+	unsigned long long allowed_access;
+	unsigned long long port;
+};
+
 /* The ruleset attributes as of ABI 6; a shorter kernel accepts it while the newer members are zero.
  */
 struct sp_landlock_ruleset_attr {

@@ -377,15 +377,28 @@ static const struct sp_call_rule *find_denial(const struct sp_policy *policy, in
 }
 
 /* Of these calls the filter refuses some forms though a rule allows the call. */
-enum part { PART_WX, PART_PROCESSES, PART_OPTIONS };
+enum part { PART_WX, PART_PROCESSES, PART_OPTIONS, PART_NETWORK };
 
 static const struct {
 	const char *name;
 	enum part part;
 } partly_refused[] = {
-    {"mmap", PART_WX},        {"mprotect", PART_WX},     {"pkey_mprotect", PART_WX},
-    {"shmat", PART_WX},       {"personality", PART_WX},  {"clone", PART_PROCESSES},
-    {"fork", PART_PROCESSES}, {"vfork", PART_PROCESSES}, {"prctl", PART_OPTIONS},
+    {"mmap", PART_WX},
+    {"mprotect", PART_WX},
+    {"pkey_mprotect", PART_WX},
+    {"shmat", PART_WX},
+    {"personality", PART_WX},
+    {"clone", PART_PROCESSES},
+    {"fork", PART_PROCESSES},
+    {"vfork", PART_PROCESSES},
+    {"prctl", PART_OPTIONS},
+    {"sendto", PART_NETWORK},
+    {"sendmsg", PART_NETWORK},
+    {"sendmmsg", PART_NETWORK},
+    {"setsockopt", PART_NETWORK},
+    {"ioctl", PART_NETWORK},
+    {"bind", PART_NETWORK},
+    {"listen", PART_NETWORK},
 };
 
 static bool is_allowed(const struct sp_policy *policy, int nr)
@@ -409,6 +422,10 @@ static const char *part_source(const struct sp_policy *policy, enum part part)
 			   : sp_setting_source(&policy->wx, "built in: memory { wx deny }");
 	case PART_PROCESSES:
 		return processes->set && processes->value == 1 ? processes->source : NULL;
+	case PART_NETWORK:
+		return sp_model_grants_addresses(policy)
+			   ? "built in: what could lead TCP elsewhere than to named addresses"
+			   : NULL;
 	case PART_OPTIONS:
 	default:
 		return "built in: options that loosen the sandbox";

@@ -8,6 +8,7 @@
 
 #include "ipc/calls.h"
 #include "ipc/util.h"
+#include "policy/addresses.h"
 #include "policy/arguments.h"
 #include "policy/explain.h"
 #include "policy/export.h"
@@ -19,12 +20,13 @@
 
 /* One difference is told once: of the same call, or of names, of the same kind, by the same two rules. */
 struct told {
-	int nr; /* ABOUT_NAMES: of names */
+	int nr; /* or what else it is about */
 	int kind;
 	char *rule[SIDES]; /* owned; "" for none */
 };
 
 #define ABOUT_NAMES (-1)
+#define ABOUT_ADDRESSES (-2)
 
 struct told_list {
 	struct told *list; /* owned */
@@ -155,12 +157,14 @@ struct outcome {
 };
 
 static struct outcome intercepted(const struct sp_subject *subject, int nr,
-				  const struct sp_verdict *verdict)
+				  const uint64_t *argument, const struct sp_verdict *verdict)
 {
 	struct outcome outcome = {.rule = verdict->source, .verdict = SP_POLICY_DENY};
 	struct sp_call_refusal refusal;
 
-	if (sp_call_find(nr) && !sp_rules_find_refusal(subject->rules, nr, &refusal)) {
+	if (sp_subject_brokers(subject, nr, argument) ||
+	    (sp_call_class(nr) == SP_CLASS_BROKERED &&
+	     !sp_rules_find_refusal(subject->rules, nr, &refusal))) {
 		outcome.brokered = true;
 		outcome.verdict = SP_POLICY_ALLOW;
 		outcome.level = 2;
@@ -175,7 +179,7 @@ static struct outcome intercepted(const struct sp_subject *subject, int nr,
 	return outcome;
 }
 
-static struct outcome outcome_of(const struct sp_subject *subject, int nr,
+static struct outcome outcome_of(const struct sp_subject *subject, int nr, const uint64_t *argument,
 				 const struct sp_verdict *verdict)
 {
 	struct outcome outcome = {.rule = verdict->source,
@@ -200,7 +204,7 @@ static struct outcome outcome_of(const struct sp_subject *subject, int nr,
 		outcome.verdict = SP_POLICY_KILL_THREAD;
 		break;
 	case SECCOMP_RET_USER_NOTIF:
-		return intercepted(subject, nr, verdict);
+		return intercepted(subject, nr, argument, verdict);
 	default:
 		outcome.verdict = SP_POLICY_KILL;
 		break;
@@ -215,8 +219,8 @@ static void print_example(FILE *out, int nr, const uint64_t argument[SP_ARGUMENT
 	char value[SP_VALUE_NAME_MAX];
 
 	(void)fputs(name ? name : "any call without a name", out);
-	if (sp_call_find(nr) || !name) {
-		(void)fputs(sp_call_find(nr) ? "(...)" : "", out);
+	if (sp_call_class(nr) == SP_CLASS_BROKERED || !name) {
+		(void)fputs(name ? "(...)" : "", out);
 		return;
 	}
 	(void)fputc('(', out);
@@ -246,7 +250,7 @@ static int compare_call(const uint64_t argument[SP_ARGUMENTS], struct sp_trace *
 		struct sp_verdict verdict;
 
 		sp_judge_ask(call->judge[side], argument, trace, &verdict);
-		outcome[side] = outcome_of(&diff->side[side], call->nr, &verdict);
+		outcome[side] = outcome_of(&diff->side[side], call->nr, argument, &verdict);
 		rule[side] = outcome[side].rule;
 	}
 	if (outcome[0].verdict == outcome[1].verdict && outcome[0].error == outcome[1].error &&
@@ -424,6 +428,54 @@ static int diff_names(struct diff *diff)
 	return r;
 }
 
+/* ---- addresses ---- */
+
+static int compare_address(const struct sp_address *address, void *data)
+{
+	struct diff *diff = data;
+	struct sp_address_decision decision[SIDES];
+	const char *rule[SIDES];
+	char text[SP_ADDRESS_TEXT_MAX];
+	int r;
+
+	for (size_t side = 0; side < SIDES; side++) {
+		sp_rules_decide_address(diff->side[side].rules, address, &decision[side]);
+		rule[side] = decision[side].rule;
+	}
+	if (decision[0].error == decision[1].error)
+		return 0;
+	if (diff->quiet)
+		return !decision[0].error && decision[1].error;
+	r = note(diff, ABOUT_ADDRESSES, decision[0].error * 4096 + decision[1].error, rule);
+	if (r <= 0)
+		return r;
+	(void)fprintf(diff->out, "%c connect tcp %s: ",
+		      mark_of(decision[0].error ? 0 : 2, decision[1].error ? 0 : 2),
+		      sp_address_print(address, text));
+	for (size_t side = 0; side < SIDES; side++) {
+		(void)fputs(decision[side].error ? "deny as " : "granted", diff->out);
+		if (decision[side].error)
+			sp_print_errno(diff->out, decision[side].error);
+		(void)fputs(side == 0 ? " | " : "\n", diff->out);
+	}
+	print_rules(diff, rule);
+	return 0;
+}
+
+static int diff_addresses(struct diff *diff)
+{
+	struct sp_addresses *addresses = sp_addresses_new();
+	int r = addresses ? 0 : -ENOMEM;
+
+	for (size_t side = 0; side < SIDES && r == 0; side++)
+		r = sp_addresses_add_rules(addresses, diff->side[side].rules);
+	if (r == 0)
+		r = sp_addresses_walk(addresses, compare_address, diff);
+	sp_addresses_free(addresses);
+	forget(diff);
+	return r;
+}
+
 /* ---- limits and layers ---- */
 
 static void print_limit(FILE *out, enum sp_limit limit, uint64_t value)
@@ -530,6 +582,8 @@ static int diff_rules(struct diff *diff, struct sp_policy *first, struct sp_poli
 		r = diff_calls(diff);
 	if (r == 0)
 		r = diff_names(diff);
+	if (r == 0)
+		r = diff_addresses(diff);
 	return r;
 }
 

@@ -128,8 +128,11 @@ static void gather_calls(const struct sp_subject *subject, int nr, const struct 
 	size_t count = sp_model_layers(subject->policy, layers);
 
 	for (size_t i = 0; i < finding->call.candidate_count; i++) {
-		struct entry entry = call_entry(&finding->call, &finding->call.candidates[i],
-						sp_call_find(nr) != NULL);
+		struct entry entry =
+		    call_entry(&finding->call, &finding->call.candidates[i],
+			       sp_call_class(nr) == SP_CLASS_BROKERED ||
+				   (finding->brokered &&
+				    finding->call.candidates[i].source == finding->call.source));
 
 		add(list, &entry);
 	}
@@ -325,6 +328,64 @@ static void print_named(FILE *out, const struct sp_subject *subject, const struc
 			print_right(out, subject, named, right);
 }
 
+/* In the order of the rules; the one that decides is marked, as of each policy that bounds this one. */
+struct addresses {
+	FILE *out;
+	const struct sp_subject *subject;
+	const struct sp_address *address;
+	struct sp_rules_address best[2 * SP_LAYERS_MAX * (1 + SP_PHASES_MAX)]; /* by set */
+};
+
+static int choose_address(const struct sp_rules_address *rule, void *data)
+{
+	struct addresses *addresses = data;
+	struct sp_rules_address *best = &addresses->best[rule->set];
+	const char *reason;
+
+	if (sp_address_holds(rule->address, addresses->address) &&
+	    (!best->address || sp_rules_address_outranks(rule, best, &reason)))
+		*best = *rule;
+	return 0;
+}
+
+static int print_address_rule(const struct sp_rules_address *rule, void *data)
+{
+	struct addresses *addresses = data;
+	const struct sp_rules_address *best = &addresses->best[rule->set];
+	char text[SP_ADDRESS_TEXT_MAX];
+	const char *reason = NULL;
+
+	if (!sp_address_holds(rule->address, addresses->address))
+		return 0;
+	(void)fputs(rule->address == best->address ? "    decides: " : "    loses:   ",
+		    addresses->out);
+	sp_print_visible(addresses->out, rule->source);
+	(void)fprintf(addresses->out, ": %s tcp %s", rule->error ? "deny" : "connect",
+		      sp_address_print(rule->address, text));
+	if (rule->set > 0)
+		(void)fputs(" (of a policy that bounds this one)", addresses->out);
+	if (rule->address != best->address) {
+		(void)sp_rules_address_outranks(best, rule, &reason);
+		(void)fprintf(addresses->out, "; %s", reason);
+	}
+	print_line(addresses->out, addresses->subject, rule->source);
+	(void)fputc('\n', addresses->out);
+	return 0;
+}
+
+static void print_address(FILE *out, const struct sp_subject *subject,
+			  const struct sp_finding *finding)
+{
+	struct addresses addresses = {.out = out, .subject = subject, .address = &finding->address};
+	char text[SP_ADDRESS_TEXT_MAX];
+
+	(void)fprintf(out, "the address %s\n", sp_address_print(&finding->address, text));
+	(void)sp_rules_every_address(subject->rules, choose_address, &addresses);
+	(void)sp_rules_every_address(subject->rules, print_address_rule, &addresses);
+	if (!addresses.best[0].address)
+		(void)fputs("    no rule speaks of it\n", out);
+}
+
 void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *call,
 		     const struct sp_invocation *invocation, const struct sp_finding *finding)
 {
@@ -348,6 +409,8 @@ void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *ca
 	free(list.entries);
 	for (size_t i = 0; i < finding->named_count; i++)
 		print_named(out, subject, &finding->named[i]);
+	if (finding->has_address)
+		print_address(out, subject, finding);
 	if (subject->policy->extra_count > 0)
 		(void)fprintf(out, "%zu filters of others are asked as well, and may refuse it\n",
 			      subject->policy->extra_count);
@@ -465,7 +528,14 @@ void sp_explain_json(FILE *out, const struct sp_subject *subject, const char *ca
 		(void)fputs(i > 0 ? ", " : "", out);
 		json_named(out, subject, &finding->named[i]);
 	}
-	(void)fputs("]}\n", out);
+	(void)fputs("]", out);
+	if (finding->has_address) {
+		char text[SP_ADDRESS_TEXT_MAX];
+
+		(void)fprintf(out, ", \"address\": \"%s\"",
+			      sp_address_print(&finding->address, text));
+	}
+	(void)fputs("}\n", out);
 }
 
 /* ---- the function for all ---- */

@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,13 +35,13 @@
 
 /* ---- conditions that are not the policy's ---- */
 
-/* One row: both tests must hold, or fail where `not` says so; an unused one is zero. */
+/* One row: all tests must hold, or fail where `not` says so; an unused one is zero. */
 struct row {
 	int nr;
 	struct {
 		bool used, not ;
 		struct sp_test test;
-	} part[2];
+	} part[3];
 };
 
 #define USED(...)                                                                                  \
@@ -191,6 +194,75 @@ static const struct row writable_code[] = {
 static const struct row connected[] = {
     {__NR_socket, {USED(INT_IS(0, AF_UNIX)), USED(INT_MASKED(1, 0xf, SOCK_STREAM))}},
     {__NR_socket, {USED(INT_IS(0, AF_UNIX)), USED(INT_MASKED(1, 0xf, SOCK_SEQPACKET))}},
+};
+
+/* Where addresses are named: sockets of the outer network, which the porter makes. */
+#define TCP(family, protocol)                                                                      \
+	{                                                                                          \
+		__NR_socket,                                                                       \
+		{                                                                                  \
+			USED(INT_IS(0, family)), USED(INT_MASKED(1, SP_SOCKET_TYPE, SOCK_STREAM)), \
+			    USED(INT_IS(2, protocol))                                              \
+		}                                                                                  \
+	}
+static const struct row tcp_sockets[] = {
+    TCP(AF_INET, 0),
+    TCP(AF_INET, IPPROTO_TCP),
+    TCP(AF_INET6, 0),
+    TCP(AF_INET6, IPPROTO_TCP),
+};
+
+/*
+ * What any policy may allow where there may be such sockets. By all else they could reach, or be reached by, what was not
+ * named: data with the first packet (MSG_FASTOPEN), another interface, routes by way of others (IP_OPTIONS, IPV6_RTHDR),
+ * other protocols on top, groups. SO_LINGER makes whoever closes a copy wait, which the porter might be.
+ */
+#define SETS(level, option)                                                                        \
+	{                                                                                          \
+		__NR_setsockopt,                                                                   \
+		{                                                                                  \
+			USED(INT_IS(1, level)), USED(INT_IS(2, option))                            \
+		}                                                                                  \
+	}
+static const struct row tcp_guards[] = {
+    {__NR_sendto, {NOT(INT_MASKED(3, MSG_FASTOPEN, MSG_FASTOPEN))}},
+    {__NR_sendmsg, {NOT(INT_MASKED(2, MSG_FASTOPEN, MSG_FASTOPEN))}},
+    {__NR_sendmmsg, {NOT(INT_MASKED(3, MSG_FASTOPEN, MSG_FASTOPEN))}},
+    /* Of the requests to sockets (0x8900 and 0x8b00 on) the one that asks about their data. */
+    {__NR_ioctl, {NOT(INT_MASKED(1, 0xfffffc00, 0x8800))}},
+    {__NR_ioctl, {USED(INT_IS(1, SIOCATMARK))}},
+    SETS(SOL_SOCKET, SO_REUSEADDR),
+    SETS(SOL_SOCKET, SO_SNDBUF),
+    SETS(SOL_SOCKET, SO_RCVBUF),
+    SETS(SOL_SOCKET, SO_KEEPALIVE),
+    SETS(SOL_SOCKET, SO_OOBINLINE),
+    SETS(SOL_SOCKET, SO_PRIORITY),
+    SETS(SOL_SOCKET, SO_PASSCRED),
+    SETS(SOL_SOCKET, SO_RCVLOWAT),
+    SETS(SOL_SOCKET, SO_RCVTIMEO_OLD),
+    SETS(SOL_SOCKET, SO_SNDTIMEO_OLD),
+    SETS(SOL_SOCKET, SO_RCVTIMEO_NEW),
+    SETS(SOL_SOCKET, SO_SNDTIMEO_NEW),
+    SETS(IPPROTO_TCP, TCP_NODELAY),
+    SETS(IPPROTO_TCP, TCP_MAXSEG),
+    SETS(IPPROTO_TCP, TCP_CORK),
+    SETS(IPPROTO_TCP, TCP_KEEPIDLE),
+    SETS(IPPROTO_TCP, TCP_KEEPINTVL),
+    SETS(IPPROTO_TCP, TCP_KEEPCNT),
+    SETS(IPPROTO_TCP, TCP_SYNCNT),
+    SETS(IPPROTO_TCP, TCP_LINGER2),
+    SETS(IPPROTO_TCP, TCP_WINDOW_CLAMP),
+    SETS(IPPROTO_TCP, TCP_QUICKACK),
+    SETS(IPPROTO_TCP, TCP_USER_TIMEOUT),
+    SETS(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+    SETS(IPPROTO_IP, IP_TOS),
+    SETS(IPPROTO_IP, IP_TTL),
+    SETS(IPPROTO_IP, IP_MTU_DISCOVER),
+    SETS(IPPROTO_IP, IP_RECVERR),
+    SETS(IPPROTO_IPV6, IPV6_UNICAST_HOPS),
+    SETS(IPPROTO_IPV6, IPV6_V6ONLY),
+    SETS(IPPROTO_IPV6, IPV6_TCLASS),
+    SETS(IPPROTO_IPV6, IPV6_RECVERR),
 };
 
 /* ---- one call ---- */
@@ -397,6 +469,8 @@ static int make_guard(const struct compilation *c, struct sp_condition **ret_gua
 
 	if (r == 0 && c->purpose == PURPOSE_LOCK)
 		r = guard_by(runtime_guards, SP_ELEMENTS(runtime_guards), c->nr, &guard);
+	if (r == 0 && sp_model_grants_addresses(c->policy))
+		r = guard_by(tcp_guards, SP_ELEMENTS(tcp_guards), c->nr, &guard);
 	if (r == 0 && is_single(c->policy))
 		r = guard_by(one_process, SP_ELEMENTS(one_process), c->nr, &guard);
 	if (r < 0)
@@ -531,7 +605,9 @@ static const char built_in_brokered[] = "built in: brokered";
 static const char built_in_nested[] = "built in: no filters of its own beside a runtime";
 static const char built_in_default[] = "built in: default deny as ENOSYS";
 static const char built_in_wx[] = "built in: memory { wx deny }";
-static const char built_in_network[] = "built in: what connects to the sockets that are named";
+static const char built_in_network[] =
+    "built in: what connects to the sockets and addresses that are named";
+static const char built_in_addresses[] = "built in: no servers where TCP addresses are named";
 static const char built_in_clone3[] = "built in: clone instead of clone3";
 static const char built_in_none[] = "built in: no call";
 static const char built_in_foreign[] = "built in: calls of another architecture";
@@ -614,16 +690,21 @@ static bool grants_connect(const struct sp_policy *policy)
 	return false;
 }
 
-/* Where sockets are named, the porter connects to them, and nobody to others. */
+/* Where sockets or addresses are named, the porter connects to them, and nobody to others. */
 static int add_network(struct compilation *c)
 {
 	static const struct decision allow = {.action = SECCOMP_RET_ALLOW,
 					      .source = built_in_network};
-	int r;
+	const struct decision broker = {.action = c->intercept, .source = built_in_network};
+	bool names = grants_connect(c->policy), addresses = sp_model_grants_addresses(c->policy);
+	int r = 0;
 
-	if (!grants_connect(c->policy))
+	if (!names && !addresses)
 		return 0;
-	r = decide_rows(c, &allow, connected, SP_ELEMENTS(connected));
+	if (names)
+		r = decide_rows(c, &allow, connected, SP_ELEMENTS(connected));
+	if (r == 0 && addresses)
+		r = decide_rows(c, &broker, tcp_sockets, SP_ELEMENTS(tcp_sockets));
 	return r == 0 && c->nr == __NR_connect ? decide_always(c, c->intercept, built_in_network)
 					       : r;
 }
@@ -632,6 +713,12 @@ static int add_network(struct compilation *c)
 static bool reaches_network(int nr)
 {
 	return nr == __NR_connect || nr == __NR_bind || nr == __NR_sendto || nr == __NR_sendmsg;
+}
+
+/* What makes others come, of a socket of the outer network. */
+static bool serves(int nr)
+{
+	return nr == __NR_bind || nr == __NR_listen;
 }
 
 static int add_ordinary(struct compilation *c)
@@ -654,6 +741,8 @@ static int add_ordinary(struct compilation *c)
 		return c->purpose == PURPOSE_LOCK
 			   ? add_refusal(c, built_in_runtime)
 			   : decide_finally(c, SECCOMP_RET_ALLOW, built_in_harmless);
+	if (serves(c->nr) && sp_model_grants_addresses(c->policy))
+		return add_refusal(c, built_in_addresses);
 	if (makes_process(c->nr) && is_single(c->policy))
 		return add_refusal(c, c->policy->limits[SP_LIMIT_PROCESSES].source);
 	r = add_rules(c, true);
@@ -824,6 +913,12 @@ static const struct row porter_rows[] = {
     {__NR_tgkill, {USED(INT_IS(2, SP_WORKER_SIGNAL))}},
 };
 
+/* And these where addresses are named. */
+static const struct row tcp_porter_rows[] = {
+    TCP(AF_INET, IPPROTO_TCP),
+    TCP(AF_INET6, IPPROTO_TCP),
+};
+
 static bool porter_needs(const struct compilation *c)
 {
 	for (size_t i = 0; i < SP_ELEMENTS(porter_calls); i++)
@@ -848,6 +943,8 @@ static int decide_porter_call(struct compilation *c)
 
 	if (r == 0 && c->purpose == PURPOSE_LISTENER)
 		r = decide_rows(c, &allow, listener_rows, SP_ELEMENTS(listener_rows));
+	if (r == 0 && sp_model_grants_addresses(c->policy))
+		r = decide_rows(c, &allow, tcp_porter_rows, SP_ELEMENTS(tcp_porter_rows));
 	return r < 0 ? r : decide_always(c, SECCOMP_RET_KILL_PROCESS, source);
 }
 
@@ -1157,6 +1254,8 @@ static uint32_t all_granted(const struct sp_policy *policy)
 
 		for (size_t i = 0; i < layers[layer]->path_count; i++)
 			granted |= layers[layer]->paths[i].rights;
+		if (sp_model_grants_addresses(layers[layer]))
+			granted |= SP_RIGHT_CONNECT;
 		all &= granted;
 	}
 	return all;

@@ -11,6 +11,7 @@
 #include "ipc/arch.h"
 #include "ipc/util.h"
 #include "policy/compile.h"
+#include "policy/names.h"
 #include "policy/rights.h"
 
 int sp_subject_open(struct sp_policy *policy, struct sp_subject *ret)
@@ -148,7 +149,9 @@ static int find_first(const struct search *s, const struct sp_needs *needs)
 {
 	_cleanup_free_ char *written = NULL;
 	struct sp_named *named = &s->finding->named[0];
-	int r = written_name(s, s->info->dirfd, s->info->path, &written);
+	bool connects = s->info->operation == SP_OPERATION_CONNECT;
+	int r = written_name(s, connects ? -1 : s->info->dirfd,
+			     connects ? s->info->data : s->info->path, &written);
 
 	if (r == 0)
 		r = resolve(s, written, s->info->path < 0 || follows(s), named);
@@ -316,6 +319,54 @@ static bool is_ruled(const struct sp_verdict *verdict)
 	return false;
 }
 
+bool sp_subject_brokers(const struct sp_subject *subject, int nr, const uint64_t *argument)
+{
+	const struct sp_call_info *info = sp_call_find(nr);
+	bool addresses = sp_rules_grants_addresses(subject->rules);
+
+	if (!info || !sp_call_is_conditional(info))
+		return false;
+	if (info->operation == SP_OPERATION_SOCKET)
+		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
+	return addresses || (sp_rules_granted(subject->rules) & SP_RIGHT_CONNECT);
+}
+
+static int find_address(struct search *s, const char *text)
+{
+	struct sp_finding *finding = s->finding;
+	struct sp_address_decision decision;
+	const char *mistake;
+	size_t offset;
+
+	if (strncmp(text, SP_TCP_PREFIX, strlen(SP_TCP_PREFIX)) == 0)
+		text += strlen(SP_TCP_PREFIX);
+	if (!sp_address_read(text, &finding->address, &mistake, &offset))
+		return lacks_name(s, s->info->data, mistake);
+	finding->has_address = true;
+	sp_rules_decide_address(s->subject->rules, &finding->address, &decision);
+	settle(finding, decision.error ? SP_POLICY_DENY : SP_POLICY_ALLOW, decision.error,
+	       decision.rule, decision.error ? "no right to connect" : NULL);
+	return 0;
+}
+
+/* connect, by what its address is: a name or numbers. A socket by itself leads nowhere. */
+static int find_reached(struct search *s)
+{
+	const char *text;
+
+	s->info = sp_call_find(s->call->nr);
+	if (s->info->operation == SP_OPERATION_SOCKET) {
+		settle(s->finding, SP_POLICY_ALLOW, 0, s->finding->call.source, NULL);
+		return 0;
+	}
+	text = s->call->text[s->info->data];
+	if (!text)
+		return lacks_name(s, s->info->data,
+				  "write where it connects to in double quotes: a name, or an "
+				  "address like \"127.0.0.1:80\"");
+	return text[0] == '/' ? find_names(s) : find_address(s, text);
+}
+
 /* The porter refuses, or decides by the names. */
 static int intercepted(struct search *s)
 {
@@ -323,7 +374,10 @@ static int intercepted(struct search *s)
 	struct sp_call_refusal refusal;
 	bool specific = sp_rules_find_refusal(s->subject->rules, s->call->nr, &refusal);
 
-	finding->brokered = !specific && sp_call_find(s->call->nr);
+	finding->brokered = sp_subject_brokers(s->subject, s->call->nr, s->call->argument);
+	if (finding->brokered)
+		return find_reached(s);
+	finding->brokered = !specific && sp_call_class(s->call->nr) == SP_CLASS_BROKERED;
 	if (finding->brokered)
 		return find_names(s);
 	sp_rules_refusal(s->subject->rules, s->call->nr, &refusal);

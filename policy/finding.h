@@ -19,6 +19,9 @@ struct sp_subject {
 int sp_subject_open(struct sp_policy *policy, struct sp_subject *ret);
 void sp_subject_close(struct sp_subject *subject);
 
+/* Whether the porter decides by names and addresses, of a call that is brokered under some policies alone. */
+bool sp_subject_brokers(const struct sp_subject *subject, int nr, const uint64_t *argument);
+
 /* The rule that decides on a right of a name: of the policy, or of the first that bounds it of those that
  * leave least of it. NULL: the latter has none that speaks of it. */
 const char *sp_winning_rule(const struct sp_rules *rules, const char *name, uint32_t right);
@@ -43,6 +46,8 @@ struct sp_finding {
 	struct sp_verdict call;
 	struct sp_named named[2];
 	size_t named_count;
+	bool has_address; /* it is about a TCP connection to this one */
+	struct sp_address address;
 };
 
 /* Whether the rule that decided leaves it to the application. */

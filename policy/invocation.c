@@ -289,6 +289,49 @@ static void take_how(struct reader *reader)
 	reader->call->nr = nr;
 }
 
+/* A piece of a struct between two texts, to be freed; NULL: it is not there. */
+static char *cut(const char *text, const char *before, const char *after)
+{
+	const char *start = strstr(text, before),
+		   *end = start ? strstr(start + strlen(before), after) : NULL;
+
+	return end ? strndup(start + strlen(before), (size_t)(end - start) - strlen(before)) : NULL;
+}
+
+/* {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")} and the like, as the text that means the
+ * same; NULL: another address, or no memory. */
+static char *address_text(const char *whole)
+{
+	_cleanup_free_ char *four = cut(whole, "inet_addr(\"", "\""),
+			    *six = cut(whole, "inet_pton(AF_INET6, \"", "\""),
+			    *port = cut(whole, "_port=htons(", ")");
+	char *name = cut(whole, "sun_path=\"", "\""), *text = NULL;
+
+	if (name)
+		return name;
+	if (!port || (!four && !six) ||
+	    asprintf(&text, four ? "%s:%s" : "[%s]:%s", four ? four : six, port) < 0)
+		return NULL;
+	return text;
+}
+
+static void take_address(struct reader *reader, char **ret_text)
+{
+	size_t start = reader->at;
+	_cleanup_free_ char *whole = NULL;
+
+	free(*ret_text);
+	*ret_text = NULL;
+	skip_struct(reader);
+	if (reader->error < 0)
+		return;
+	whole = strndup(reader->source->text + start, reader->at - start);
+	if (whole)
+		*ret_text = address_text(whole);
+	else
+		reader->error = -ENOMEM;
+}
+
 /* ---- the call ---- */
 
 static bool takes_how(int nr, unsigned index)
@@ -296,6 +339,13 @@ static bool takes_how(int nr, unsigned index)
 	const struct sp_call_info *info = sp_call_find(nr);
 
 	return info && info->extra == SP_EXTRA_OPEN_HOW && info->flags == (int)index;
+}
+
+static bool takes_address(int nr, unsigned index)
+{
+	const struct sp_call_info *info = sp_call_find(nr);
+
+	return info && info->extra == SP_EXTRA_ADDRESS && info->data == (int)index;
 }
 
 /* flags=…: strace names the arguments of clone, whose order depends on the architecture. Those that have
@@ -358,6 +408,8 @@ static void take_argument(struct reader *reader)
 		call->argument[index] = SOME_POINTER;
 		if (takes_how(call->nr, index) && peek(reader) == '{')
 			take_how(reader);
+		else if (takes_address(call->nr, index))
+			take_address(reader, &call->text[index]);
 		else
 			skip_struct(reader);
 	} else {

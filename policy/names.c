@@ -147,7 +147,7 @@ static void class_numbers(void)
 			word += length + strspn(word + length, " ");
 		}
 	for (int nr = 0; nr < SP_NUMBERS; nr++)
-		if (sp_call_find(nr) && sp_call_find(nr)->operation != SP_OPERATION_CONNECT)
+		if (sp_call_find(nr) && !sp_call_is_conditional(sp_call_find(nr)))
 			numbers[nr].class = SP_CLASS_BROKERED;
 }
 

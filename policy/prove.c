@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ipc/util.h"
+#include "policy/addresses.h"
 #include "policy/arguments.h"
 #include "policy/explain.h"
 #include "policy/export.h"
@@ -27,6 +28,7 @@ struct proof {
 	/* About names: */
 	uint32_t rights;
 	int pattern;
+	const struct sp_address *address; /* about addresses: NULL: all */
 	/* About calls: */
 	int nr;
 	struct sp_judge *judge;
@@ -127,6 +129,65 @@ static int prove_names(struct proof *proof, const char *pattern)
 	return r > 0 ? 0 : r;
 }
 
+/* ---- about addresses ---- */
+
+static int check_address(const struct sp_address *address, void *data)
+{
+	struct proof *proof = data;
+	char text[SP_ADDRESS_TEXT_MAX];
+	struct sp_address_decision decision;
+
+	if (proof->address && !sp_address_holds(proof->address, address))
+		return 0;
+	sp_rules_decide_address(proof->subject.rules, address, &decision);
+	if ((decision.error == 0) != proof->never)
+		return 0;
+	proof->failed = true;
+	(void)fprintf(proof->out, "  connect tcp %s is %s\n  by ", sp_address_print(address, text),
+		      decision.error ? "denied" : "granted");
+	sp_print_visible(proof->out,
+			 decision.rule ? decision.rule : "no rule: what none grants is refused");
+	(void)fputc('\n', proof->out);
+	return 1;
+}
+
+/* `pattern` NULL: all addresses. */
+static int prove_addresses(struct proof *proof, const struct sp_address *pattern)
+{
+	struct sp_addresses *addresses = sp_addresses_new();
+	int r = addresses ? sp_addresses_add_rules(addresses, proof->subject.rules) : -ENOMEM;
+
+	proof->address = pattern;
+	if (r == 0 && pattern)
+		r = sp_addresses_add(addresses, pattern);
+	if (r == 0)
+		r = sp_addresses_walk(addresses, check_address, proof);
+	sp_addresses_free(addresses);
+	return r > 0 ? 0 : r;
+}
+
+/* "tcp" and an address, which is the rest of the statement. */
+static int prove_tcp(struct proof *proof)
+{
+	const char *wrong;
+	struct sp_address address;
+	size_t offset;
+
+	proof->at += strlen("tcp");
+	skip_blanks(proof);
+	if (!sp_address_read(proof->source.text + proof->at, &address, &wrong, &offset))
+		return mistake(proof, proof->at + offset, 1, NULL, wrong);
+	return prove_addresses(proof, &address);
+}
+
+/* Any name, and any address. */
+static int prove_reached(struct proof *proof)
+{
+	int r = prove_names(proof, NULL);
+
+	return r < 0 || proof->failed ? r : prove_addresses(proof, NULL);
+}
+
 /* The pattern is the rest of the statement. */
 static int read_pattern(struct proof *proof, char **ret_pattern)
 {
@@ -176,7 +237,17 @@ static bool read_rights(struct proof *proof)
 static int prove_rights(struct proof *proof)
 {
 	_cleanup_free_ char *pattern = NULL;
+	const char *rest = proof->source.text + proof->at;
 	int r;
+
+	if (proof->rights == SP_RIGHT_CONNECT && *rest == '\0')
+		return prove_reached(proof);
+	if (proof->rights == SP_RIGHT_CONNECT && strncmp(rest, "tcp ", strlen("tcp ")) == 0)
+		return prove_tcp(proof);
+	if (proof->rights == SP_RIGHT_CONNECT && strncmp(rest, "unix ", strlen("unix ")) == 0) {
+		proof->at += strlen("unix");
+		skip_blanks(proof);
+	}
 
 	if (proof->source.text[proof->at] != '/' && proof->source.text[proof->at] != '"') {
 		_cleanup_free_ char *word = copy_word(proof);
@@ -225,7 +296,9 @@ static int check_arguments(const uint64_t argument[SP_ARGUMENTS], struct sp_trac
 	sp_judge_ask(proof->judge, argument, trace, &verdict);
 	action = verdict.action & SECCOMP_RET_ACTION_FULL;
 	allowed = action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
-		  (proof->never && sp_verdict_asks(&verdict));
+		  (proof->never && sp_verdict_asks(&verdict)) ||
+		  (action == SECCOMP_RET_USER_NOTIF &&
+		   sp_subject_brokers(&proof->subject, proof->nr, argument));
 	if (allowed != proof->never)
 		return 0;
 	proof->failed = true;
@@ -326,7 +399,8 @@ static int prove_call(struct proof *proof)
 		    proof->nr == SP_CALL_FOREIGN
 			? "this architecture has no such call"
 			: "expected a right, like never write /etc/**, or a system call");
-	if (sp_call_find(proof->nr) && proof->source.text[start + length] == '\0')
+	if (sp_call_class(proof->nr) == SP_CLASS_BROKERED &&
+	    proof->source.text[start + length] == '\0')
 		return prove_brokered(proof, start);
 	proof->at += length;
 	skip_blanks(proof);

@@ -37,6 +37,7 @@ static const struct row {
     [SP_OPERATION_WATCH] = {R, R, 0, 0},
     [SP_OPERATION_SETXATTR] = {W, W, 0, 0},
     [SP_OPERATION_REMOVEXATTR] = {W, W, 0, 0},
+    [SP_OPERATION_CONNECT] = {SP_RIGHT_CONNECT, SP_RIGHT_CONNECT, 0, 0},
 };
 
 uint32_t sp_operation_rights(enum sp_operation operation)

@@ -117,6 +117,29 @@ int grant_path(struct sp_policy *policy, const char *rights, const char *path, c
 	return r;
 }
 
+/* A file whose name looks like an address is reached by "./" before it. */
+static bool is_address(const char *text)
+{
+	return text[0] != '/' && text[0] != '.' && strchr(text, ':');
+}
+
+int grant_connect(struct sp_policy *policy, const char *address, const char *option)
+{
+	int r;
+
+	if (!is_address(address))
+		return grant_path(policy, "connect", address, option);
+	r = sp_policy_grant(policy, "connect", address, option);
+	if (r == -EINVAL)
+		complain("%s: %s: expected an address and a port, like 127.0.0.1:8080, [::1]:80, "
+			 "10.0.0.0/8:443 or *:53, that the policy does not deny; names are not "
+			 "looked up",
+			 option, address);
+	else if (r < 0)
+		complain("%s: %s: %s", option, address, strerrordesc_np(-r));
+	return r;
+}
+
 int set_limit(struct sp_policy *policy, const char *assignment)
 {
 	const char *equals = strchr(assignment, '=');

@@ -12,6 +12,9 @@
  */
 int grant_path(struct sp_policy *policy, const char *rights, const char *path, const char *option);
 
+/* The same for connections: to TCP ADDRESS:PORT, before which "tcp:" may stand, or to a unix socket or those of a folder. */
+int grant_connect(struct sp_policy *policy, const char *address, const char *option);
+
 /* Adds the seccomp filter that a file holds. Returns 0, or -errno after a complaint. */
 int add_filter(struct sp_policy *policy, const char *path);
 

@@ -86,8 +86,8 @@ static const struct argp_option option_table[] = {
     {"read", 'r', "PATH", 0, "Lets it read a file, or a folder and all below", 1},
     {"write", 'w', "PATH", 0, "Lets it also write, create and delete there", 1},
     {"execute", KEY_EXECUTE, "PATH", 0, "Lets it run the file, or the files of the folder", 1},
-    {"connect", KEY_CONNECT, "PATH", 0,
-     "Lets it connect to the unix socket, or to those of the folder", 1},
+    {"connect", KEY_CONNECT, "ADDR", 0,
+     "Lets it connect to TCP ADDRESS:PORT, or to a unix socket or those of a folder", 1},
     {"limit", KEY_LIMIT, "NAME=VALUE", 0,
      "Sets memory, cpu, wall, files, processes or file-size, as a policy does", 2},
     {"seccomp-filter", KEY_FILTER, "FILE", 0,
@@ -412,14 +412,22 @@ static void ended(struct sp_sandbox *sandbox, const struct sp_exit *exit, void *
 	(void)event_base_loopbreak(run->base);
 }
 
+static int add_grant(struct sp_policy *policy, const struct grant *grant)
+{
+	const struct right *right = grant->right;
+
+	return right->key == KEY_CONNECT
+		   ? grant_connect(policy, grant->path, right->source)
+		   : grant_path(policy, right->rights, grant->path, right->source);
+}
+
 static int add_to_policy(struct run *run)
 {
 	const struct options *options = &run->options;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < options->grant_count; i++)
-		r = grant_path(run->policy, options->grants[i].right->rights,
-			       options->grants[i].path, options->grants[i].right->source);
+		r = add_grant(run->policy, &options->grants[i]);
 	for (size_t i = 0; r == 0 && i < options->limit_count; i++)
 		r = set_limit(run->policy, options->limits[i]);
 	for (size_t i = 0; r == 0 && i < options->filter_count; i++)

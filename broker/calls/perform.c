@@ -29,6 +29,7 @@ static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_REMOVEXATTR] = sp_call_removexattr,
     [SP_OPERATION_CONNECT] = sp_call_connect,
     [SP_OPERATION_WATCH] = sp_call_watch,
+    [SP_OPERATION_SOCKET] = sp_call_socket,
 };
 
 void sp_work_close(struct sp_work *work)
@@ -40,13 +41,15 @@ void sp_work_close(struct sp_work *work)
 
 int sp_leave(const struct sp_request *request, int object, const struct sp_work *work)
 {
-	int held;
+	int held = -1;
 
 	if (!request->work)
 		return -EAGAIN;
-	held = fcntl(object, F_DUPFD_CLOEXEC, 0);
-	if (held < 0)
-		return -errno;
+	if (object >= 0) {
+		held = fcntl(object, F_DUPFD_CLOEXEC, 0);
+		if (held < 0)
+			return -errno;
+	}
 	*request->work = *work;
 	request->work->object = held;
 	return 0;

@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include "policy/address.h"
 #include "policy/rules.h"
@@ -243,6 +245,171 @@ TEST_F(AddressTest, WithoutAText)
 	free(text);
 	sp_policy_unref(policy);
 	sp_policy_unref(other);
+}
+
+std::string explained(const std::string &text, const std::string &call)
+{
+	Policy policy = parse(text);
+	sp_explanation *explanation = nullptr;
+	std::string diagnostics, result;
+	int r = sp_policy_explain(policy.get(), call.c_str(), sallyport::append_diagnostic,
+				  &diagnostics, &explanation);
+
+	if (r < 0)
+		return diagnostics;
+	result = explanation->text;
+	sp_explanation_free(explanation);
+	return result;
+}
+
+TEST_F(AddressTest, Explained)
+{
+	const std::string policy =
+	    "policy sample\nnetwork { connect tcp 10.0.0.0/8:*; deny tcp 10.0.0.1:25 as EPERM; "
+	    "connect unix /run/app.sock }\nsyscalls { deny socket as EAFNOSUPPORT }\n";
+
+	EXPECT_EQ(
+	    "deny as EPERM: connect(3, \"10.0.0.1:25\", 16): no right to connect\n"
+	    "  by test.policy:2:46\n"
+	    "the call connect\n"
+	    "    decides: built in: what connects to the sockets and addresses that are named: "
+	    "broker\n"
+	    "    loses:   built in: default deny as ENOSYS: deny; it stands for what no rule "
+	    "decides\n"
+	    "the address 10.0.0.1:25\n"
+	    "    loses:   test.policy:2:23: connect tcp 10.0.0.0/8:*; a longer prefix is more "
+	    "specific\n"
+	    "    decides: test.policy:2:46: deny tcp 10.0.0.1:25\n",
+	    explained(policy, "connect(3, \"10.0.0.1:25\", 16)"));
+	for (const char *call :
+	     {"connect(3, \"tcp:10.0.0.2:25\", 16)", "connect(3, \"/run/app.sock\", 110)",
+	      "connect(3, {sa_family=AF_INET, sin_port=htons(80), "
+	      "sin_addr=inet_addr(\"10.9.9.9\")}, 16) = 0",
+	      "connect(3, {sa_family=AF_UNIX, sun_path=\"/run/app.sock\"}, 110)",
+	      "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_IP)",
+	      "socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP)"})
+		EXPECT_EQ(0u, explained(policy, call).find("allow: ")) << explained(policy, call);
+	for (const char *call :
+	     {"connect(3, \"[::1]:25\", 28)", "connect(3, \"/run/other.sock\", 110)",
+	      "connect(3, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), "
+	      "inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28)"})
+		EXPECT_EQ(0u, explained(policy, call).find("deny as EACCES: ")) << call;
+	EXPECT_EQ(0u, explained(policy, "socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)")
+			  .find("deny as EAFNOSUPPORT: "));
+	EXPECT_EQ("call:1:12: error: expected an address like 127.0.0.1, [::1] or *; names are not "
+		  "looked up\n  connect(3, \"localhost:25\", 16)\n             ^~~~~~~~~~~~~~\n",
+		  explained(policy, "connect(3, \"localhost:25\", 16)"));
+}
+
+int proved(const std::string &text, const std::string &statement, std::string *example = nullptr)
+{
+	Policy policy = parse(text);
+	std::string diagnostics;
+	char *found = nullptr;
+	int r = sp_policy_prove(policy.get(), statement.c_str(), sallyport::append_diagnostic,
+				&diagnostics, &found);
+
+	if (example)
+		*example = found ? found : diagnostics;
+	free(found);
+	return r;
+}
+
+TEST_F(AddressTest, Proved)
+{
+	const std::string policy = "policy sample\nwithin bound\nnetwork {\n"
+				   "  connect tcp 10.0.0.0/8:*, [fd00::]/8:443\n"
+				   "  deny tcp 10.0.0.0/9:25\n  deny tcp 10.128.0.0/9:25\n}\n"
+				   "policy bound\nnetwork { connect tcp *:1-1023 }\n";
+	std::string example;
+
+	EXPECT_EQ(1, proved(policy, "never connect tcp *:25"));
+	EXPECT_EQ(1, proved(policy, "never connect tcp 127.0.0.0/8:*"));
+	EXPECT_EQ(1, proved(policy, "never connect tcp *:1024-65535"));
+	EXPECT_EQ(1, proved(policy, "never connect unix /**"));
+	EXPECT_EQ(1, proved(policy, "always connect tcp [fd00::]/8:443"));
+	EXPECT_EQ(1, proved(policy, "always connect tcp 10.3.0.0/16:26-1023"));
+	EXPECT_EQ(0, proved(policy, "always connect tcp 10.3.0.0/16:25-1023", &example));
+	EXPECT_EQ("  connect tcp 10.3.0.0:25 is denied\n  by test.policy:5:12\n", example);
+	EXPECT_EQ(0, proved(policy, "never connect tcp 10.0.0.0/7:443", &example));
+	EXPECT_EQ(0, proved(policy, "never connect"));
+	EXPECT_EQ(1, proved("policy sample\n", "never connect"));
+	EXPECT_EQ(1, proved("policy sample\nnetwork { deny tcp *:* }", "never connect"));
+	EXPECT_EQ(0, proved(policy, "never socket"));
+	EXPECT_EQ(1, proved(policy, "never socket with domain == AF_UNIX"));
+	EXPECT_EQ(-EINVAL, proved(policy, "never connect tcp localhost:80", &example));
+}
+
+TEST_F(AddressTest, Compared)
+{
+	Policy a = parse("policy a\nnetwork { connect tcp 10.0.0.0/8:443, 127.0.0.1:80 }"),
+	       b = parse(
+		   "policy b\nnetwork { connect tcp 10.0.0.0/8:443; deny tcp 10.7.0.0/16:* }");
+	char *text = nullptr;
+
+	EXPECT_EQ(1, sp_policy_diff(a.get(), b.get(), &text));
+	EXPECT_NE(nullptr, strstr(text, "- connect tcp 10.7.0.0:443: granted | deny as EACCES\n"))
+	    << text;
+	EXPECT_NE(nullptr, strstr(text, "- connect tcp 127.0.0.1:80: granted | deny as EACCES\n"))
+	    << text;
+	free(text);
+	text = nullptr;
+	EXPECT_EQ(0, sp_policy_diff(a.get(), a.get(), &text));
+	free(text);
+}
+
+/* Brute force over a small world: eight bits of an address, and a few ports. */
+TEST_F(AddressTest, ExamplesMissNothing)
+{
+	uint32_t state = 12345;
+	auto next = [&state](uint32_t below) {
+		state = state * 1664525 + 1013904223;
+		return (state >> 16) % below;
+	};
+	auto pattern = [&next] {
+		unsigned prefix = 24 + next(9), first = next(4);
+		unsigned host = next(256) & (0xff00u >> (prefix - 24)) & 0xff;
+
+		return "10.0.0." + std::to_string(host) + "/" + std::to_string(prefix) + ":" +
+		       std::to_string(first) + "-" + std::to_string(first + next(3));
+	};
+
+	for (int round = 0; round < 200; round++) {
+		std::string text = "policy sample\nnetwork {\n", asked = pattern();
+		bool any = false, all = true;
+		std::set<std::string> used;
+		sp_rules *rules = nullptr;
+
+		for (int i = 0; i < 6; i++) {
+			std::string one = pattern();
+			char spelt[SP_ADDRESS_TEXT_MAX];
+			sp_address address = read(one);
+
+			if (used.insert(sp_address_print(&address, spelt)).second)
+				text += (next(2) ? "connect tcp " : "deny tcp ") + one + "\n";
+		}
+		text += "}\n";
+		Policy policy = parse(text);
+		std::vector<uint8_t> bytes = compile(policy.get());
+		ASSERT_EQ(0, sp_rules_load(bytes.data(), bytes.size(), &rules));
+		sp_address within = read(asked);
+		for (unsigned host = 0; host < 256; host++)
+			for (uint16_t port = 0; port < 8; port++) {
+				uint8_t numbers[4] = {10, 0, 0, static_cast<uint8_t>(host)};
+				sp_address address;
+				sp_address_decision decision;
+
+				sp_address_of(numbers, 4, port, &address);
+				if (!sp_address_holds(&within, &address))
+					continue;
+				sp_rules_decide_address(rules, &address, &decision);
+				any |= decision.error == 0;
+				all &= decision.error == 0;
+			}
+		sp_rules_free(rules);
+		EXPECT_EQ(!any, proved(text, "never connect tcp " + asked)) << text << asked;
+		EXPECT_EQ(all, proved(text, "always connect tcp " + asked)) << text << asked;
+	}
 }
 
 } // namespace

@@ -106,7 +106,7 @@ void expect_floor(Filter &filter)
 			467 /* open_tree_attr */})
 		EXPECT_NE(kAllow, filter(nr, {1, 1, 1, 1, 1, 1})) << nr;
 	for (size_t i = 0; i < SP_CALL_COUNT; i++)
-		EXPECT_EQ(sp_call_table[i].operation == SP_OPERATION_CONNECT
+		EXPECT_EQ(sp_call_is_conditional(&sp_call_table[i])
 			      ? filter(__NR_bind) /* a call like others */
 			      : kTrap,
 			  filter(sp_call_table[i].nr))

@@ -179,7 +179,7 @@ TEST(NamesTest, TheBrokeredGroupIsTheTableOfBrokeredCalls)
 	Names table;
 
 	for (size_t i = 0; i < SP_CALL_COUNT; i++)
-		if (sp_call_table[i].operation != SP_OPERATION_CONNECT)
+		if (!sp_call_is_conditional(&sp_call_table[i]))
 			table.insert(sp_call_table[i].name);
 	EXPECT_EQ(table, split(sp_group_members("@brokered")));
 }
