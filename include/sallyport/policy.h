@@ -80,7 +80,7 @@ int sp_policy_parse_with(const char *file, const char *text, size_t length,
 
 /*
  * Adds a path rule as if it stood in the policy: `rights` as in the language ("read", "read, write", "create"), or "connect",
- * `pattern` an absolute path or glob, `source` what reports name as the rule's place ("command line --read").
+ * `pattern` an absolute path or glob, or with "connect" a TCP address and port ("tcp:127.0.0.1:8080"), `source` what reports name as the rule's place ("command line --read").
  * Affects launches made after it. Takes as long for the ten thousandth rule as for the first.
  * Returns 0; -EINVAL (unknown or repeated right, relative or malformed pattern, or a rule of the policy denies that very
  * pattern: nothing is both granted and denied); -ENOMEM.

@@ -113,6 +113,60 @@ void expect_floor(Filter &filter)
 		    << sp_call_table[i].name;
 }
 
+// What could lead a TCP socket of the outer network elsewhere no policy allows that names addresses.
+TEST_F(FilterTest, NamedAddressesAreConnectedByThePorterAlone)
+{
+	const std::string rules = "allow @network-io, socketpair, ioctl, sendmmsg, bind, listen, "
+				  "setsockopt\nallow socket(domain == AF_UNIX)\ndeny socket as EIO";
+	const uint64_t half = UINT64_C(1) << 32;
+	Filter without("syscalls { " + rules + "\n}"),
+	    with("network { connect tcp 127.0.0.1:80 }\nsyscalls { " + rules + "\n}"),
+	    denied("network { deny tcp 127.0.0.1:80 }\nsyscalls { " + rules + "\n}");
+
+	for (uint64_t family : {AF_INET, AF_INET6})
+		for (uint64_t protocol : {0, 6})
+			EXPECT_EQ(kTrap, with(__NR_socket,
+					      {family, SOCK_STREAM | SOCK_CLOEXEC, protocol}));
+	EXPECT_EQ(kTrap, with(__NR_socket, {AF_INET | half, SOCK_STREAM | half, half}));
+	EXPECT_EQ(kAllow, with(__NR_socket, {AF_UNIX, SOCK_DGRAM}));
+	EXPECT_EQ(without(__NR_socket, {AF_INET, SOCK_DGRAM}),
+		  with(__NR_socket, {AF_INET, SOCK_DGRAM}));
+	for (long nr : {__NR_connect, __NR_bind, __NR_listen}) {
+		EXPECT_EQ(kAllow, without(nr, {3, 4, 5}));
+		EXPECT_EQ(kAllow, denied(nr, {3, 4, 5}));
+		EXPECT_EQ(kTrap, with(nr, {3, 4, 5}));
+	}
+	for (uint64_t flags :
+	     {uint64_t(MSG_FASTOPEN), uint64_t(MSG_FASTOPEN | MSG_NOSIGNAL), MSG_FASTOPEN | half}) {
+		EXPECT_EQ(kTrap, with(__NR_sendto, {3, 4, 5, flags, 0, 0}));
+		EXPECT_EQ(kTrap, with(__NR_sendmsg, {3, 4, flags}));
+		EXPECT_EQ(kTrap, with(__NR_sendmmsg, {3, 4, 1, flags}));
+	}
+	EXPECT_EQ(kAllow, with(__NR_sendto, {3, 4, 5, MSG_NOSIGNAL | half << 1, 6, 16}));
+	EXPECT_EQ(kAllow, with(__NR_sendmsg, {3, 4, MSG_NOSIGNAL}));
+	EXPECT_EQ(kAllow, with(__NR_sendmmsg, {3, 4, 1, MSG_NOSIGNAL}));
+	for (uint64_t level : {0, 1, 6, 41})
+		for (uint64_t option = 0; option < 300; option++) {
+			EXPECT_EQ(kAllow, without(__NR_setsockopt, {3, level, option}));
+			if (with(__NR_setsockopt, {3, level, option}) == kTrap) {
+				EXPECT_EQ(kTrap, with(__NR_setsockopt,
+						      {3, level | half, option | half, 5, 6}));
+			}
+		}
+	EXPECT_EQ(kAllow, with(__NR_setsockopt, {3, SOL_SOCKET, SO_KEEPALIVE}));
+	EXPECT_EQ(kAllow, with(__NR_setsockopt, {3, 6, 1 /* TCP_NODELAY */}));
+	for (const Arguments &arguments :
+	     {Arguments{3, SOL_SOCKET, SO_LINGER}, Arguments{3, SOL_SOCKET, SO_BINDTODEVICE},
+	      Arguments{3, 0, 4 /* IP_OPTIONS */}, Arguments{3, 41, 57 /* IPV6_RTHDR */},
+	      Arguments{3, 6, 30 /* TCP_FASTOPEN_CONNECT */}, Arguments{3, 6, 31 /* TCP_ULP */},
+	      Arguments{3, 132, 1}, Arguments{3, 7, SO_KEEPALIVE}})
+		EXPECT_EQ(kTrap, with(__NR_setsockopt, arguments));
+	for (uint64_t request = 0x8800; request < 0x8c00; request++)
+		EXPECT_EQ(request == 0x8905 ? kAllow : kTrap, with(__NR_ioctl, {3, request}));
+	EXPECT_EQ(kAllow, with(__NR_ioctl, {3, 0x541b /* FIONREAD */}));
+	EXPECT_EQ(kAllow, with(__NR_accept4, {3, 0, 0, 0}));
+}
+
 // Whatever else the policy says of connect: what it names decides, and only stream sockets can have come by it.
 TEST_F(FilterTest, NamedSocketsAreConnectedByThePorterAlone)
 {
