@@ -254,6 +254,21 @@ TEST_P(Programs, BehaveAsNatively)
 	}
 }
 
+using Powers = sallyport::ScratchTest;
+
+/* There are none, for root neither: to give them up works as natively, to take one fails as for any user. */
+TEST_F(Powers, CapabilitiesAreOnlyGivenUp)
+{
+	const std::string set =
+	    "perl -e 'my $header = pack(\"LL\", 0x20080522, 0); for (0, 1) { my $sets "
+	    "= pack(\"L6\", ($_) x 3, (0) x 3); print syscall(126, $header, $sets) < "
+	    "0 ? \"$!\\n\" : \"set\\n\" }'";
+
+	ASSERT_NO_FATAL_FAILURE(MakeTree(""));
+	for (const char *way : {"notify", "trap"})
+		EXPECT_EQ("set\nOperation not permitted\n", RunSandboxed(READS, set, way).output);
+}
+
 INSTANTIATE_TEST_SUITE_P(Debian, Programs, testing::ValuesIn(kRows),
 			 [](const testing::TestParamInfo<Row> &info) { return info.param.name; });
 
