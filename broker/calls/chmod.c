@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* chmod, fchmod, fchmodat, fchmodat2: permission bits, and no others. */
+/* chmod, fchmod, fchmodat, fchmodat2: permission bits and the sticky one, and no others. */
 #include <errno.h>
 #include <sys/stat.h>
 

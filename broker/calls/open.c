@@ -41,6 +41,12 @@ static bool writes(uint64_t flags)
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
+/* Of what is there, and not of a file that is to be made in it. */
+static bool writes_name(uint64_t flags)
+{
+	return writes(flags) && !(flags & (O_PATH | TMPFILE_BIT));
+}
+
 static uint32_t rights_for(uint64_t flags)
 {
 	static const uint32_t access[] = {
@@ -268,7 +274,8 @@ static int check_existing(const struct opening *o, const struct sp_walk *walk)
 
 	if ((o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
-	if ((o->flags & (O_CREAT | O_TRUNC)) && S_ISDIR(mode))
+	/* The kernel says so before it looks at permissions. */
+	if (S_ISDIR(mode) && ((o->flags & O_CREAT) || writes_name(o->flags)))
 		return -EISDIR;
 	if ((o->flags & O_DIRECTORY) && !S_ISDIR(mode))
 		return -ENOTDIR;

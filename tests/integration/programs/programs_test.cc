@@ -184,6 +184,20 @@ const Row kRows[] = {
     {"touch", WRITES " " RUNS,
      "bash -c 'touch -d @1 text.txt; chmod 640 text.txt; truncate -s 2 text.txt; ls -l text.txt'",
      "", EXACT},
+    {"sticky", WRITES " " RUNS,
+     "bash -c 'mkdir -m 1777 shared; install -d -m 1755 made; chmod +t sub; chmod 1644 text.txt; "
+     "ls "
+     "-ld shared made sub text.txt; chmod -t sub; [ -k sub ]'",
+     "", EXACT, 1},
+    {"writes_directories", READS,
+     "perl -MFcntl -e 'for my $name (qw(. sub /etc /usr/)) { for (O_WRONLY, O_RDWR, O_RDWR | "
+     "O_CREAT, "
+     "O_RDONLY | O_TRUNC) { sysopen(my $f, $name, $_) or print \"$name: $!\\n\" } }'",
+     "", EXACT},
+    {"remaps_pages", READS,
+     "perl -e 'my $p = syscall(9, 0, 8192, 3, 0x21, -1, 0); print syscall(216, $p, 4096, 0, 1, 0), "
+     "\"\\n\"'",
+     "", EXACT},
     {"mkfifo", WRITES, "mkfifo -m 600 fifo", "", EXACT},
     {"python_multiprocessing", READS " " RUNS " -w /dev/shm",
      "/usr/bin/python3 -c 'import multiprocessing as m\nwith m.Pool(3) as p: print(p.map(abs, "

@@ -94,6 +94,27 @@ TEST_F(Flags, OnlyPermissionAndStickyBitsSurvive)
 	EXPECT_EQ(own, umask(own));
 }
 
+TEST_F(Flags, ADirectoryIsNoFileToWriteBeforeItIsRefused)
+{
+	ASSERT_EQ(0, mkdir(t("secret").c_str(), 0755));
+	write_file(t("secret/file"));
+	for (uint64_t flags : {O_WRONLY, O_RDWR, O_RDWR | O_DIRECTORY, O_ACCMODE,
+			       O_RDONLY | O_TRUNC, O_CREAT | O_WRONLY}) {
+		for (const char *name : {"read", "all", "read/", "all/."}) {
+			Outcome outcome = world_->open(t(name), flags, 0600);
+			EXPECT_EQ(-EISDIR, outcome.result) << name << flags;
+			EXPECT_EQ(0, outcome.refusal) << name << flags;
+		}
+		// Outside of what is granted nothing tells a directory from a file.
+		EXPECT_TRUE(world_->open(t("secret"), flags, 0600).refused_with(EACCES)) << flags;
+		EXPECT_TRUE(world_->open(t("secret/file"), flags, 0600).refused_with(EACCES));
+	}
+	EXPECT_TRUE(world_->open(t("read/file"), O_RDWR).refused_with(EACCES));
+	EXPECT_TRUE(world_->open(t("read"), O_TMPFILE | O_RDWR, 0600).refused_with(EACCES));
+	EXPECT_EQ(0, world_->open(t("all"), O_TMPFILE | O_RDWR, 0600).result);
+	EXPECT_EQ(0, world_->open(t("read"), O_PATH | O_RDWR).result);
+}
+
 TEST_F(Flags, SeveralLinksWantTheirOwnRight)
 {
 	World linked(tree(t("all"), SP_RIGHT_ALL));
