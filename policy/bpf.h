@@ -82,9 +82,14 @@ void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, 
 
 /* What a program that the kernel takes says of a call: SECCOMP_RET_* with its data. A division by zero kills. */
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data);
-/* The same, and how many instructions that takes. */
-uint32_t sp_bpf_count(const struct sock_fprog *program, const struct seccomp_data *data,
-		      size_t *ret_steps);
+
+/* The same, and how it came to that. */
+struct sp_bpf_course {
+	size_t at;    /* the instruction that ended it, by index */
+	size_t steps; /* how many were executed */
+};
+uint32_t sp_bpf_follow(const struct sock_fprog *program, const struct seccomp_data *data,
+		       struct sp_bpf_course *ret);
 
 /* The program in its order, to be freed. 0, -ENOMEM, or -E2BIG: more than the kernel takes. */
 int sp_bpf_finish(const struct sp_assembly *assembly, struct sock_filter **ret_code,

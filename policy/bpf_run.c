@@ -72,24 +72,25 @@ static size_t jump(const struct sock_filter *i, uint32_t a, uint32_t b)
 
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data)
 {
-	size_t steps;
+	struct sp_bpf_course course;
 
-	return sp_bpf_count(program, data, &steps);
+	return sp_bpf_follow(program, data, &course);
 }
 
-uint32_t sp_bpf_count(const struct sock_fprog *program, const struct seccomp_data *data,
-		      size_t *ret_steps)
+uint32_t sp_bpf_follow(const struct sock_fprog *program, const struct seccomp_data *data,
+		       struct sp_bpf_course *ret)
 {
 	struct machine machine = {0};
 
-	*ret_steps = 0;
+	ret->steps = 0;
 
 	/* The kernel takes no program without a return behind every way. */
 	for (size_t at = 0; at < program->len; at++) {
 		const struct sock_filter *i = &program->filter[at];
 		uint32_t operand = BPF_SRC(i->code) == BPF_X ? machine.x : i->k;
 
-		++*ret_steps;
+		ret->at = at;
+		ret->steps++;
 		switch (BPF_CLASS(i->code)) {
 		case BPF_ALU:
 			if (BPF_OP(i->code) == BPF_DIV && operand == 0)

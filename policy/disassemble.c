@@ -38,6 +38,54 @@ static void print_number(FILE *out, uint32_t word, uint32_t k)
 		(void)fputs("  # x86_64", out);
 }
 
+/* What stands on the right side: the second register or a constant. */
+static void print_operand(FILE *out, const struct sock_filter *i)
+{
+	if (BPF_SRC(i->code) == BPF_X)
+		(void)fputc('x', out);
+	else
+		(void)fprintf(out, "0x%x", i->k);
+}
+
+static void print_calculation(FILE *out, const struct sock_filter *i)
+{
+	static const char *const operators[] = {
+	    [BPF_ADD >> 4] = "+",  [BPF_SUB >> 4] = "-",  [BPF_MUL >> 4] = "*",
+	    [BPF_DIV >> 4] = "/",  [BPF_OR >> 4] = "|",   [BPF_AND >> 4] = "&",
+	    [BPF_LSH >> 4] = "<<", [BPF_RSH >> 4] = ">>", [BPF_XOR >> 4] = "^",
+	};
+	size_t index = BPF_OP(i->code) >> 4;
+
+	if (BPF_OP(i->code) == BPF_NEG || index >= sizeof(operators) / sizeof(operators[0]) ||
+	    !operators[index]) {
+		(void)fputs("a = -a", out);
+		return;
+	}
+	(void)fprintf(out, "a %s= ", operators[index]);
+	print_operand(out, i);
+}
+
+/* Into `to`, which is a or x. */
+static void print_load(FILE *out, const struct sock_filter *i, char to, uint32_t *word)
+{
+	switch (BPF_MODE(i->code)) {
+	case BPF_ABS:
+		*word = i->k;
+		(void)fprintf(out, "%c = [%u]  # ", to, i->k);
+		print_word(out, i->k);
+		break;
+	case BPF_MEM:
+		(void)fprintf(out, "%c = memory %u", to, i->k);
+		break;
+	case BPF_LEN:
+		(void)fprintf(out, "%c = %zu  # bytes", to, sizeof(struct seccomp_data));
+		break;
+	default:
+		(void)fprintf(out, "%c = 0x%x", to, i->k);
+		break;
+	}
+}
+
 static void print_jump(FILE *out, const struct sock_filter *i, size_t at, uint32_t word)
 {
 	static const char *const tests[] = {[BPF_JEQ >> 4] = "==",
@@ -49,21 +97,33 @@ static void print_jump(FILE *out, const struct sock_filter *i, size_t at, uint32
 		(void)fprintf(out, "goto %zu", at + 1 + i->k);
 		return;
 	}
-	(void)fprintf(out, "if a %s 0x%x goto %zu else %zu", tests[BPF_OP(i->code) >> 4], i->k,
-		      at + 1 + i->jt, at + 1 + i->jf);
-	print_number(out, word, i->k);
+	(void)fprintf(out, "if a %s ", tests[BPF_OP(i->code) >> 4]);
+	print_operand(out, i);
+	(void)fprintf(out, " goto %zu else %zu", at + 1 + i->jt, at + 1 + i->jf);
+	if (BPF_SRC(i->code) == BPF_K)
+		print_number(out, word, i->k);
 }
 
 static void print_instruction(FILE *out, const struct sock_filter *i, size_t at, uint32_t *word)
 {
 	switch (BPF_CLASS(i->code)) {
 	case BPF_LD:
-		*word = i->k;
-		(void)fprintf(out, "a = [%u]  # ", i->k);
-		print_word(out, i->k);
+		print_load(out, i, 'a', word);
+		break;
+	case BPF_LDX:
+		print_load(out, i, 'x', word);
+		break;
+	case BPF_ST:
+		(void)fprintf(out, "memory %u = a", i->k);
+		break;
+	case BPF_STX:
+		(void)fprintf(out, "memory %u = x", i->k);
+		break;
+	case BPF_MISC:
+		(void)fputs(BPF_MISCOP(i->code) == BPF_TAX ? "x = a" : "a = x", out);
 		break;
 	case BPF_ALU:
-		(void)fprintf(out, "a &= 0x%x", i->k);
+		print_calculation(out, i);
 		break;
 	case BPF_JMP:
 		print_jump(out, i, at, *word);

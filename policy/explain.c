@@ -99,7 +99,7 @@ static const struct sp_candidate *winner_of(const struct sp_verdict *verdict, si
 }
 
 static struct entry call_entry(const struct sp_verdict *verdict, const struct sp_candidate *c,
-			       bool brokered)
+			       bool brokered, bool foreign)
 {
 	const struct sp_candidate *won = winner_of(verdict, c->layer);
 	struct entry entry = {.source = c->source,
@@ -110,6 +110,8 @@ static struct entry call_entry(const struct sp_verdict *verdict, const struct sp
 
 	if (!c->holds)
 		entry.reason = "its condition does not hold";
+	else if (c == won && foreign && c->source == verdict->source)
+		entry.reason = "a filter of others is stricter";
 	else if (c != won)
 		entry.reason = call_reason(won ? won->rule : NULL, c->rule);
 	else if (c->source == verdict->source)
@@ -132,7 +134,8 @@ static void gather_calls(const struct sp_subject *subject, int nr, const struct 
 		    call_entry(&finding->call, &finding->call.candidates[i],
 			       sp_call_class(nr) == SP_CLASS_BROKERED ||
 				   (finding->brokered &&
-				    finding->call.candidates[i].source == finding->call.source));
+				    finding->call.candidates[i].source == finding->call.source),
+			       finding->foreign_won > 0);
 
 		add(list, &entry);
 	}
@@ -386,6 +389,21 @@ static void print_address(FILE *out, const struct sp_subject *subject,
 		(void)fputs("    no rule speaks of it\n", out);
 }
 
+/* What the filters of others say, and the policy's own stands beside. */
+static void print_foreign(FILE *out, const struct sp_finding *finding)
+{
+	if (finding->foreign_count > 0)
+		(void)fputs("the filters of others\n", out);
+	for (size_t i = 0; i < finding->foreign_count; i++) {
+		bool decides = finding->foreign_won == i + 1;
+
+		(void)fprintf(out, "    %s filter %zu of others, instruction %zu: ",
+			      decides ? "decides:" : "loses:  ", i + 1, finding->foreign[i].at);
+		sp_print_kernel_action(out, finding->foreign[i].action);
+		(void)fputs(decides ? "\n" : "; of all filters the strictest decides\n", out);
+	}
+}
+
 void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *call,
 		     const struct sp_invocation *invocation, const struct sp_finding *finding)
 {
@@ -411,9 +429,7 @@ void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *ca
 		print_named(out, subject, &finding->named[i]);
 	if (finding->has_address)
 		print_address(out, subject, finding);
-	if (subject->policy->extra_count > 0)
-		(void)fprintf(out, "%zu filters of others are asked as well, and may refuse it\n",
-			      subject->policy->extra_count);
+	print_foreign(out, finding);
 }
 
 /* ---- JSON ---- */
@@ -497,6 +513,19 @@ static void json_named(FILE *out, const struct sp_subject *subject, const struct
 	(void)fputs("]}", out);
 }
 
+static void json_foreign(FILE *out, const struct sp_finding *finding)
+{
+	(void)fputs(", \"filters\": [", out);
+	for (size_t i = 0; i < finding->foreign_count; i++) {
+		(void)fprintf(out, "%s{\"filter\": %zu, \"instruction\": %zu, \"says\": \"",
+			      i > 0 ? ", " : "", i + 1, finding->foreign[i].at);
+		sp_print_kernel_action(out, finding->foreign[i].action);
+		(void)fprintf(out, "\", \"decides\": %s}",
+			      finding->foreign_won == i + 1 ? "true" : "false");
+	}
+	(void)fputs("]", out);
+}
+
 void sp_explain_json(FILE *out, const struct sp_subject *subject, const char *call,
 		     const struct sp_invocation *invocation, const struct sp_finding *finding)
 {
@@ -523,7 +552,8 @@ void sp_explain_json(FILE *out, const struct sp_subject *subject, const char *ca
 	gather_calls(subject, invocation->nr, finding, &list);
 	json_entries(out, subject, &list);
 	free(list.entries);
-	(void)fprintf(out, ", \"filters\": %zu, \"names\": [", subject->policy->extra_count);
+	json_foreign(out, finding);
+	(void)fputs(", \"names\": [", out);
 	for (size_t i = 0; i < finding->named_count; i++) {
 		(void)fputs(i > 0 ? ", " : "", out);
 		json_named(out, subject, &finding->named[i]);

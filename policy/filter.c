@@ -1164,7 +1164,7 @@ static uint64_t weigh_program(const struct sp_program *program, const struct sp_
 	    (unsigned short)(program->length / sizeof(struct sock_filter)),
 	    (struct sock_filter *)program->bytes};
 	uint64_t sum = 0;
-	size_t steps;
+	struct sp_bpf_course course;
 
 	for (size_t i = 0; i < CALLS; i++) {
 		const struct seccomp_data data = {.nr = (int)leaves[i].first,
@@ -1172,8 +1172,8 @@ static uint64_t weigh_program(const struct sp_program *program, const struct sp_
 
 		if (leaves[i].weight == 0)
 			continue;
-		(void)sp_bpf_count(&code, &data, &steps);
-		sum += leaves[i].weight * steps;
+		(void)sp_bpf_follow(&code, &data, &course);
+		sum += leaves[i].weight * course.steps;
 	}
 	return sum;
 }

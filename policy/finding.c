@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 
 #include "ipc/arch.h"
 #include "ipc/util.h"
+#include "policy/bpf.h"
 #include "policy/compile.h"
 #include "policy/names.h"
 #include "policy/rights.h"
@@ -390,7 +392,8 @@ static int intercepted(struct search *s)
 	return 0;
 }
 
-static int settle_call(struct search *s)
+/* By what the kernel does by itself. */
+static void settle_action(struct sp_finding *finding, uint32_t action, const char *rule)
 {
 	static const struct {
 		uint32_t action;
@@ -402,18 +405,79 @@ static int settle_call(struct search *s)
 	    {SECCOMP_RET_TRAP, SP_POLICY_TRAP},
 	    {SECCOMP_RET_KILL_THREAD, SP_POLICY_KILL_THREAD},
 	};
-	struct sp_finding *finding = s->finding;
-	uint32_t action = finding->call.action & SECCOMP_RET_ACTION_FULL;
 
-	if (action == SECCOMP_RET_USER_NOTIF)
-		return intercepted(s);
-	settle(finding, SP_POLICY_KILL, 0, finding->call.source, NULL);
+	settle(finding, SP_POLICY_KILL, 0, rule, NULL);
 	for (size_t i = 0; i < SP_ELEMENTS(verdicts); i++)
-		if (verdicts[i].action == action) {
+		if (verdicts[i].action == (action & SECCOMP_RET_ACTION_FULL)) {
 			finding->verdict = verdicts[i].verdict;
-			finding->error = (int)(finding->call.action & SECCOMP_RET_DATA);
+			finding->error = (int)(action & SECCOMP_RET_DATA);
 		}
+}
+
+static int settle_call(struct search *s)
+{
+	struct sp_finding *finding = s->finding;
+
+	if ((finding->call.action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF)
+		return intercepted(s);
+	settle_action(finding, finding->call.action, finding->call.source);
 	return 0;
+}
+
+/* ---- filters of others ---- */
+
+/* As the kernel ranks what filters say: the smaller one, signed. */
+static int32_t kernel_rank(uint32_t action)
+{
+	return (int32_t)(action & SECCOMP_RET_ACTION_FULL);
+}
+
+static void run_foreign(struct search *s, const struct seccomp_data *data)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(s->subject->policy, layers);
+	struct sp_finding *finding = s->finding;
+	uint32_t strictest = finding->call.action;
+
+	for (size_t layer = 0; layer < count; layer++)
+		for (size_t i = 0; i < layers[layer]->extra_count; i++) {
+			const struct sp_program *extra = &layers[layer]->extras[i];
+			const struct sock_fprog program = {
+			    .len = (unsigned short)(extra->length / sizeof(struct sock_filter)),
+			    .filter = (struct sock_filter *)(void *)extra->bytes};
+			struct sp_foreign_verdict *verdict =
+			    &finding->foreign[finding->foreign_count++];
+
+			struct sp_bpf_course course;
+
+			verdict->action = sp_bpf_follow(&program, data, &course);
+			verdict->at = course.at;
+			/* Ours is the last that is loaded, and the later one stands where two are
+			 * as strict. */
+			if (kernel_rank(verdict->action) < kernel_rank(strictest) ||
+			    (finding->foreign_won > 0 &&
+			     kernel_rank(verdict->action) == kernel_rank(strictest))) {
+				strictest = verdict->action;
+				finding->foreign_won = finding->foreign_count;
+			}
+		}
+}
+
+/* What the kernel makes of the strictest, where that is none of ours. */
+static void settle_foreign(struct sp_finding *finding)
+{
+	const struct sp_foreign_verdict *won;
+
+	if (finding->foreign_won == 0)
+		return;
+	won = &finding->foreign[finding->foreign_won - 1];
+	(void)snprintf(finding->foreign_rule, sizeof(finding->foreign_rule),
+		       "filter %zu of others, instruction %zu", finding->foreign_won, won->at);
+	settle_action(finding, won->action, finding->foreign_rule);
+	/* Nobody listens to it, and nobody traces. */
+	if ((won->action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF ||
+	    (won->action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE)
+		settle(finding, SP_POLICY_ERRNO, ENOSYS, finding->foreign_rule, NULL);
 }
 
 int sp_find(const struct sp_subject *subject, struct sp_reporter *reporter,
@@ -430,6 +494,10 @@ int sp_find(const struct sp_subject *subject, struct sp_reporter *reporter,
 	r = sp_model_verdict(subject->policy, SP_FILTER_FLOOR, &data, &ret->call);
 	if (r == 0)
 		r = settle_call(&search);
+	if (r == 0) {
+		run_foreign(&search, &data);
+		settle_foreign(ret);
+	}
 	if (r < 0)
 		sp_finding_clear(ret);
 	return r;

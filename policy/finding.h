@@ -37,6 +37,15 @@ struct sp_named {
 	struct sp_path_decision decision;
 };
 
+/* What a filter that others wrote says of the call. */
+struct sp_foreign_verdict {
+	size_t at;       /* the instruction that says so, by index */
+	uint32_t action; /* SECCOMP_RET_* */
+};
+
+/* As many as all policies that bound each other may bring. */
+#define SP_FOREIGN_MAX (SP_EXTRAS_MAX * SP_LAYERS_MAX)
+
 struct sp_finding {
 	enum sp_policy_verdict verdict;
 	int error;
@@ -48,6 +57,11 @@ struct sp_finding {
 	size_t named_count;
 	bool has_address; /* it is about a TCP connection to this one */
 	struct sp_address address;
+	struct sp_foreign_verdict
+	    foreign[SP_FOREIGN_MAX]; /* of the filters of others, in their order */
+	size_t foreign_count;
+	size_t foreign_won;    /* the one that decided, counted from 1; 0: none of them */
+	char foreign_rule[80]; /* "filter 1 of others, instruction 5" */
 };
 
 /* Whether the rule that decided leaves it to the application. */

@@ -462,6 +462,8 @@ static int prove_into(struct proof *proof, struct sp_policy *policy, char **ret_
 	r = prove(proof);
 	if (r == 0 && !proof->failed)
 		(void)fprintf(proof->out, "  for all %s\n", proof->rights ? "names" : "arguments");
+	if (r == 0 && !proof->failed && !proof->never && policy->extra_count > 0)
+		(void)fputs("  but for what filters of others take away\n", proof->out);
 	if (fclose(proof->out) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r < 0)

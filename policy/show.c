@@ -588,6 +588,26 @@ static int compile(const struct sp_policy *policy, enum sp_filter_kind kind,
 	return compilers[kind](policy, ret_program);
 }
 
+/* Those of every policy, as they are loaded: first those of the policy itself. */
+static void show_extras(FILE *out, const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers), number = 0;
+
+	for (size_t layer = 0; layer < count; layer++)
+		for (size_t i = 0; i < layers[layer]->extra_count; i++) {
+			const struct sp_program *extra = &layers[layer]->extras[i];
+
+			(void)fprintf(
+			    out,
+			    "# filter %zu of others: it stands beside, and of all verdicts "
+			    "the kernel takes the strictest\n",
+			    ++number);
+			sp_disassemble(out, (const struct sock_filter *)(const void *)extra->bytes,
+				       extra->length / sizeof(struct sock_filter));
+		}
+}
+
 static int show_bpf(FILE *out, const struct sp_policy *policy, enum sp_filter_kind kind)
 {
 	struct sp_program program;
@@ -598,6 +618,7 @@ static int show_bpf(FILE *out, const struct sp_policy *policy, enum sp_filter_ki
 	sp_disassemble(out, (const struct sock_filter *)(const void *)program.bytes,
 		       program.length / sizeof(struct sock_filter));
 	free(program.bytes);
+	show_extras(out, policy);
 	return 0;
 }
 

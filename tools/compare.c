@@ -179,12 +179,14 @@ static int conclude(const struct tally *tally)
 
 int policy_test(int count, char **words)
 {
-	static const char usage[] = "test [-D NAME=VALUE]... [--phase NAME]... POLICY [FILE...]";
+	static const char usage[] =
+	    "test [-D NAME=VALUE]... [--phase NAME]... [--seccomp-filter FILE]...\n"
+	    "       POLICY [FILE...]";
 	struct sp_policy *policy = NULL;
 	struct tally tally = {0};
 	struct question question;
 
-	if (!read_question(count, words, "DP", usage, &question))
+	if (!read_question(count, words, "DPs", usage, &question))
 		return EXIT_WRONG;
 	if (load_asked(&question, question.words[0], &policy) != 0)
 		return EXIT_WRONG;

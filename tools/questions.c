@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "grants.h"
 
 static const struct {
 	const char *name;
@@ -87,6 +88,16 @@ static bool read_phase(const char *name, struct question *question)
 	return true;
 }
 
+static bool read_extra(const char *file, struct question *question)
+{
+	if (question->extra_count == EXTRAS_MAX) {
+		complain("--seccomp-filter %s: there are more than %d filters", file, EXTRAS_MAX);
+		return false;
+	}
+	question->extras[question->extra_count++] = file;
+	return true;
+}
+
 static bool read_option(int option, char *argument, struct question *question)
 {
 	switch (option) {
@@ -109,6 +120,8 @@ static bool read_option(int option, char *argument, struct question *question)
 		return true;
 	case 'P':
 		return read_phase(argument, question);
+	case 's':
+		return read_extra(argument, question);
 	default:
 		return false;
 	}
@@ -118,10 +131,15 @@ bool read_question(int count, char **words, const char *options, const char *usa
 		   struct question *ret_question)
 {
 	static const struct option all[] = {
-	    {"define", required_argument, NULL, 'D'}, {"format", required_argument, NULL, 'f'},
-	    {"filter", required_argument, NULL, 'i'}, {"fd", required_argument, NULL, 'd'},
-	    {"output", required_argument, NULL, 'o'}, {"profile", required_argument, NULL, 'p'},
-	    {"raw", no_argument, NULL, 'r'},          {"phase", required_argument, NULL, 'P'},
+	    {"define", required_argument, NULL, 'D'},
+	    {"format", required_argument, NULL, 'f'},
+	    {"filter", required_argument, NULL, 'i'},
+	    {"fd", required_argument, NULL, 'd'},
+	    {"output", required_argument, NULL, 'o'},
+	    {"profile", required_argument, NULL, 'p'},
+	    {"raw", no_argument, NULL, 'r'},
+	    {"phase", required_argument, NULL, 'P'},
+	    {"seccomp-filter", required_argument, NULL, 's'},
 	    {0},
 	};
 	struct question question = {.form = SP_POLICY_FORM_TEXT, .descriptor = -1};
@@ -202,6 +220,8 @@ int load_asked(const struct question *question, const char *name, struct sp_poli
 	struct sp_policy *policy = NULL;
 	int status = read_policy(name, &options, &policy);
 
+	for (size_t i = 0; status == 0 && i < question->extra_count; i++)
+		status = add_filter(policy, question->extras[i]) < 0 ? EXIT_WRONG : 0;
 	if (status == 0)
 		status = enter_phases(question, name, &policy);
 	if (status != 0)

@@ -11,12 +11,15 @@
 
 /* As many as a policy has. */
 #define PHASES_MAX 8
+#define EXTRAS_MAX 8
 
 struct question {
 	struct sp_parameter parameters[PARAMETERS_MAX]; /* -D NAME=VALUE */
 	size_t parameter_count;
 	const char *phases[PHASES_MAX]; /* --phase NAME: those that have been entered */
 	size_t phase_count;
+	const char *extras[EXTRAS_MAX]; /* --seccomp-filter FILE */
+	size_t extra_count;
 	enum sp_policy_form form;
 	enum sp_policy_filter filter;
 	bool json, raw;

@@ -75,13 +75,13 @@ int policy_show(int count, char **words)
 {
 	static const char usage[] =
 	    "show [-D NAME=VALUE]... [--phase NAME]... [-f text|json|bpf|pseudo-code]\n"
-	    "       [--raw] [--filter alone|notify|trap] [--profile FILE] [--fd N | -o FILE]\n"
-	    "       POLICY";
+	    "       [--raw] [--filter alone|notify|trap] [--seccomp-filter FILE]...\n"
+	    "       [--profile FILE] [--fd N | -o FILE] POLICY";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int status;
 
-	if (!read_question(count, words, "DfidopPr", usage, &question))
+	if (!read_question(count, words, "DfidopPrs", usage, &question))
 		return EXIT_FAILED;
 	if (question.count != 1 || (question.descriptor >= 0 && question.output)) {
 		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
@@ -115,13 +115,13 @@ static int explain_one(const struct question *question, struct sp_policy *policy
 
 int policy_explain(int count, char **words)
 {
-	static const char usage[] =
-	    "explain [-D NAME=VALUE]... [--phase NAME]... [-f text|json] POLICY CALL...";
+	static const char usage[] = "explain [-D NAME=VALUE]... [--phase NAME]... [-f text|json]\n"
+				    "       [--seccomp-filter FILE]... POLICY CALL...";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int worst;
 
-	if (!read_question(count, words, "DfP", usage, &question))
+	if (!read_question(count, words, "DfPs", usage, &question))
 		return EXIT_FAILED;
 	if (question.count < 2 || question.form > SP_POLICY_FORM_JSON) {
 		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);

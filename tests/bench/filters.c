@@ -137,10 +137,10 @@ static int make_plain(const struct list *list, struct sock_fprog *ret_program)
 static size_t count_steps(const struct sock_fprog *program, int nr)
 {
 	const struct seccomp_data data = {.nr = nr, .arch = SP_AUDIT_ARCH};
-	size_t steps;
+	struct sp_bpf_course course;
 
-	(void)sp_bpf_count(program, &data, &steps);
-	return steps;
+	(void)sp_bpf_follow(program, &data, &course);
+	return course.steps;
 }
 
 /* ---- time ---- */

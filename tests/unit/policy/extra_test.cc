@@ -210,6 +210,112 @@ TEST_F(ExtraTest, WhatNothingCanBeLaunchedBelowIsRefused)
 	EXPECT_EQ(-E2BIG, add(policy.get(), {statement(BPF_RET | BPF_K, kAllow)}));
 }
 
+struct Explained {
+	sp_policy_verdict verdict;
+	int error;
+	std::string rule, text, json;
+};
+
+Explained explain(sp_policy *policy, const char *call)
+{
+	sp_explanation *e = nullptr;
+
+	if (sp_policy_explain(policy, call, nullptr, nullptr, &e) != 0)
+		return {};
+	Explained copy = {e->verdict, e->error, e->rule ? e->rule : "", e->text, e->json};
+	sp_explanation_free(e);
+	return copy;
+}
+
+TEST_F(ExtraTest, ExplainTellsWhichFilterDecidesAndWhere)
+{
+	const std::string text = "policy p\nsyscalls { allow uname, sync, times; kill getpgrp }\n"
+				 "files { read /none/** }";
+	Policy policy = sallyport::parse(text);
+
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_uname, SECCOMP_RET_ERRNO | ENODEV)));
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_sync, SECCOMP_RET_TRAP)));
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_uname, SECCOMP_RET_KILL_PROCESS)));
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_times, SECCOMP_RET_USER_NOTIF)));
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_getpgrp, SECCOMP_RET_ERRNO | EIO)));
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_openat, SECCOMP_RET_ERRNO | EUSERS)));
+
+	Explained e = explain(policy.get(), "uname(0x1)");
+	EXPECT_EQ(SP_POLICY_KILL, e.verdict);
+	EXPECT_EQ("filter 3 of others, instruction 2", e.rule);
+	EXPECT_NE(std::string::npos,
+		  e.text.find("loses:   filter 1 of others, instruction 2: errno "
+			      "ENODEV; of all filters the strictest decides\n"))
+	    << e.text;
+	EXPECT_NE(std::string::npos,
+		  e.text.find("decides: filter 3 of others, instruction 2: kill"))
+	    << e.text;
+	EXPECT_NE(std::string::npos, e.text.find("allow; a filter of others is stricter\n"))
+	    << e.text;
+	EXPECT_NE(std::string::npos,
+		  e.json.find("{\"filter\": 3, \"instruction\": 2, \"says\": \"kill\", "
+			      "\"decides\": true}"))
+	    << e.json;
+	e = explain(policy.get(), "sync()");
+	EXPECT_EQ(SP_POLICY_TRAP, e.verdict);
+	EXPECT_EQ(65535, e.error);
+	/* Nobody listens. */
+	e = explain(policy.get(), "times(NULL)");
+	EXPECT_EQ(SP_POLICY_ERRNO, e.verdict);
+	EXPECT_EQ(ENOSYS, e.error);
+	EXPECT_EQ("filter 4 of others, instruction 2", e.rule);
+	/* A stricter one of ours stands. */
+	e = explain(policy.get(), "getpgrp()");
+	EXPECT_EQ(SP_POLICY_KILL, e.verdict);
+	EXPECT_EQ("test.policy:2:43", e.rule);
+	/* Before the porter hears of it; and what none speaks of is as ever. */
+	e = explain(policy.get(), "openat(AT_FDCWD, \"/none/x\", O_RDONLY)");
+	EXPECT_EQ(SP_POLICY_ERRNO, e.verdict);
+	EXPECT_EQ(EUSERS, e.error);
+	e = explain(policy.get(), "open(\"/none/x\", O_RDONLY)");
+	EXPECT_EQ(SP_POLICY_ALLOW, e.verdict);
+	EXPECT_EQ("test.policy:3:14", e.rule);
+	EXPECT_NE(std::string::npos,
+		  e.text.find("loses:   filter 1 of others, instruction 3: allow"))
+	    << e.text;
+}
+
+TEST_F(ExtraTest, ShowNumbersThemBehindTheFilter)
+{
+	Policy policy = make();
+	char *text = nullptr;
+
+	EXPECT_EQ(0, add(policy.get(), refuse(SYS_uname, SECCOMP_RET_ERRNO | ENODEV)));
+	EXPECT_EQ(
+	    0, add(policy.get(),
+		   {statement(BPF_LD | BPF_IMM, 7), statement(BPF_MISC | BPF_TAX, 0),
+		    statement(BPF_ALU | BPF_ADD | BPF_X, 0), statement(BPF_ST, 3),
+		    statement(BPF_LDX | BPF_MEM, 3), statement(BPF_ALU | BPF_NEG, 0),
+		    jump(BPF_JMP | BPF_JGT | BPF_X, 0, 0, 0),
+		    statement(BPF_LD | BPF_W | BPF_LEN, 0), statement(BPF_RET | BPF_K, kAllow)}));
+	ASSERT_EQ(0,
+		  sp_policy_show(policy.get(), SP_POLICY_FORM_BPF, SP_POLICY_FILTER_NOTIFY, &text));
+	std::string shown = text;
+	free(text);
+	size_t first = shown.find("# filter 1 of others: "),
+	       second = shown.find("# filter 2 of others: ");
+
+	ASSERT_NE(std::string::npos, first);
+	ASSERT_NE(std::string::npos, second);
+	EXPECT_NE(std::string::npos,
+		  shown.find("\n   1: 0015   0   1 0000003f  if a == 0x3f goto 2 else 3  # uname\n",
+			     first));
+	std::string words;
+
+	for (size_t at = shown.find('\n', second) + 1, end;
+	     (end = shown.find('\n', at)) != std::string::npos; at = end + 1)
+		words += shown.substr(at + 29, end - at - 29) + "; ";
+	EXPECT_EQ(
+	    "a = 0x7; x = a; a += x; memory 3 = a; x = memory 3; a = -a; if a > x goto 7 else 7; "
+	    "a = 64  # bytes; return 0x7fff0000  # allow; ",
+	    words);
+}
+
 TEST_F(ExtraTest, TheyReachTheSandboxFromEveryLayerAndFromDisk)
 {
 	Policy policy = make(), bound = make(), included = make();
