@@ -602,6 +602,11 @@ static int receive_event(struct sp_sandbox *sandbox)
 					    MSG_DONTWAIT, &descriptor);
 	int r;
 
+	/* A porter that ended before it read all that we sent resets the socket, and the kernel says that, once,
+	 * before it gives what came earlier: among that, how it ended. */
+	if (length == -ECONNRESET)
+		length = sp_channel_receive(sandbox->control.descriptor, bytes, sizeof(bytes),
+					    MSG_DONTWAIT, &descriptor);
 	if (length <= 0)
 		return length == 0 ? -ECONNRESET : (int)length;
 	r = sp_message_decode(&sallyport__wire__porter_event__descriptor, bytes, (size_t)length,
