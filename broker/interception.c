@@ -134,7 +134,7 @@ static bool asks_for_calls(const struct sp_policy *policy)
 
 static struct obstacle find_in_policy(const struct sp_policy *policy)
 {
-	if (grants_execute(policy))
+	if (grants_execute(policy) || (sp_model_givable(policy) & SP_RIGHT_EXECUTE))
 		return (struct obstacle){"the policy lets it execute programs, and the runtime "
 					 "can't follow into another one",
 					 "leave out --execute and `execute`, or use notify"};

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -233,9 +236,100 @@ static void deliver(struct sp_porter *porter, int number)
 		reaped(porter, &porter->first_end);
 }
 
-static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t length)
+/* ---- changes while it runs ---- */
+
+static void tell_changed(evutil_socket_t socket, short what, void *data)
 {
-	uint8_t memory[256] __attribute__((aligned(16)));
+	struct sp_porter *porter = data;
+
+	(void)socket;
+	(void)what;
+	if (!sp_porter_tell_changed(porter))
+		(void)event_add(porter->writable_event, NULL);
+}
+
+static int narrow(struct sp_porter *porter, int memory)
+{
+	size_t length;
+	void *bytes;
+	int r = memory < 0 ? memory : sp_sealed_map(memory, SP_PLAN_MAX, &bytes, &length);
+
+	if (r < 0)
+		return r;
+	r = sp_rules_narrow(porter->rules, bytes, length);
+	(void)munmap(bytes, length);
+	return r;
+}
+
+typedef Sallyport__Wire__BrokerRequest__Change Change;
+
+/* NULL: it holds a NUL, which would cut it. */
+static char *copy_pattern(ProtobufCBinaryData bytes)
+{
+	return memchr(bytes.data, 0, bytes.len) ? NULL
+						: strndup((const char *)bytes.data, bytes.len);
+}
+
+static int edit(struct sp_porter *porter, const Change *change)
+{
+	_cleanup_free_ char *pattern = copy_pattern(change->pattern),
+			    *twin = change->has_twin ? copy_pattern(change->twin) : NULL;
+	char source[64];
+
+	if (!pattern || (change->has_twin && !twin))
+		return -EINVAL;
+	(void)snprintf(source, sizeof(source), "change %" PRIu64 " of the sandbox", change->number);
+	return sp_rules_edit(
+	    porter->rules,
+	    &(struct sp_rules_edit){
+		.revokes = change->kind == SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__REVOKE,
+		.rights = change->rights,
+		.pattern = pattern,
+		.twin = twin,
+		.source = source,
+	    });
+}
+
+/* Between two calls: each is decided on before it, or behind it. */
+static int make_change(struct sp_porter *porter, const Change *change, int descriptor)
+{
+	switch (change->kind) {
+	case SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__NARROW:
+		return narrow(porter, descriptor);
+	case SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__GRANT:
+	case SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__REVOKE:
+		return change->has_pattern && change->has_rights ? edit(porter, change) : -EINVAL;
+	case SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__LOCK:
+		sp_rules_lock(porter->rules);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int take_change(struct sp_porter *porter, const Change *change, int descriptor)
+{
+	if (porter->changed_count == SP_CHANGES_MAX ||
+	    (descriptor != -1) !=
+		(change->kind == SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__NARROW))
+		return -EBADMSG;
+	porter->changed[porter->changed_count++] = (struct sp_changed){
+	    .number = change->number,
+	    .error = (uint32_t)-make_change(porter, change, descriptor),
+	};
+	tell_changed(-1, 0, porter);
+	return 0;
+}
+
+/* ---- what the broker says ---- */
+
+/* Two patterns, and what goes with them; decoded, as much again. */
+#define REQUEST_MAX ((size_t)3 * PATH_MAX)
+
+static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t length,
+			int descriptor)
+{
+	uint8_t memory[2 * REQUEST_MAX] __attribute__((aligned(16)));
 	const Sallyport__Wire__BrokerRequest *request;
 	struct sp_arena arena;
 	ProtobufCMessage *message;
@@ -247,6 +341,10 @@ static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t l
 	if (r < 0)
 		return r;
 	request = (const Sallyport__Wire__BrokerRequest *)message;
+	if (request->what_case == SALLYPORT__WIRE__BROKER_REQUEST__WHAT_CHANGE)
+		return take_change(porter, request->change, descriptor);
+	if (descriptor >= 0)
+		return -EBADMSG;
 	switch (request->what_case) {
 	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_SIGNAL:
 		deliver(porter, (int)request->signal);
@@ -265,14 +363,16 @@ static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t l
 static void control_ready(evutil_socket_t socket, short what, void *data)
 {
 	struct sp_porter *porter = data;
-	uint8_t bytes[64];
-	ssize_t length = sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, NULL);
+	_cleanup_close_ int descriptor = -1;
+	uint8_t bytes[REQUEST_MAX];
+	ssize_t length =
+	    sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, &descriptor);
 
 	(void)what;
 	if (length == -EAGAIN)
 		return;
 	/* The broker's end of file is the order to end. */
-	if (length <= 0 || take_request(porter, bytes, (size_t)length) < 0)
+	if (length <= 0 || take_request(porter, bytes, (size_t)length, descriptor) < 0)
 		end(porter, SP_EXIT_KILLED, 0);
 }
 
@@ -362,6 +462,16 @@ static int add_wall_clock(struct sp_porter *porter)
 	    evtimer_add(porter->wall_event, &after) < 0)
 		return -ENOMEM;
 	return 0;
+}
+
+static int add_writable(struct sp_porter *porter)
+{
+	porter->writable_event =
+	    event_new(porter->base, porter->control, EV_WRITE, tell_changed, porter);
+	return porter->writable_event &&
+		       event_priority_set(porter->writable_event, SP_PRIORITY_END) == 0
+		   ? 0
+		   : -ENOMEM;
 }
 
 static int add_look(struct sp_porter *porter)
@@ -454,6 +564,8 @@ static int prepare(struct sp_porter *porter, struct sp_porter_setup *setup)
 	if (r == 0)
 		r = add_sources(porter);
 	if (r == 0)
+		r = add_writable(porter);
+	if (r == 0)
 		r = add_look(porter);
 	if (r == 0)
 		r = add_wall_clock(porter);
@@ -523,6 +635,7 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	if (!porter)
 		return NULL;
 	free_event(porter->control_event);
+	free_event(porter->writable_event);
 	free_event(porter->sandboxee_event);
 	free_event(porter->children_event);
 	free_event(porter->init_event);

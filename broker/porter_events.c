@@ -229,6 +229,26 @@ void sp_porter_withdraw(struct sp_porter *porter, uint64_t id)
 	(void)send_event(porter, &event);
 }
 
+bool sp_porter_tell_changed(struct sp_porter *porter)
+{
+	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
+	Sallyport__Wire__PorterEvent__Changed changed =
+	    SALLYPORT__WIRE__PORTER_EVENT__CHANGED__INIT;
+
+	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_CHANGED;
+	event.changed = &changed;
+	while (porter->changed_count > 0) {
+		changed.number = porter->changed[0].number;
+		changed.error = porter->changed[0].error;
+		if (send_event(porter, &event) == -EAGAIN)
+			return false;
+		porter->changed_count--;
+		memmove(porter->changed, porter->changed + 1,
+			porter->changed_count * sizeof(*porter->changed));
+	}
+	return true;
+}
+
 void sp_porter_report_locked(struct sp_porter *porter)
 {
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;

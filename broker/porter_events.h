@@ -30,6 +30,9 @@ int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *
 		  const char *rule);
 void sp_porter_withdraw(struct sp_porter *porter, uint64_t id);
 
+/* Tells of changes that were made, the first of porter->changed first: false where the socket is full. */
+bool sp_porter_tell_changed(struct sp_porter *porter);
+
 void sp_porter_report_violation(struct sp_porter *porter, const char *detail);
 void sp_porter_report_exit(struct sp_porter *porter);
 

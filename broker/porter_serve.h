@@ -14,6 +14,7 @@
 #include "broker/questions.h"
 #include "broker/ring.h"
 #include "broker/worker.h"
+#include "ipc/runtime.h"
 #include "ipc/slots.h"
 #include "policy/rules.h"
 
@@ -35,6 +36,12 @@ struct sp_source {
 
 /* 0 or -ENOMEM; the event is the caller's in either case. */
 int sp_source_add(struct event_base *base, const struct sp_source *source, void *data);
+
+/* A change that was made, or failed with this errno. */
+struct sp_changed {
+	uint64_t number;
+	uint32_t error;
+};
 
 struct sp_porter {
 	int control, landlock, listener, runtime, init, sandboxee,
@@ -70,14 +77,17 @@ struct sp_porter {
 	uint8_t arena[32 * 1024] __attribute__((aligned(16)));
 	struct sp_answer answer;
 	struct sp_refusal refusal;
-	struct sp_work work;             /* what is left of it */
-	struct sp_origin origin;         /* where it came from, to put it aside */
-	struct sp_notify *notify;        /* owned; NULL: the sandboxee has a runtime */
-	struct sp_workers *workers;      /* owned; does what may wait */
-	struct sp_questions *questions;  /* owned; NULL: the application is not asked */
-	struct sp_judgement *judgement;  /* owned; NULL: not permissive */
-	const struct seccomp_data *seen; /* permissive: the call in hand, else NULL */
-	int phase_files[SP_PHASES_MAX];  /* owned: memfds of their filters; -1: none */
+	struct sp_work work;                       /* what is left of it */
+	struct sp_origin origin;                   /* where it came from, to put it aside */
+	struct sp_notify *notify;                  /* owned; NULL: the sandboxee has a runtime */
+	struct sp_workers *workers;                /* owned; does what may wait */
+	struct sp_questions *questions;            /* owned; NULL: the application is not asked */
+	struct sp_judgement *judgement;            /* owned; NULL: not permissive */
+	const struct seccomp_data *seen;           /* permissive: the call in hand, else NULL */
+	struct sp_changed changed[SP_CHANGES_MAX]; /* what the broker is still to hear */
+	size_t changed_count;
+	struct event *writable_event;   /* of the control socket, while it is full of that */
+	int phase_files[SP_PHASES_MAX]; /* owned: memfds of their filters; -1: none */
 };
 
 enum sp_serve_result {

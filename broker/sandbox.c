@@ -20,9 +20,11 @@
 #include "ipc/channel.h"
 #include "ipc/decode.h"
 #include "ipc/runtime.h"
+#include "ipc/sealed.h"
 #include "ipc/util.h"
 #include "policy/compile.h"
 #include "policy/filter.h"
+#include "policy/glob.h"
 #include "policy/model.h"
 #include "policy/rules.h"
 
@@ -60,6 +62,11 @@ struct sp_sandbox {
 	struct open_questions questions;
 	uint64_t phases[SP_PHASES_MAX]; /* of its policy, by id */
 	size_t phase_count;
+	struct sp_policy *launched; /* owned, a reference: what it runs under */
+	sp_changed_fn *on_changed;
+	uint64_t change_count, changed_count; /* sent, and answered */
+	size_t narrowing_count;
+	bool edits_locked;
 
 	struct source control, porter, init, output[STREAMS];
 	struct event *end_event; /* on_exit comes from the loop, never from within a call */
@@ -122,6 +129,7 @@ static void sandbox_unref(struct sp_sandbox *sandbox)
 	if (--sandbox->references > 0)
 		return;
 	sp_policy_unref(sandbox->policy);
+	sp_policy_unref(sandbox->launched);
 	free(sandbox->layer);
 	free(sandbox->cure);
 	free(sandbox);
@@ -165,14 +173,21 @@ int sp_sandbox_kill(struct sp_sandbox *sandbox)
 	return 0;
 }
 
-static int send_request(struct sp_sandbox *sandbox, const Sallyport__Wire__BrokerRequest *request)
+/* `descriptor`: -1 for none, borrowed. */
+static int send_with(struct sp_sandbox *sandbox, const Sallyport__Wire__BrokerRequest *request,
+		     int descriptor)
 {
 	int r;
 
 	if (sandbox->ended || sandbox->control.descriptor < 0)
 		return -ESRCH;
-	r = sp_channel_send_message(sandbox->control.descriptor, &request->base, -1);
+	r = sp_channel_send_message(sandbox->control.descriptor, &request->base, descriptor);
 	return r == -EPIPE || r == -ECONNRESET ? -ESRCH : r;
+}
+
+static int send_request(struct sp_sandbox *sandbox, const Sallyport__Wire__BrokerRequest *request)
+{
+	return send_with(sandbox, request, -1);
 }
 
 int sp_sandbox_signal(struct sp_sandbox *sandbox, int number)
@@ -196,6 +211,172 @@ int sp_sandbox_phase(struct sp_sandbox *sandbox, const char *name)
 		if (sandbox->phases[i] == request.phase)
 			return send_request(sandbox, &request);
 	return -ENOENT;
+}
+
+/* ---- changes while it runs ---- */
+
+typedef Sallyport__Wire__BrokerRequest__Change Change;
+
+static int send_change(struct sp_sandbox *sandbox, Change *change, int descriptor,
+		       uint64_t *ret_change)
+{
+	Sallyport__Wire__BrokerRequest request = SALLYPORT__WIRE__BROKER_REQUEST__INIT;
+	int r;
+
+	if (sandbox->change_count - sandbox->changed_count == SP_CHANGES_MAX)
+		return -EAGAIN;
+	change->number = sandbox->change_count + 1;
+	request.what_case = SALLYPORT__WIRE__BROKER_REQUEST__WHAT_CHANGE;
+	request.change = change;
+	r = send_with(sandbox, &request, descriptor);
+	if (r < 0)
+		return r;
+	sandbox->change_count++;
+	if (ret_change)
+		*ret_change = change->number;
+	return 0;
+}
+
+static bool has_ended(const struct sp_sandbox *sandbox)
+{
+	return sandbox->ended || sandbox->control.descriptor < 0;
+}
+
+int sp_sandbox_narrow(struct sp_sandbox *sandbox, struct sp_policy *policy, uint64_t *ret_change)
+{
+	Change change = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__INIT;
+	_cleanup_free_ uint8_t *bytes = NULL;
+	_cleanup_close_ int memory = -1;
+	size_t length;
+	int r;
+
+	if (has_ended(sandbox))
+		return -ESRCH;
+	if (sandbox->narrowing_count == SP_NARROWINGS_MAX)
+		return -E2BIG;
+	r = sp_policy_compile_narrowing(sandbox->launched, policy, &bytes, &length);
+	if (r == 0 && length > SP_PLAN_MAX)
+		r = -E2BIG;
+	if (r == 0)
+		r = sp_sealed_make("sallyport-narrowing", bytes, length, &memory);
+	if (r < 0)
+		return r;
+	change.kind = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__NARROW;
+	r = send_change(sandbox, &change, memory, ret_change);
+	sandbox->narrowing_count += r == 0;
+	return r;
+}
+
+/* What the functions below return, and why, for people. */
+static int check_edit(const struct sp_sandbox *sandbox, const char *rights, const char *pattern,
+		      bool revokes, const char **ret_mistake)
+{
+	uint32_t wanted = sp_rights_parse(rights);
+	const char *mistake;
+	size_t offset;
+
+	if (!sandbox->launched->editable.set) {
+		*ret_mistake = "the policy does not say `editable`: add that statement to it";
+		return -EOPNOTSUPP;
+	}
+	if (sandbox->edits_locked) {
+		*ret_mistake = "the sandbox is locked: what was to change had to come before";
+		return -EPERM;
+	}
+	*ret_mistake = "the rights are no list like \"read, write\": read, write, create, delete, "
+		       "linked, execute and connect, each once";
+	if (!wanted)
+		return -EINVAL;
+	mistake = sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset);
+	if (mistake) {
+		*ret_mistake = mistake;
+		return -EINVAL;
+	}
+	*ret_mistake =
+	    "no wall was built for that right: let the policy, or what `editable within` "
+	    "names, grant it on some name";
+	if (!revokes && (wanted & ~sp_model_givable(sandbox->launched)))
+		return -EACCES;
+	*ret_mistake = NULL;
+	return 0;
+}
+
+const char *sp_sandbox_edit_mistake(const struct sp_sandbox *sandbox, const char *rights,
+				    const char *pattern)
+{
+	const char *mistake;
+
+	(void)check_edit(sandbox, rights, pattern, false, &mistake);
+	return mistake;
+}
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+	return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static int edit(struct sp_sandbox *sandbox, const char *rights, const char *pattern, bool revokes,
+		uint64_t *ret_change)
+{
+	Change change = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__INIT;
+	_cleanup_free_ char *twin = NULL;
+	const char *mistake;
+	int r =
+	    has_ended(sandbox) ? -ESRCH : check_edit(sandbox, rights, pattern, revokes, &mistake);
+
+	if (r == 0)
+		r = sp_resolve_pattern(pattern, &twin);
+	if (r < 0)
+		return r;
+	change.kind = revokes ? SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__REVOKE
+			      : SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__GRANT;
+	change.has_rights = true;
+	change.rights = sp_rights_parse(rights);
+	change.has_pattern = true;
+	change.pattern = bytes_of(pattern);
+	if (twin) {
+		change.has_twin = true;
+		change.twin = bytes_of(twin);
+	}
+	return send_change(sandbox, &change, -1, ret_change);
+}
+
+int sp_sandbox_grant(struct sp_sandbox *sandbox, const char *rights, const char *pattern,
+		     uint64_t *ret_change)
+{
+	return edit(sandbox, rights, pattern, false, ret_change);
+}
+
+int sp_sandbox_revoke(struct sp_sandbox *sandbox, const char *rights, const char *pattern,
+		      uint64_t *ret_change)
+{
+	return edit(sandbox, rights, pattern, true, ret_change);
+}
+
+int sp_sandbox_lock(struct sp_sandbox *sandbox, uint64_t *ret_change)
+{
+	Change change = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__INIT;
+	int r;
+
+	if (has_ended(sandbox))
+		return -ESRCH;
+	if (!sandbox->launched->editable.set)
+		return -EOPNOTSUPP;
+	if (sandbox->edits_locked)
+		return -EPERM;
+	change.kind = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__LOCK;
+	r = send_change(sandbox, &change, -1, ret_change);
+	sandbox->edits_locked = r == 0;
+	return r;
+}
+
+/* Each is answered once. */
+static void answer_change(struct sp_sandbox *sandbox, int error)
+{
+	uint64_t change = ++sandbox->changed_count;
+
+	if (sandbox->on_changed)
+		sandbox->on_changed(sandbox, change, error, sandbox->data);
 }
 
 static bool is_open(const struct open_questions *questions, uint64_t id)
@@ -285,6 +466,8 @@ static void deliver_end(evutil_socket_t unused, short what, void *data)
 	sandbox->exit.cure = sandbox->cure;
 	sandbox->references++;
 	withdraw_all(sandbox);
+	while (sandbox->changed_count < sandbox->change_count && !sandbox->freed)
+		answer_change(sandbox, -ESRCH);
 	if (sandbox->on_exit && !sandbox->freed)
 		sandbox->on_exit(sandbox, &sandbox->exit, sandbox->data);
 	sandbox_unref(sandbox);
@@ -557,6 +740,18 @@ static int take_withdrawn(struct sp_sandbox *sandbox, const Sallyport__Wire__Por
 	return 0;
 }
 
+/* In the order in which they were sent. */
+static int take_changed(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event)
+{
+	const Sallyport__Wire__PorterEvent__Changed *changed = event->changed;
+
+	if (changed->number != sandbox->changed_count + 1 ||
+	    changed->number > sandbox->change_count || changed->error > SP_ERRNO_MAX)
+		return -EBADMSG;
+	answer_change(sandbox, -(int)changed->error);
+	return 0;
+}
+
 static int take_init(struct sp_sandbox *sandbox, int *descriptor)
 {
 	/* Only once, and only what is a pidfd: a thing that never becomes readable would keep the
@@ -579,6 +774,7 @@ static take_fn *const takers[] = {
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_EXITED] = take_exited,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_QUESTION] = take_question,
     [SALLYPORT__WIRE__PORTER_EVENT__WHAT_WITHDRAWN] = take_withdrawn,
+    [SALLYPORT__WIRE__PORTER_EVENT__WHAT_CHANGED] = take_changed,
 };
 
 static int take_event(struct sp_sandbox *sandbox, const Sallyport__Wire__PorterEvent *event,
@@ -843,6 +1039,8 @@ static struct sp_sandbox *sandbox_new(struct sp_broker *broker, const struct sp_
 	sandbox->on_ask = launch->on_ask;
 	sandbox->on_withdrawn = launch->on_withdrawn;
 	sandbox->on_exit = launch->on_exit;
+	sandbox->on_changed = launch->on_changed;
+	sandbox->launched = sp_policy_ref(launch->policy);
 	sandbox->data = launch->data;
 	sandbox->phase_count = sp_policy_phase_ids(launch->policy, sandbox->phases);
 	TAILQ_INSERT_TAIL(&broker->sandboxes, sandbox, entry);

@@ -18,7 +18,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +26,7 @@
 #include "broker/orphans.h"
 #include "ipc/channel.h"
 #include "ipc/decode.h"
+#include "ipc/sealed.h"
 #include "ipc/util.h"
 #include "ipc/wire.pb-c.h"
 
@@ -59,21 +59,16 @@ static void order_clear(struct launch_order *order)
 
 static int decode_plan(int memory, Sallyport__Wire__LaunchPlan **ret_plan)
 {
-	struct stat status;
 	ProtobufCMessage *plan;
+	size_t length;
 	void *bytes;
-	int r;
+	int r = sp_sealed_map(memory, SP_PLAN_MAX, &bytes, &length);
 
-	if (fstat(memory, &status) < 0)
-		return -errno;
-	if (status.st_size <= 0 || status.st_size > SP_PLAN_MAX)
-		return -EBADMSG;
-	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, memory, 0);
-	if (bytes == MAP_FAILED)
-		return -errno;
-	r = sp_message_decode(&sallyport__wire__launch_plan__descriptor, bytes,
-			      (size_t)status.st_size, NULL, &plan);
-	(void)munmap(bytes, (size_t)status.st_size);
+	if (r < 0)
+		return r;
+	r = sp_message_decode(&sallyport__wire__launch_plan__descriptor, bytes, length, NULL,
+			      &plan);
+	(void)munmap(bytes, length);
 	if (r == 0)
 		*ret_plan = (Sallyport__Wire__LaunchPlan *)plan;
 	return r;

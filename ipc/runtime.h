@@ -59,6 +59,9 @@ struct sp_forwarded {
  * sandboxee enters that phase of its policy. Always intercepted where a policy has phases. */
 #define SP_PHASE_OPERATION 0x53505048u
 
+/* So many changes of a sandbox may be under way, which its porter has not answered. */
+#define SP_CHANGES_MAX 64
+
 /* FNV-1a of its name. */
 static inline uint64_t sp_phase_id(const char *name)
 {

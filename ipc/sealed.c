@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ipc/util.h"
@@ -38,5 +39,22 @@ int sp_sealed_make(const char *name, const void *bytes, size_t length, int *ret_
 	    0)
 		return -errno;
 	*ret_memory = TAKE_FD(memory);
+	return 0;
+}
+
+int sp_sealed_map(int memory, size_t most, void **ret_bytes, size_t *ret_length)
+{
+	struct stat status;
+	void *bytes;
+
+	if (fstat(memory, &status) < 0)
+		return -errno;
+	if (status.st_size <= 0 || (uint64_t)status.st_size > most)
+		return -EBADMSG;
+	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, memory, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	*ret_bytes = bytes;
+	*ret_length = (size_t)status.st_size;
 	return 0;
 }

@@ -359,6 +359,18 @@ SP_EXPORT int sp_policy_within(struct sp_policy *policy, const struct sp_policy 
 	return sp_model_bound_take(policy, copy);
 }
 
+SP_EXPORT int sp_policy_editable(struct sp_policy *policy, const struct sp_policy *bound,
+				 const char *source)
+{
+	struct sp_policy *copy = NULL;
+	int r = bound ? copy_bound(bound, &copy) : 0;
+
+	if (r < 0)
+		return r;
+	sp_model_forget_compiled(policy);
+	return sp_model_editable_take(policy, copy, source);
+}
+
 SP_EXPORT int sp_policy_phase(struct sp_policy *policy, const char *name,
 			      const struct sp_policy *bound)
 {

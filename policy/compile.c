@@ -63,12 +63,8 @@ static bool resolve_prefix(const char *pattern, size_t length, char real[static 
 	return false;
 }
 
-/*
- * A rule that names a symbolic link covers what it points to now: *ret_twin is the pattern with the
- * existing part of its literal prefix resolved, or NULL where that changes nothing, or where it is
- * in /proc: our own entry there is not that of the sandboxee.
- */
-static int resolve(const char *pattern, char **ret_twin)
+/* A name in /proc is not resolved: our own entry there is not that of the sandboxee. */
+int sp_resolve_pattern(const char *pattern, char **ret_twin)
 {
 	char real[PATH_MAX];
 	struct sp_glob_measure measure;
@@ -213,7 +209,7 @@ static int add_paths(struct paths *paths, const struct sp_policy *policy)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->path_count; i++) {
 		_cleanup_free_ char *twin = NULL;
-		int r = resolve(policy->paths[i].pattern, &twin);
+		int r = sp_resolve_pattern(policy->paths[i].pattern, &twin);
 
 		if (r == 0)
 			r = add_path(paths, &policy->paths[i], policy->paths[i].pattern);
@@ -230,7 +226,7 @@ static int add_kernel_names(struct paths *paths, const struct sp_policy *policy)
 	static char source[] = "built in: the kernel's own, unless a rule names it";
 	int r = 0;
 
-	if (policy->path_count == 0)
+	if (policy->path_count == 0 && !policy->editable.set)
 		return 0;
 	for (size_t i = 0; i < SP_ELEMENTS(kernel_names) && r == 0; i++) {
 		const struct sp_path_rule deny = {.error = EACCES, .source = source};
@@ -521,25 +517,26 @@ static struct refusal find_refusal(const struct sp_policy *const *layers, size_t
 	return (struct refusal){0};
 }
 
-/* Kept by `policy`, which is one of the layers. */
-static int find_refusals(struct sp_policy *policy, const struct sp_policy *const *layers,
-			 size_t count)
+/* To be freed. */
+static int find_refusals(const struct sp_policy *const *layers, size_t count,
+			 struct sp_call_refusal_row **ret_rows, size_t *ret_count)
 {
-	if (policy->refusals)
-		return 0;
-	policy->refusals = calloc(SP_NUMBERS, sizeof(*policy->refusals));
-	if (!policy->refusals)
+	struct sp_call_refusal_row *rows = calloc(SP_NUMBERS, sizeof(*rows));
+	size_t found = 0;
+
+	if (!rows)
 		return -ENOMEM;
 	for (int nr = 0; nr < SP_NUMBERS; nr++) {
 		struct refusal refusal = find_refusal(layers, count, nr);
 
 		if (refusal.source)
-			policy->refusals[policy->refusal_count++] =
-			    (struct sp_call_refusal_row){.nr = nr,
-							 .error = refusal.error,
-							 .source = refusal.source,
-							 .ask = refusal.ask};
+			rows[found++] = (struct sp_call_refusal_row){.nr = nr,
+								     .error = refusal.error,
+								     .source = refusal.source,
+								     .ask = refusal.ask};
 	}
+	*ret_rows = rows;
+	*ret_count = found;
 	return 0;
 }
 
@@ -567,19 +564,28 @@ static void clear_calls(CallRule **list, size_t count)
 	free(list);
 }
 
-static int add_calls(CallRule ***ret_list, size_t *ret_count, struct sp_policy *policy,
-		     const struct sp_policy *const *layers, size_t count)
+static int add_rows(CallRule ***ret_list, size_t *ret_count, const struct sp_call_refusal_row *rows,
+		    size_t count)
 {
-	int r = find_refusals(policy, layers, count);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	*ret_list = calloc(SP_NUMBERS, sizeof(**ret_list));
 	if (!*ret_list)
 		return -ENOMEM;
-	for (size_t i = 0; i < policy->refusal_count && r == 0; i++)
-		r = add_call(*ret_list, ret_count, &policy->refusals[i]);
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add_call(*ret_list, ret_count, &rows[i]);
 	return r;
+}
+
+/* Kept by `policy`, which is one of the layers. */
+static int add_calls(CallRule ***ret_list, size_t *ret_count, struct sp_policy *policy,
+		     const struct sp_policy *const *layers, size_t count)
+{
+	int r = policy->refusals
+		    ? 0
+		    : find_refusals(layers, count, &policy->refusals, &policy->refusal_count);
+
+	return r < 0 ? r : add_rows(ret_list, ret_count, policy->refusals, policy->refusal_count);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------- */
@@ -649,11 +655,16 @@ static void fill_settings(Message *message, const struct sp_policy *policy)
 
 typedef Sallyport__Policy__Phase Phase;
 
+static void clear_phase(Phase *phase)
+{
+	clear_bounds(phase->bound, phase->n_bound);
+	clear_calls(phase->call, phase->n_call);
+}
+
 static void clear_phases(Message *message)
 {
 	for (size_t i = 0; i < message->n_phase; i++) {
-		clear_bounds(message->phase[i]->bound, message->phase[i]->n_bound);
-		clear_calls(message->phase[i]->call, message->phase[i]->n_call);
+		clear_phase(message->phase[i]);
 		free(message->phase[i]);
 	}
 	free(message->phase);
@@ -683,17 +694,23 @@ static int fill_program(struct sp_policy *policy, enum sp_program_kind kind, boo
 	return r;
 }
 
-/* How calls fail is said by the whole, of which the phase's is the later part. */
+/* How calls fail is said by the whole, of which the phase's is the later part. `keeps`: the policy is a phase
+ * of this one alone. */
 static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_policy *policy,
-		      bool bare)
+		      bool keeps, bool bare)
 {
+	_cleanup_free_ struct sp_call_refusal_row *rows = NULL;
 	const struct sp_policy *layers[2 * SP_LAYERS_MAX];
-	size_t before = sp_model_layers(whole, layers);
+	size_t before = sp_model_layers(whole, layers), row_count = 0;
 	size_t count = sp_model_layers(policy, layers + before);
 	int r = add_bounds(&phase->bound, &phase->n_bound, layers + before, count);
 
-	if (r == 0)
+	if (r == 0 && keeps)
 		r = add_calls(&phase->call, &phase->n_call, policy, layers, before + count);
+	else if (r == 0)
+		r = find_refusals(layers, before + count, &rows, &row_count);
+	if (r == 0 && !keeps)
+		r = add_rows(&phase->call, &phase->n_call, rows, row_count);
 	if (r == 0)
 		r = fill_program(policy, SP_PROGRAM_PHASE, bare, sp_filter_compile_phase,
 				 &phase->filter);
@@ -718,9 +735,34 @@ static int add_phases(Message *message, struct sp_policy *policy, bool bare)
 		sallyport__policy__phase__init(phase);
 		message->phase[message->n_phase++] = phase;
 		phase->name = bytes_of(policy->phases[i].name);
-		r = fill_phase(phase, policy, policy->phases[i].policy, bare);
+		r = fill_phase(phase, policy, policy->phases[i].policy, true, bare);
 	}
 	return r;
+}
+
+int sp_policy_compile_narrowing(const struct sp_policy *whole, struct sp_policy *policy,
+				uint8_t **ret_bytes, size_t *ret_length)
+{
+	__attribute__((cleanup(clear_phase))) Phase phase = SALLYPORT__POLICY__PHASE__INIT;
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	uint8_t *bytes;
+	size_t count;
+	int r;
+
+	count = sp_model_layers(policy, layers);
+	for (size_t i = 0; i < count; i++)
+		if (layers[i]->extra_count > 0)
+			return -EOPNOTSUPP;
+	phase.name = bytes_of("");
+	r = fill_phase(&phase, whole, policy, false, false);
+	if (r < 0)
+		return r;
+	bytes = malloc(sallyport__policy__phase__get_packed_size(&phase));
+	if (!bytes)
+		return -ENOMEM;
+	*ret_length = sallyport__policy__phase__pack(&phase, bytes);
+	*ret_bytes = bytes;
+	return 0;
 }
 
 size_t sp_policy_phase_ids(const struct sp_policy *policy, uint64_t *ret_ids)
@@ -737,6 +779,7 @@ static void clear(Message *message)
 	clear_bounds(message->bound, message->n_bound);
 	clear_calls(message->call, message->n_call);
 	clear_phases(message);
+	clear_bounds(message->edit_bound, message->n_edit_bound);
 	free(message->extra_filter);
 }
 
@@ -773,6 +816,17 @@ static int add_extras(Message *message, const struct sp_policy *const *layers, s
 	return 0;
 }
 
+static int add_edit_bounds(Message *message, const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+
+	message->editable = policy->editable.set;
+	if (!policy->edit_bound)
+		return 0;
+	return add_bounds(&message->edit_bound, &message->n_edit_bound, layers,
+			  sp_model_layers(policy->edit_bound, layers));
+}
+
 static int encode(const Message *message, uint8_t **ret_bytes, size_t *ret_length)
 {
 	size_t length = sallyport__policy__compiled_policy__get_packed_size(message);
@@ -802,6 +856,8 @@ static int compile(struct sp_policy *policy, bool bare, uint8_t **ret_bytes, siz
 		r = add_calls(&message.call, &message.n_call, policy, layers, count);
 	if (r == 0)
 		r = add_phases(&message, policy, bare);
+	if (r == 0)
+		r = add_edit_bounds(&message, policy);
 	if (r == 0)
 		r = add_extras(&message, layers, count);
 	if (r == 0)

@@ -682,8 +682,14 @@ static int add_nested(struct compilation *c)
 			   nested, SP_ELEMENTS(nested));
 }
 
-static bool grants_connect(const struct sp_policy *policy)
+/* Or may, by an edit. */
+static bool grants_connect(const struct compilation *c)
 {
+	const struct sp_policy *policy = c->policy;
+
+	if (!c->bounds && c->purpose != PURPOSE_ALONE &&
+	    (sp_model_givable(policy) & SP_RIGHT_CONNECT))
+		return true;
 	for (size_t i = 0; i < policy->path_count; i++)
 		if (policy->paths[i].rights & SP_RIGHT_CONNECT)
 			return true;
@@ -696,7 +702,7 @@ static int add_network(struct compilation *c)
 	static const struct decision allow = {.action = SECCOMP_RET_ALLOW,
 					      .source = built_in_network};
 	const struct decision broker = {.action = c->intercept, .source = built_in_network};
-	bool names = grants_connect(c->policy), addresses = sp_model_grants_addresses(c->policy);
+	bool names = grants_connect(c), addresses = sp_model_grants_addresses(c->policy);
 	int r = 0;
 
 	if (!names && !addresses)
@@ -1242,15 +1248,16 @@ static int compile(struct compilation *c, struct sp_program *ret_program)
 	return r;
 }
 
-/* What some rule grants on some name, and every policy that bounds it might as well. */
-static uint32_t all_granted(const struct sp_policy *policy)
+/* What some rule grants on some name, or an edit of the policy may (`edits`), and every policy that bounds it
+ * might as well. */
+static uint32_t all_granted(const struct sp_policy *policy, bool edits)
 {
 	const struct sp_policy *layers[SP_LAYERS_MAX];
 	size_t count = sp_model_layers(policy, layers);
 	uint32_t all = SP_RIGHT_ALL;
 
 	for (size_t layer = 0; layer < count; layer++) {
-		uint32_t granted = 0;
+		uint32_t granted = edits && layer == 0 ? sp_model_givable(policy) : 0;
 
 		for (size_t i = 0; i < layers[layer]->path_count; i++)
 			granted |= layers[layer]->paths[i].rights;
@@ -1277,7 +1284,7 @@ static struct compilation compilation_of(const struct sp_policy *policy, enum sp
 				    .phased = policy->phase_count > 0 && kind != SP_FILTER_ALONE,
 				    .purpose = kinds[kind].purpose,
 				    .intercept = kinds[kind].intercept,
-				    .granted = all_granted(policy)};
+				    .granted = all_granted(policy, false)};
 }
 
 static int compile_kind(const struct sp_policy *policy, enum sp_filter_kind kind,
@@ -1355,7 +1362,7 @@ static int compile_porter(const struct sp_policy *policy, enum purpose purpose,
 	struct compilation c = {
 	    .policy = policy,
 	    .purpose = purpose,
-	    .granted = all_granted(policy),
+	    .granted = all_granted(policy, true),
 	};
 
 	return compile(&c, ret_program);

@@ -4,6 +4,6 @@
 #define SALLYPORT_POLICY_FORMAT_H
 
 /* Grows with every change of compiled.proto or of what its fields mean. */
-#define SP_COMPILED_VERSION 7u
+#define SP_COMPILED_VERSION 8u
 
 #endif

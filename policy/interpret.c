@@ -767,13 +767,77 @@ static void interpret_within(struct sp_reading *reading, const struct sp_stateme
 		sp_note_error(reading, r);
 }
 
+static const char *candidate_within(size_t index, const void *unused)
+{
+	(void)unused;
+	return index == 0 ? "within" : NULL;
+}
+
+/* What bounds the edits, or NULL: nothing does. False after a mistake. */
+static bool read_edit_bound(struct sp_reading *reading, const struct sp_statement *statement,
+			    struct sp_policy **ret_bound)
+{
+	const struct sp_phrase *phrase = sp_phrase_at(statement, 1);
+	const struct sp_word *within = sp_single_word(phrase);
+	const struct sp_term *name;
+
+	*ret_bound = NULL;
+	if (!phrase)
+		return true;
+	if (!within || strcmp(within->text, "within") != 0) {
+		SP_MISTAKE(reading, phrase->terms->word->place,
+			   sp_nearest(phrase->terms->word->text, candidate_within, NULL),
+			   "unexpected \"%s\": \"editable\" may be followed by \"within\" and the "
+			   "policy that bounds edits",
+			   phrase->terms->word->text);
+		return false;
+	}
+	name = read_other_name(reading, statement, 2, within);
+	*ret_bound = name ? sp_model_new() : NULL;
+	if (!*ret_bound) {
+		sp_note_error(reading, name ? -ENOMEM : 0);
+		return false;
+	}
+	sp_read_other(reading, name, *ret_bound);
+	return true;
+}
+
+/* An included policy does not let others be changed. */
+static bool is_included(const struct sp_reading *reading)
+{
+	return reading->parent && reading->parent->policy == reading->policy;
+}
+
+static void interpret_editable(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
+	struct sp_policy *bound;
+	int r;
+
+	if (!source || !read_edit_bound(reading, statement, &bound))
+		return;
+	if (is_included(reading)) {
+		sp_policy_unref(bound);
+		return;
+	}
+	r = sp_model_editable_take(reading->policy, bound, source);
+	if (r == -EEXIST)
+		SP_MISTAKE(reading, statement->place, NULL, "\"editable\" is said twice");
+	else if (r == -EOPNOTSUPP)
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "what bounds edits has filters that were written elsewhere");
+	else
+		sp_note_error(reading, r);
+}
+
 static const struct {
 	const char *name;
 	statement_fn *statement;
 } plain_statements[] = {{"policy", interpret_name},
 			{"include", interpret_include},
 			{"within", interpret_within},
-			{"phase", interpret_phase}};
+			{"phase", interpret_phase},
+			{"editable", interpret_editable}};
 
 static const char *candidate_top(size_t index, const void *unused)
 {

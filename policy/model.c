@@ -226,6 +226,45 @@ int sp_model_phase_take(struct sp_policy *policy, const char *name, struct sp_po
 	return 0;
 }
 
+int sp_model_editable_take(struct sp_policy *policy, struct sp_policy *bound, const char *source)
+{
+	int r = policy->editable.set              ? -EEXIST
+		: bound && bound->extra_count > 0 ? -EOPNOTSUPP
+						  : sp_model_set(&policy->editable, 0, 1, source);
+
+	if (r < 0)
+		sp_policy_unref(bound);
+	else
+		policy->edit_bound = bound;
+	return r;
+}
+
+static uint32_t granted(const struct sp_policy *policy)
+{
+	uint32_t rights = 0;
+
+	for (size_t i = 0; i < policy->path_count; i++)
+		rights |= policy->paths[i].rights;
+	return rights;
+}
+
+/* What sp_rules_givable() says of the compiled policy. */
+uint32_t sp_model_givable(const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	uint32_t rights = SP_RIGHT_ALL;
+	size_t count;
+
+	if (!policy->editable.set)
+		return 0;
+	if (!policy->edit_bound)
+		return (SP_RIGHT_ALL & ~SP_RIGHTS_OF_WALLS) | granted(policy);
+	count = sp_model_layers(policy->edit_bound, layers);
+	for (size_t i = 0; i < count; i++)
+		rights &= granted(layers[i]);
+	return rights;
+}
+
 static size_t *bucket_of(const struct sp_policy *policy, const char *pattern)
 {
 	uint32_t hash = sp_hash_bytes(SP_HASH_START, pattern, strlen(pattern));
@@ -536,6 +575,8 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->isolate, 1);
 	clear_settings(&policy->optional_layers, 1);
 	sp_model_clear_weights(policy);
+	clear_settings(&policy->editable, 1);
+	sp_policy_unref(policy->edit_bound);
 	for (size_t i = 0; i < policy->extra_count; i++)
 		free(policy->extras[i].bytes);
 	free(policy->extras);
@@ -554,8 +595,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	return NULL;
 }
 
-/* "read, write": at least one right, each known and named once. 0 otherwise. */
-static uint32_t parse_rights(const char *text)
+uint32_t sp_rights_parse(const char *text)
 {
 	static const char blank[] = " \t";
 	uint32_t result = 0;
@@ -600,7 +640,7 @@ int sp_model_add_tcp(struct sp_policy *policy, const char *text, int error, cons
 SP_EXPORT int sp_policy_grant(struct sp_policy *policy, const char *rights, const char *pattern,
 			      const char *source)
 {
-	struct sp_path_rule rule = {.rights = parse_rights(rights)};
+	struct sp_path_rule rule = {.rights = sp_rights_parse(rights)};
 	_cleanup_free_ char *own_pattern = strdup(pattern), *own_source = strdup(source);
 	size_t offset;
 

@@ -145,6 +145,9 @@ struct sp_policy {
 	size_t within_count;
 	struct sp_phase phases[SP_PHASES_MAX];
 	size_t phase_count;
+	/* Of this policy alone: what includes it, or is bounded by it, does not take that over. */
+	struct sp_setting editable;   /* 1 */
+	struct sp_policy *edit_bound; /* owned reference; NULL: none */
 	/* For who wants to be told why: */
 	char *phase;                    /* owned: it bounds another since this one was entered */
 	bool keeps;                     /* it was asked for what follows */
@@ -173,6 +176,16 @@ int sp_model_bound_take(struct sp_policy *policy, struct sp_policy *other);
 /* Takes a reference of `other` over. -E2BIG: there are too many; -EEXIST: one is called so;
  * -EOPNOTSUPP: it has filters of others. */
 int sp_model_phase_take(struct sp_policy *policy, const char *name, struct sp_policy *other);
+
+/* Makes it editable; takes a reference of `bound` (NULL: none) over. -EEXIST: it is already; -EOPNOTSUPP:
+ * `bound` has filters of others, which say nothing of names. */
+int sp_model_editable_take(struct sp_policy *policy, struct sp_policy *bound, const char *source);
+
+/* The rights that an edit may give on some name; 0: it is not editable. */
+uint32_t sp_model_givable(const struct sp_policy *policy);
+
+/* "read, write": at least one right, each known and named once. 0 otherwise. */
+uint32_t sp_rights_parse(const char *text);
 
 /* An empty policy, with one reference; NULL: no memory. */
 struct sp_policy *sp_model_new(void);

@@ -25,6 +25,9 @@ struct rule {
 	bool ask;        /* not granted: the application decides */
 	int error;
 	const char *source;
+	/* Of edits: which of two is later, and whether the rights are taken instead of given. */
+	unsigned order;
+	bool revokes;
 };
 
 struct address_rule {
@@ -56,10 +59,20 @@ struct node {
 	uint32_t rights_below;
 };
 
+#define RIGHT_COUNT 7
+_Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
+
+/* Of each right the order of the last edit. */
+struct orders {
+	unsigned of[RIGHT_COUNT];
+};
+
 /* The rules about names and addresses of one policy. */
 struct rule_set {
 	struct rule *rules; /* sorted by literal directory */
 	struct node *nodes;
+	struct orders
+	    *orders_below; /* of edits: for each node, those that give below it; else NULL */
 	uint32_t *buckets;
 	size_t rule_count, node_count, bucket_count;
 	struct address_rule *addresses;
@@ -82,6 +95,14 @@ struct phase {
 	struct call_table calls;
 	struct sock_fprog filter, floor;
 	bool entered;
+	char *strings; /* owned: of a narrowing, which came later than the policy */
+};
+
+/* What the application changed while the sandbox runs. */
+struct edit {
+	char *pattern, *twin, *source; /* owned; twin NULL: none */
+	uint32_t rights;
+	bool revokes;
 };
 
 struct sp_rules {
@@ -90,8 +111,14 @@ struct sp_rules {
 	struct rule_set *sets; /* the policy's own, of each that bounds it, of the phases */
 	size_t set_count;
 	struct call_table calls;
-	struct phase *phases;
-	size_t phase_count;
+	struct phase *phases; /* those with names, then what narrowed the sandbox beside them */
+	size_t phase_count, narrowing_count;
+	bool editable, edits_locked;
+	struct rule_set *edit_bounds; /* what an edit may give */
+	size_t edit_bound_count;
+	struct edit *edits; /* in their order */
+	size_t edit_count;
+	struct rule_set edit_rules; /* the same */
 	int default_error;
 	uint32_t asks; /* enum sp_asks */
 	uint32_t isolate, optional_layers;
@@ -168,6 +195,13 @@ static const struct node *walk_next(const struct rule_set *rules, struct walk *w
 	return walk_step(walk, &key) ? find_node(rules, key, walk->hash) : NULL;
 }
 
+static void note_order(struct orders *orders, const struct rule *rule)
+{
+	for (unsigned right = 0; right < RIGHT_COUNT; right++)
+		if ((rule->rights & (1u << right)) && orders->of[right] < rule->order)
+			orders->of[right] = rule->order;
+}
+
 static void insert_rule(struct rule_set *rules, size_t index)
 {
 	const struct rule *rule = &rules->rules[index];
@@ -180,7 +214,10 @@ static void insert_rule(struct rule_set *rules, size_t index)
 
 		if (walk.rest.length > 0) {
 			node->rules_below = true;
-			node->rights_below |= rule->rights;
+			if (!rule->revokes)
+				node->rights_below |= rule->rights;
+			if (rules->orders_below && !rule->revokes)
+				note_order(&rules->orders_below[node - rules->nodes], rule);
 		} else if (node->count++ == 0) {
 			node->first = index;
 		}
@@ -220,7 +257,10 @@ static int build_index(struct rule_set *rules)
 		buckets *= 2;
 	rules->nodes = calloc(nodes, sizeof(*rules->nodes));
 	rules->buckets = calloc(buckets, sizeof(*rules->buckets));
-	if (!rules->nodes || !rules->buckets)
+	if (rules->rule_count > 0 && rules->rules[0].order > 0)
+		rules->orders_below = calloc(nodes, sizeof(*rules->orders_below));
+	if (!rules->nodes || !rules->buckets ||
+	    (rules->rule_count > 0 && rules->rules[0].order > 0 && !rules->orders_below))
 		return -ENOMEM;
 	rules->bucket_count = buckets;
 	for (size_t i = 0; i < rules->rule_count; i++) {
@@ -301,6 +341,7 @@ static size_t strings_size(const Message *message)
 	size += paths_size(message->path, message->n_path);
 	size += addresses_size(message->address, message->n_address);
 	size += bounds_size(message->bound, message->n_bound);
+	size += bounds_size(message->edit_bound, message->n_edit_bound);
 	size += calls_size(message->call, message->n_call);
 	for (size_t i = 0; i < message->n_phase; i++)
 		size += phase_size(message->phase[i]);
@@ -410,6 +451,22 @@ static int load_path_rules(struct sp_rules *rules, const Message *message, char 
 	return r < 0 ? r : load_bounds(rules, message->bound, message->n_bound, pool);
 }
 
+static int load_edit_bounds(struct sp_rules *rules, const Message *message, char **pool)
+{
+	int r = 0;
+
+	if (message->n_edit_bound > 0 && !message->editable)
+		return -EBADMSG;
+	rules->editable = message->editable;
+	rules->edit_bounds = calloc(message->n_edit_bound + 1, sizeof(*rules->edit_bounds));
+	if (!rules->edit_bounds)
+		return -ENOMEM;
+	for (size_t i = 0; i < message->n_edit_bound && r == 0; i++)
+		r = load_set(&rules->edit_bounds[rules->edit_bound_count++],
+			     message->edit_bound[i]->path, message->edit_bound[i]->n_path, pool);
+	return r;
+}
+
 static int load_call_rules(struct sp_rules *rules, CallRule *const *calls, size_t count,
 			   char **pool, struct call_table *ret_table)
 {
@@ -496,7 +553,7 @@ static int load_phase(struct sp_rules *rules, const Phase *message, struct phase
 	int r;
 
 	phase->name = pool_string(pool, message->name);
-	if (!phase->name || message->n_bound == 0)
+	if (!phase->name || message->n_bound == 0 || message->n_bound > SP_BOUNDS_MAX)
 		return -EBADMSG;
 	phase->id = sp_phase_id(phase->name);
 	phase->first_set = rules->set_count;
@@ -541,6 +598,8 @@ static int load_message(struct sp_rules *rules, const Message *message)
 	r = load_scalars(rules, message);
 	if (r == 0)
 		r = load_path_rules(rules, message, &pool);
+	if (r == 0)
+		r = load_edit_bounds(rules, message, &pool);
 	if (r == 0)
 		r = load_call_rules(rules, message->call, message->n_call, &pool, &rules->calls);
 	if (r == 0)
@@ -597,24 +656,50 @@ int sp_rules_load(const uint8_t *bytes, size_t length, struct sp_rules **ret_rul
 	return 0;
 }
 
+static void clear_set(struct rule_set *set)
+{
+	free(set->rules);
+	free(set->nodes);
+	free(set->addresses);
+	free(set->orders_below);
+	free(set->buckets);
+	*set = (struct rule_set){0};
+}
+
+static void clear_edit(struct edit *edit)
+{
+	free(edit->pattern);
+	free(edit->twin);
+	free(edit->source);
+	*edit = (struct edit){0};
+}
+
+static void clear_phase(struct phase *phase)
+{
+	free(phase->calls.rules);
+	free(phase->filter.filter);
+	free(phase->floor.filter);
+	free(phase->strings);
+}
+
 struct sp_rules *sp_rules_free(struct sp_rules *rules)
 {
 	if (!rules)
 		return NULL;
 	free(rules->strings);
-	for (size_t i = 0; i < rules->set_count; i++) {
-		free(rules->sets[i].rules);
-		free(rules->sets[i].nodes);
-		free(rules->sets[i].buckets);
-		free(rules->sets[i].addresses);
-	}
+	for (size_t i = 0; i < rules->set_count; i++)
+		clear_set(&rules->sets[i]);
 	free(rules->sets);
+	for (size_t i = 0; i < rules->edit_bound_count; i++)
+		clear_set(&rules->edit_bounds[i]);
+	free(rules->edit_bounds);
+	for (size_t i = 0; i < rules->edit_count; i++)
+		clear_edit(&rules->edits[i]);
+	free(rules->edits);
+	clear_set(&rules->edit_rules);
 	free(rules->calls.rules);
-	for (size_t i = 0; i < rules->phase_count; i++) {
-		free(rules->phases[i].calls.rules);
-		free(rules->phases[i].filter.filter);
-		free(rules->phases[i].floor.filter);
-	}
+	for (size_t i = 0; i < rules->phase_count + rules->narrowing_count; i++)
+		clear_phase(&rules->phases[i]);
 	free(rules->phases);
 	free(rules->filter.filter);
 	free(rules->porter_filter.filter);
@@ -691,9 +776,6 @@ static bool more_specific(const struct rule *a, const struct rule *b)
 	return compare_measures(&a->measure, &b->measure, &reason) > 0;
 }
 
-#define RIGHT_COUNT 7
-_Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
-
 /* What one set of rules says of a name. */
 struct verdict {
 	const struct rule *deny, *grant, *by_right[RIGHT_COUNT];
@@ -768,15 +850,11 @@ static enum sp_standing standing_of(const struct verdict *verdict, uint32_t righ
 	return SP_STANDING_OUTSIDE;
 }
 
-/* The decision of one set, and the rights that it may grant on names below this one. */
-static void decide(const struct rule_set *rules, struct sp_text name,
-		   struct sp_path_decision *ret_decision, uint32_t *ret_below)
+static void gather(const struct rule_set *rules, struct sp_text name, struct verdict *ret_verdict)
 {
 	struct walk walk = walk_start(name);
 	struct verdict verdict = {0};
 	const struct node *node;
-	const struct rule *decided;
-	uint32_t rights, ask;
 
 	while ((node = walk_next(rules, &walk))) {
 		for (size_t i = 0; i < node->count; i++) {
@@ -789,20 +867,161 @@ static void decide(const struct rule_set *rules, struct sp_text name,
 			verdict.rights_below |= node->rights_below;
 		}
 	}
-	rights = granted_rights(&verdict, false);
-	ask = granted_rights(&verdict, true);
+	*ret_verdict = verdict;
+}
+
+static struct sp_path_decision conclude(const struct verdict *verdict, uint32_t rights,
+					uint32_t ask)
+{
 	/* Deny mentions all rights: whatever is missing is missing because of it, where it matches.
 	 */
-	decided = verdict.deny && rights != SP_RIGHT_ALL ? verdict.deny : verdict.grant;
-	*ret_decision = (struct sp_path_decision){
-	    .standing = standing_of(&verdict, rights | ask),
+	const struct rule *decided =
+	    verdict->deny && rights != SP_RIGHT_ALL ? verdict->deny : verdict->grant;
+
+	return (struct sp_path_decision){
+	    .standing = standing_of(verdict, rights | ask),
 	    .rights = rights,
 	    .ask = ask,
 	    .error = decided && decided->rights == 0 ? decided->error : EACCES,
 	    .rule = decided ? decided->source : NULL,
-	    .ask_rule = ask_source(&verdict, ask),
+	    .ask_rule = ask_source(verdict, ask),
 	};
+}
+
+/* The decision of one set, and the rights that it may grant on names below this one. */
+static void decide(const struct rule_set *rules, struct sp_text name,
+		   struct sp_path_decision *ret_decision, uint32_t *ret_below)
+{
+	struct verdict verdict;
+
+	gather(rules, name, &verdict);
+	*ret_decision =
+	    conclude(&verdict, granted_rights(&verdict, false), granted_rights(&verdict, true));
 	*ret_below = verdict.rights_below;
+}
+
+/* What edits say of a name. */
+struct edited {
+	const struct rule *last[RIGHT_COUNT];   /* of those that match it */
+	const struct rule *latest;              /* of all these */
+	struct orders given_below, taken_below; /* taken: from all that is below */
+	bool gives_below;                       /* something that was not taken again */
+};
+
+static void consider_edit(struct edited *edited, const struct rule *rule, unsigned reach,
+			  const struct rule *deny)
+{
+	if (rule->revokes ? (reach & SP_GLOB_COVERS) != 0
+			  : (reach & SP_GLOB_BELOW) && more_specific(rule, deny))
+		note_order(rule->revokes ? &edited->taken_below : &edited->given_below, rule);
+	if (!(reach & SP_GLOB_MATCHES))
+		return;
+	if (!edited->latest || edited->latest->order < rule->order)
+		edited->latest = rule;
+	for (unsigned right = 0; right < RIGHT_COUNT; right++)
+		if ((rule->rights & (1u << right)) &&
+		    (!edited->last[right] || edited->last[right]->order < rule->order))
+			edited->last[right] = rule;
+}
+
+static void gather_edits(const struct rule_set *rules, struct sp_text name, const struct rule *deny,
+			 struct edited *ret_edited)
+{
+	struct walk walk = walk_start(name);
+	const struct node *node;
+
+	*ret_edited = (struct edited){0};
+	while ((node = walk_next(rules, &walk))) {
+		for (size_t i = 0; i < node->count; i++) {
+			const struct rule *rule = &rules->rules[node->first + i];
+
+			consider_edit(ret_edited, rule, rule_reach(rule, walk.rest), deny);
+		}
+		if (walk.rest.length == 0)
+			for (unsigned right = 0; right < RIGHT_COUNT; right++) {
+				unsigned order = rules->orders_below[node - rules->nodes].of[right];
+
+				if (ret_edited->given_below.of[right] < order)
+					ret_edited->given_below.of[right] = order;
+			}
+	}
+}
+
+/* What an edit may give on a name, and below it. */
+static uint32_t givable(const struct sp_rules *rules, struct sp_text name, uint32_t *ret_below)
+{
+	uint32_t rights = SP_RIGHT_ALL;
+
+	*ret_below = SP_RIGHT_ALL;
+	for (size_t i = 0; i < rules->edit_bound_count; i++) {
+		struct sp_path_decision bound;
+		uint32_t below;
+
+		decide(&rules->edit_bounds[i], name, &bound, &below);
+		rights &= bound.rights;
+		*ret_below &= bound.standing == SP_STANDING_OUTSIDE ? 0 : below;
+	}
+	return rights;
+}
+
+/* Of each right the last edit decides that matches the name; where there is none, or its gift is refused by a
+ * `deny` as specific or by what bounds the edits, the policy does. */
+static void apply_edits(const struct sp_rules *rules, struct sp_text name,
+			const struct verdict *verdict, uint32_t *rights, uint32_t *ask,
+			uint32_t *below, struct edited *edited)
+{
+	uint32_t below_bound, bound = givable(rules, name, &below_bound);
+
+	gather_edits(&rules->edit_rules, name, verdict->deny, edited);
+	for (unsigned right = 0; right < RIGHT_COUNT; right++) {
+		const struct rule *last = edited->last[right];
+		unsigned given = edited->given_below.of[right],
+			 taken = edited->taken_below.of[right];
+		uint32_t bit = 1u << right;
+
+		if (taken)
+			*below &= ~bit;
+		if (last && last->revokes)
+			*rights &= ~bit;
+		else if (last && (bound & bit) && more_specific(last, verdict->deny))
+			*rights |= bit;
+		if ((last && last->revokes) || (*rights & bit))
+			*ask &= ~bit;
+		if (given > taken && (below_bound & bit)) {
+			*below |= bit;
+			edited->gives_below = true;
+		}
+	}
+}
+
+/* The decision of the policy itself, as edited. */
+static void decide_own(const struct sp_rules *rules, struct sp_text name,
+		       struct sp_path_decision *ret_decision, uint32_t *ret_below)
+{
+	struct verdict verdict;
+	struct edited edited;
+	uint32_t rights, ask;
+
+	if (rules->edit_count == 0) {
+		decide(&rules->sets[0], name, ret_decision, ret_below);
+		return;
+	}
+	gather(&rules->sets[0], name, &verdict);
+	rights = granted_rights(&verdict, false);
+	ask = granted_rights(&verdict, true);
+	*ret_below = verdict.rights_below;
+	apply_edits(rules, name, &verdict, &rights, &ask, ret_below, &edited);
+	*ret_decision = conclude(&verdict, rights, ask);
+	if (edited.latest && !verdict.deny)
+		ret_decision->rule = edited.latest->source;
+	if (ret_decision->standing == SP_STANDING_INSIDE)
+		return;
+	/* What is on the way to nothing any more, or to something now. */
+	ret_decision->standing =
+	    ret_decision->standing == SP_STANDING_ANCESTOR && (verdict.rights_below & *ret_below)
+		? SP_STANDING_ANCESTOR
+	    : edited.gives_below ? SP_STANDING_ANCESTOR
+				 : SP_STANDING_OUTSIDE;
 }
 
 /* Narrows a decision by that of one set more. */
@@ -828,7 +1047,7 @@ void sp_rules_decide(const struct sp_rules *rules, const char *name, size_t leng
 	enum sp_standing standing;
 	uint32_t below;
 
-	decide(&rules->sets[0], text, ret_decision, &below);
+	decide_own(rules, text, ret_decision, &below);
 	if (rules->set_count == 1)
 		return;
 	standing = ret_decision->standing;
@@ -981,6 +1200,12 @@ const char *sp_right_lack(uint32_t missing)
 
 bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length)
 {
+	if (rules->edit_count > 0 &&
+	    !uniform_below(&rules->edit_rules, without_final_slash(name, length)))
+		return false;
+	for (size_t i = 0; rules->edit_count > 0 && i < rules->edit_bound_count; i++)
+		if (!uniform_below(&rules->edit_bounds[i], without_final_slash(name, length)))
+			return false;
 	for (size_t i = 0; i < rules->set_count; i++)
 		if (!rules->sets[i].idle &&
 		    !uniform_below(&rules->sets[i], without_final_slash(name, length)))
@@ -1106,7 +1331,8 @@ bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 {
 	const struct call_rule *found = find_call(&rules->calls, nr);
 
-	for (size_t i = 0; i < rules->phase_count && (!found || found->ask); i++) {
+	for (size_t i = 0;
+	     i < rules->phase_count + rules->narrowing_count && (!found || found->ask); i++) {
 		const struct call_rule *rule =
 		    rules->phases[i].entered ? find_call(&rules->phases[i].calls, nr) : NULL;
 
@@ -1154,7 +1380,7 @@ bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data
 
 	if (sp_bpf_run(&rules->floor, data) != asks)
 		return false;
-	for (size_t i = 0; i < rules->phase_count; i++) {
+	for (size_t i = 0; i < rules->phase_count + rules->narrowing_count; i++) {
 		const struct phase *phase = &rules->phases[i];
 		uint32_t left = phase->entered ? sp_bpf_run(&phase->floor, data) : asks;
 
@@ -1173,15 +1399,13 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 
 uint32_t sp_rules_granted(const struct sp_rules *rules)
 {
-	return rules->sets[0].granted;
+	return rules->sets[0].granted | sp_rules_givable(rules);
 }
 
-int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data)
+static int each_grant(const struct rule_set *set, sp_rules_grant_fn *fn, void *data)
 {
-	const struct rule_set *own = &rules->sets[0];
-
-	for (size_t i = 0; i < own->rule_count; i++) {
-		const struct rule *rule = &own->rules[i];
+	for (size_t i = 0; i < set->rule_count; i++) {
+		const struct rule *rule = &set->rules[i];
 		char prefix[PATH_MAX];
 		int r;
 
@@ -1194,4 +1418,302 @@ int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, voi
 			return r;
 	}
 	return 0;
+}
+
+/* Of several that bound edits each is a superset of all of them. */
+int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data)
+{
+	int r = each_grant(&rules->sets[0], fn, data);
+
+	if (r != 0 || !rules->editable)
+		return r;
+	return rules->edit_bound_count > 0 ? each_grant(&rules->edit_bounds[0], fn, data)
+					   : fn("/", sp_rules_givable(rules), data);
+}
+
+/* ---- edits ---- */
+
+uint32_t sp_rules_givable(const struct sp_rules *rules)
+{
+	uint32_t rights = SP_RIGHT_ALL;
+
+	if (!rules->editable)
+		return 0;
+	if (rules->edit_bound_count == 0)
+		return (SP_RIGHT_ALL & ~SP_RIGHTS_OF_WALLS) | rules->sets[0].granted;
+	for (size_t i = 0; i < rules->edit_bound_count; i++)
+		rights &= rules->edit_bounds[i].granted;
+	return rights;
+}
+
+static void make_edit_rule(struct rule *rule, const struct edit *edit, const char *pattern,
+			   unsigned order)
+{
+	*rule = (struct rule){.pattern = {pattern, strlen(pattern)},
+			      .rights = edit->rights,
+			      .source = edit->source,
+			      .order = order,
+			      .revokes = edit->revokes};
+	sp_glob_measure(rule->pattern, &rule->measure);
+}
+
+static int index_edits(const struct edit *edits, size_t count, struct rule_set *ret_set)
+{
+	struct rule_set set = {.rules = calloc(2 * count + 1, sizeof(*set.rules))};
+	int r;
+
+	if (!set.rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		unsigned order = (unsigned)i + 1;
+
+		make_edit_rule(&set.rules[set.rule_count++], &edits[i], edits[i].pattern, order);
+		if (edits[i].twin)
+			make_edit_rule(&set.rules[set.rule_count++], &edits[i], edits[i].twin,
+				       order);
+	}
+	r = build_index(&set);
+	if (r < 0)
+		clear_set(&set);
+	else
+		*ret_set = set;
+	return r;
+}
+
+/* Whether some name may match both: surely not where this says so. */
+static bool may_meet(const char *a, const char *b)
+{
+	struct sp_text text_a = {a, strlen(a)}, text_b = {b, strlen(b)};
+	struct sp_glob_measure measure_a, measure_b;
+	size_t shorter;
+
+	sp_glob_measure(text_a, &measure_a);
+	sp_glob_measure(text_b, &measure_b);
+	if (measure_a.exact)
+		return sp_glob_reach(text_b, without_final_slash(a, text_a.length)) &
+		       SP_GLOB_MATCHES;
+	if (measure_b.exact)
+		return sp_glob_reach(text_a, without_final_slash(b, text_b.length)) &
+		       SP_GLOB_MATCHES;
+	shorter =
+	    measure_a.directory < measure_b.directory ? measure_a.directory : measure_b.directory;
+	return memcmp(a, b, shorter) == 0 && (a[shorter] == '/' && b[shorter] == '/');
+}
+
+static bool edits_meet(const struct edit *a, const struct edit *b)
+{
+	return may_meet(a->pattern, b->pattern) || (a->twin && may_meet(a->twin, b->pattern)) ||
+	       (b->twin && may_meet(a->pattern, b->twin)) ||
+	       (a->twin && b->twin && may_meet(a->twin, b->twin));
+}
+
+/* The rights that the policy may give on a name that the pattern matches. */
+static uint32_t given_by_policy(const struct rule_set *own, const char *pattern)
+{
+	struct sp_glob_measure measure;
+	struct verdict verdict;
+	uint32_t given;
+
+	sp_glob_measure((struct sp_text){pattern, strlen(pattern)}, &measure);
+	gather(own, (struct sp_text){pattern, measure.directory}, &verdict);
+	given = verdict.rights_below;
+	for (unsigned right = 0; right < RIGHT_COUNT; right++)
+		given |= verdict.by_right[right] ? 1u << right : 0;
+	return given;
+}
+
+/* A revocation of what nothing gives need not be kept: whoever grants and revokes for ever may go on. */
+static bool says_nothing(const struct rule_set *own, const struct edit *before, size_t count,
+			 const struct edit *edit)
+{
+	if (!edit->revokes || (given_by_policy(own, edit->pattern) & edit->rights) ||
+	    (edit->twin && (given_by_policy(own, edit->twin) & edit->rights)))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!before[i].revokes && (before[i].rights & edit->rights) &&
+		    edits_meet(&before[i], edit))
+			return false;
+	return true;
+}
+
+static size_t prune_edits(const struct rule_set *own, struct edit *edits, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!says_nothing(own, edits, kept, &edits[i]))
+			edits[kept++] = edits[i];
+	return kept;
+}
+
+/* What the new edit leaves of those before: of the very same pattern it says its rights anew. */
+static size_t keep_edits(const struct sp_rules *rules, const char *pattern, uint32_t rights,
+			 struct edit *ret_kept)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < rules->edit_count; i++) {
+		ret_kept[count] = rules->edits[i];
+		if (strcmp(rules->edits[i].pattern, pattern) == 0)
+			ret_kept[count].rights &= ~rights;
+		count += ret_kept[count].rights != 0;
+	}
+	return count;
+}
+
+/* Takes what is given and what is no more; what neither of them has is freed. */
+static void replace_edits_take(struct sp_rules *rules, struct edit *edits, size_t count,
+			       struct rule_set *index)
+{
+	for (size_t i = 0, kept = 0; i < rules->edit_count; i++)
+		if (kept < count && edits[kept].pattern == rules->edits[i].pattern)
+			kept++;
+		else
+			clear_edit(&rules->edits[i]);
+	free(rules->edits);
+	clear_set(&rules->edit_rules);
+	rules->edits = edits;
+	rules->edit_count = count;
+	rules->edit_rules = *index;
+}
+
+static int copy_edit(const struct sp_rules_edit *from, struct edit *ret_edit)
+{
+	struct edit edit = {.pattern = strdup(from->pattern),
+			    .source = strdup(from->source),
+			    .twin = from->twin ? strdup(from->twin) : NULL,
+			    .rights = from->rights,
+			    .revokes = from->revokes};
+
+	if (!edit.pattern || !edit.source || (from->twin && !edit.twin)) {
+		clear_edit(&edit);
+		return -ENOMEM;
+	}
+	*ret_edit = edit;
+	return 0;
+}
+
+/* All or nothing: what decides is replaced at the end. `edits` has room for one more than there are. */
+static int add_edit(struct sp_rules *rules, const struct sp_rules_edit *edit, struct edit *edits)
+{
+	size_t count = keep_edits(rules, edit->pattern, edit->rights, edits);
+	struct rule_set index;
+	struct edit added;
+	bool stands;
+	int r = copy_edit(edit, &added);
+
+	if (r < 0)
+		return r;
+	edits[count] = added;
+	count = prune_edits(&rules->sets[0], edits, count + 1);
+	stands = count > 0 && edits[count - 1].pattern == added.pattern;
+	r = count > SP_EDITS_MAX ? -ENOSPC : index_edits(edits, count, &index);
+	if (r == 0)
+		replace_edits_take(rules, edits, count, &index);
+	if (r < 0 || !stands)
+		clear_edit(&added);
+	return r;
+}
+
+static bool valid_pattern(const char *pattern)
+{
+	size_t offset;
+
+	return !sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset);
+}
+
+int sp_rules_edit(struct sp_rules *rules, const struct sp_rules_edit *edit)
+{
+	struct edit *edits;
+	int r;
+
+	if (!rules->editable || rules->edits_locked)
+		return -EPERM;
+	if (edit->rights == 0 || (edit->rights & ~(uint32_t)SP_RIGHT_ALL) ||
+	    !valid_pattern(edit->pattern) || (edit->twin && !valid_pattern(edit->twin)) ||
+	    (!edit->revokes && (edit->rights & ~sp_rules_givable(rules))))
+		return -EINVAL;
+	edits = calloc(rules->edit_count + 1, sizeof(*edits));
+	if (!edits)
+		return -ENOMEM;
+	r = add_edit(rules, edit, edits);
+	if (r < 0)
+		free(edits);
+	return r;
+}
+
+void sp_rules_lock(struct sp_rules *rules)
+{
+	rules->edits_locked = true;
+}
+
+/* ---- narrowings ---- */
+
+static int load_narrowing(struct sp_rules *rules, const Phase *message, struct phase *phase)
+{
+	char *pool;
+	int r;
+
+	phase->strings = pool = malloc(phase_size(message));
+	if (!pool)
+		return -ENOMEM;
+	r = load_phase(rules, message, phase, &pool);
+	phase->id = 0;
+	phase->entered = true;
+	return r;
+}
+
+/* Room for more of both, so that nothing has changed where that fails. */
+static int make_room(struct sp_rules *rules, size_t sets)
+{
+	size_t phases = rules->phase_count + rules->narrowing_count;
+	void *grown = reallocarray(rules->sets, rules->set_count + sets, sizeof(*rules->sets));
+
+	if (!grown)
+		return -ENOMEM;
+	rules->sets = grown;
+	memset(&rules->sets[rules->set_count], 0, sets * sizeof(*rules->sets));
+	grown = reallocarray(rules->phases, phases + 1, sizeof(*rules->phases));
+	if (!grown)
+		return -ENOMEM;
+	rules->phases = grown;
+	rules->phases[phases] = (struct phase){0};
+	return 0;
+}
+
+static int narrow(struct sp_rules *rules, const Phase *message)
+{
+	size_t sets = rules->set_count;
+	struct phase *phase;
+	int r = make_room(rules, message->n_bound);
+
+	if (r < 0)
+		return r;
+	phase = &rules->phases[rules->phase_count + rules->narrowing_count];
+	r = load_narrowing(rules, message, phase);
+	if (r < 0) {
+		while (rules->set_count > sets)
+			clear_set(&rules->sets[--rules->set_count]);
+		clear_phase(phase);
+		return r;
+	}
+	for (size_t i = sets; i < rules->set_count; i++)
+		rules->sets[i].idle = false;
+	rules->narrowing_count++;
+	return 0;
+}
+
+int sp_rules_narrow(struct sp_rules *rules, const uint8_t *bytes, size_t length)
+{
+	ProtobufCMessage *message;
+	int r;
+
+	if (rules->narrowing_count == SP_NARROWINGS_MAX)
+		return -E2BIG;
+	r = sp_message_decode(&sallyport__policy__phase__descriptor, bytes, length, NULL, &message);
+	if (r < 0)
+		return r;
+	r = narrow(rules, (const Phase *)message);
+	protobuf_c_message_free_unpacked(message, NULL);
+	return r;
 }

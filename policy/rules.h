@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A compiled policy at run time: what the porter asks before every step. It only ever narrows once
- * loaded; every function but load, enter and free is pure and allocates nothing.
+ * A compiled policy at run time: what the porter asks before every step. Phases and narrowings only
+ * take away once it was loaded; edits, where the policy says `editable`, give and take within what bounds
+ * it. Every function but those that change it is pure and allocates nothing.
  */
 #ifndef SALLYPORT_POLICY_RULES_H
 #define SALLYPORT_POLICY_RULES_H
@@ -80,6 +81,41 @@ size_t sp_rules_phase_count(const struct sp_rules *rules);
 struct sp_rules_phase sp_rules_phase(const struct sp_rules *rules, size_t index);
 int sp_rules_enter(struct sp_rules *rules, uint64_t id); /* 0 or -ENOENT; again: 0 */
 
+/*
+ * The same by a policy that has no name here: an encoded Phase of compiled.proto. All or nothing. 0;
+ * -E2BIG: SP_NARROWINGS_MAX came before; -EBADMSG; -ENOMEM.
+ */
+#define SP_NARROWINGS_MAX 16
+#define SP_BOUNDS_MAX 16 /* the sets of one phase */
+int sp_rules_narrow(struct sp_rules *rules, const uint8_t *bytes, size_t length);
+
+/*
+ * Edits, where the policy says `editable`: of each right the last one decides that matches the name, and
+ * where there is none, the policy. What an edit gives is held back by a `deny` of the policy that is not less
+ * specific, and by everything that bounds the edits or the policy.
+ */
+struct sp_rules_edit {
+	bool revokes;
+	uint32_t rights;
+	const char *pattern;
+	const char *twin;   /* what the pattern leads to by a symbolic link; NULL: none */
+	const char *source; /* what decisions name */
+};
+/*
+ * All or nothing; strings are copied. What says a right of the very same pattern anew takes the other's place. 0;
+ * -EPERM: not editable, or locked; -EINVAL: no such right, or none that edits may give, or no pattern; -ENOSPC:
+ * SP_EDITS_MAX stand; -ENOMEM.
+ */
+#define SP_EDITS_MAX 256
+int sp_rules_edit(struct sp_rules *rules, const struct sp_rules_edit *edit);
+void sp_rules_lock(struct sp_rules *rules); /* no edit from here on */
+
+/* The rights that an edit may give on some name: what the walls were built for. 0: not editable. */
+uint32_t sp_rules_givable(const struct sp_rules *rules);
+
+/* These change what walls must let through, so nothing gives them but where the policy speaks of them. */
+#define SP_RIGHTS_OF_WALLS (SP_RIGHT_EXECUTE | SP_RIGHT_CONNECT)
+
 /* What the floor says of a call, and what every phase that was entered leaves of that. */
 bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data);
 
@@ -141,11 +177,11 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 			   struct sp_call_refusal *ret_refusal);
 
-/* All rights that the policy itself grants on any name, whatever bounds it. */
+/* All rights that the policy itself grants on any name, or that an edit may give, whatever bounds it. */
 uint32_t sp_rules_granted(const struct sp_rules *rules);
 
-/* Every grant of the policy itself, of which those that bound it may take some away, for the Landlock
- * ruleset: literal directory or file prefix (no wildcard) and rights.
+/* Every grant of the policy itself, of which those that bound it may take some away, and what edits may
+ * give, for the Landlock ruleset: literal directory or file prefix (no wildcard) and rights.
  */
 typedef int sp_rules_grant_fn(const char *prefix, uint32_t rights, void *data);
 int sp_rules_each_grant(const struct sp_rules *rules, sp_rules_grant_fn *fn, void *data);

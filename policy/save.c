@@ -26,7 +26,7 @@
 #include "policy/interpret.h"
 #include "policy/saved.pb-c.h"
 
-#define SAVED_VERSION 4u
+#define SAVED_VERSION 5u
 
 /* More than the parser lets any text make. */
 #define STEPS_MAX (4 * SP_TESTS_MAX)
@@ -286,6 +286,8 @@ static size_t count_policies(const struct sp_policy *policy)
 
 	for (size_t i = 0; i < policy->phase_count; i++)
 		count += sp_model_layers(policy->phases[i].policy, layers);
+	if (policy->edit_bound)
+		count += sp_model_layers(policy->edit_bound, layers);
 	return count;
 }
 
@@ -305,6 +307,17 @@ static void write_policies(struct writer *writer, const struct sp_policy *policy
 		phase->has_bounds = true;
 		phase->has_phase = true;
 		phase->phase = bytes_of(policy->phases[i].name);
+	}
+	if (policy->editable.set) {
+		message->policy[0]->has_editable = true;
+		message->policy[0]->editable = bytes_of(policy->editable.source);
+	}
+	if (policy->edit_bound) {
+		Policy *bound = message->policy[index];
+
+		(void)write_layers(writer, policy->edit_bound, index, message);
+		bound->has_bounds = true;
+		bound->has_edits = bound->edits = true;
 	}
 }
 
@@ -567,6 +580,13 @@ static bool valid_settings(const struct sp_policy *policy)
 		sp_model_valid_layers(policy->isolate.value, policy->optional_layers.value));
 }
 
+static int read_editable(const Policy *message, struct sp_policy *policy)
+{
+	_cleanup_free_ char *source = text_of(message->editable);
+
+	return source ? sp_model_editable_take(policy, NULL, source) : -EBADMSG;
+}
+
 static int read_policy(const Policy *message, struct sp_policy *policy)
 {
 	int r = 0;
@@ -586,16 +606,32 @@ static int read_policy(const Policy *message, struct sp_policy *policy)
 		r = read_weight(policy, message->weight[i]);
 	for (size_t i = 0; i < message->n_filter && r == 0; i++)
 		r = read_filter(policy, message->filter[i]);
+	if (r == 0 && message->has_editable)
+		r = read_editable(message, policy);
 	return r == 0 && !valid_settings(policy) ? -EBADMSG : r;
 }
 
-#define POLICIES_MAX (SP_LAYERS_MAX * (1 + SP_PHASES_MAX))
+#define POLICIES_MAX (SP_LAYERS_MAX * (2 + SP_PHASES_MAX))
+
+/* The same: of the first, which was read already and is editable without a bound so far. */
+static int take_edit_bound(const Policy *message, struct sp_policy *const *layers, uint32_t index)
+{
+	if (!message->edits || message->has_phase || message->bounds != 0 ||
+	    !layers[0]->editable.set || layers[0]->edit_bound) {
+		sp_policy_unref(layers[index]);
+		return -EBADMSG;
+	}
+	layers[0]->edit_bound = layers[index];
+	return 0;
+}
 
 /* Takes the reference of layers[index]. */
 static int take_bound(const Policy *message, struct sp_policy *const *layers, uint32_t index)
 {
 	_cleanup_free_ char *phase = message->has_phase ? text_of(message->phase) : NULL;
 
+	if (message->has_edits)
+		return take_edit_bound(message, layers, index);
 	if (!message->has_phase)
 		return sp_model_bound_take(layers[message->bounds], layers[index]);
 	if (!phase || !sp_valid_name(phase) || message->bounds != 0) {
@@ -617,11 +653,12 @@ static int place_policy(struct reader *reader, const Saved *message, uint32_t in
 {
 	const Policy *policy = message->policy[index];
 
-	if (index == 0 ? policy->has_bounds || policy->has_phase
-		       : !policy->has_bounds || policy->bounds >= index)
+	if (index == 0 ? policy->has_bounds || policy->has_phase || policy->has_edits
+		       : !policy->has_bounds || policy->has_editable || policy->bounds >= index)
 		return -EBADMSG;
-	reader->root[index] =
-	    index == 0 || policy->has_phase ? index : reader->root[policy->bounds];
+	reader->root[index] = index == 0 || policy->has_phase || policy->has_edits
+				  ? index
+				  : reader->root[policy->bounds];
 	if (++reader->layers[reader->root[index]] > SP_LAYERS_MAX)
 		return -EBADMSG;
 	if (index == 0)

@@ -248,6 +248,22 @@ static void text_phases(FILE *out, const struct sp_policy *policy, size_t count)
 			      count + i * SP_LAYERS_MAX, policy->phases[i].policy->name);
 }
 
+/* The place of what bounds edits: behind all phases. */
+static size_t edits_place(const struct sp_policy *policy, size_t count)
+{
+	return count + policy->phase_count * SP_LAYERS_MAX;
+}
+
+static void text_editable(FILE *out, const struct sp_policy *policy, size_t count)
+{
+	if (policy->edit_bound)
+		(void)fprintf(out, "editable within bound-%zu  # %s; %s\n",
+			      edits_place(policy, count), policy->edit_bound->name,
+			      policy->editable.source);
+	else if (policy->editable.set)
+		(void)fprintf(out, "editable  # %s\n", policy->editable.source);
+}
+
 /* `first`: the place of layers[0] in the list of all; of the policy itself 0. */
 static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t count, size_t index,
 		      size_t first)
@@ -260,8 +276,10 @@ static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t c
 	else
 		(void)fprintf(out, "\npolicy bound-%zu  # %s\n", first + index, policy->name);
 	text_bounds(out, policy, layers, count, first);
-	if (first + index == 0)
+	if (first + index == 0) {
 		text_phases(out, policy, count);
+		text_editable(out, policy, count);
+	}
 	(void)fputs("syscalls {\n", out);
 	r = each_call(out, policy, text_rule);
 	text_default(out, policy);
@@ -291,6 +309,13 @@ static int show_text(FILE *out, const struct sp_policy *policy, enum sp_filter_k
 
 		for (size_t i = 0; i < bounds && r == 0; i++)
 			r = text_layer(out, bound, bounds, i, count + phase * SP_LAYERS_MAX);
+	}
+	if (policy->edit_bound) {
+		const struct sp_policy *bound[SP_LAYERS_MAX];
+		size_t bounds = sp_model_layers(policy->edit_bound, bound);
+
+		for (size_t i = 0; i < bounds && r == 0; i++)
+			r = text_layer(out, bound, bounds, i, edits_place(policy, count));
 	}
 	return r;
 }
@@ -493,7 +518,15 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 		r = json_policy(out, policy->phases[i].policy);
 		(void)fputs("}", out);
 	}
-	(void)fputs("]\n}", out);
+	(void)fprintf(out, "],\n  \"editable\": %s",
+		      policy->edit_bound     ? "{\"within\": "
+		      : policy->editable.set ? "{}"
+					     : "null");
+	if (r == 0 && policy->edit_bound) {
+		r = json_policy(out, policy->edit_bound);
+		(void)fputs("}", out);
+	}
+	(void)fputs("\n}", out);
 	return r;
 }
 

@@ -316,7 +316,8 @@ static void begin_line(struct sp_syntax *syntax, const struct sp_word *word)
 		     {"policy", SP_LINE_PARAMETERS},
 		     {"include", SP_LINE_PARAMETERS},
 		     {"within", SP_LINE_PARAMETERS},
-		     {"phase", SP_LINE_PARAMETERS}};
+		     {"phase", SP_LINE_PARAMETERS},
+		     {"editable", SP_LINE_PARAMETERS}};
 
 	if (syntax->last != SEPARATOR || syntax->sections > 0 || word->quoted)
 		return;

@@ -131,6 +131,8 @@ enum sp_answer_kind {
 
 typedef void sp_ask_fn(struct sp_sandbox *sandbox, const struct sp_question *question, void *data);
 typedef void sp_withdrawn_fn(struct sp_sandbox *sandbox, uint64_t question, void *data);
+/* `change` as its function gave it; 0, or the negative errno for which it changed nothing. */
+typedef void sp_changed_fn(struct sp_sandbox *sandbox, uint64_t change, int error, void *data);
 typedef void sp_started_fn(struct sp_sandbox *sandbox, pid_t pid, void *data);
 typedef void sp_locked_fn(struct sp_sandbox *sandbox, void *data);
 typedef void sp_stopped_fn(struct sp_sandbox *sandbox, int signal, void *data);
@@ -194,6 +196,7 @@ struct sp_launch {
 	sp_ask_fn *on_ask;
 	/* A question is over without an answer: its caller has ended, or its time is over. */
 	sp_withdrawn_fn *on_withdrawn;
+	sp_changed_fn *on_changed; /* a change of the running sandbox holds, or has failed */
 	int ask_ms; /* how long a question waits, then the answer is no; 0: default (60,000), -1: for ever */
 	sp_exit_fn *on_exit; /* last of all, once; no process of the sandbox is left */
 	void *data;
@@ -247,6 +250,43 @@ int sp_question_answer(struct sp_sandbox *sandbox, uint64_t question, enum sp_an
  * Returns 0; -ENOENT: the policy has no such phase; -ESRCH: the sandbox has ended; -EAGAIN: too many at once.
  */
 int sp_sandbox_phase(struct sp_sandbox *sandbox, const char *name);
+
+/*
+ * Narrows a running sandbox: the same as entering a phase `within` that policy, which nobody has to have named before.
+ * It takes away and gives nothing, and there is no way back. At most 16 for a sandbox.
+ *
+ * This, and the functions below, return at once, and are made in the order of the calls, between two calls of the
+ * sandboxee: each of those is decided on wholly before a change or wholly behind it. *ret_change (NULL: not wanted) is its number,
+ * from 1; launch.on_changed hears of each when it holds, or has failed and changed nothing, or, with -ESRCH, when
+ * the sandbox ended before. Return 0; -ESRCH: the sandbox has ended; -EAGAIN: 64 are under way, or the socket is full;
+ * this one also -E2BIG: 16 came before, or it is too large; -EOPNOTSUPP: the policy has filters that others wrote, which can't
+ * come later; -ENOMEM, -EMFILE.
+ */
+int sp_sandbox_narrow(struct sp_sandbox *sandbox, struct sp_policy *policy, uint64_t *ret_change);
+
+/*
+ * Edits, where the launch's policy says `editable`: gives rights ("read, write") on the names of a pattern, or takes
+ * them, as sp_policy_grant() has them. Of each right the last edit decides whose pattern matches the name, and where there is none,
+ * the policy. What is given is held back by a `deny` of the policy that is not less specific, by what bounds the policy or
+ * its edits, and by phases and narrowings, whenever they come; what is taken is taken whatever rule gave it. A pattern that names a symbolic link is also one
+ * for what it points to now. What is open stays open, and what waits (a FIFO, a connection) was decided on. At most
+ * 256 edits stand at a time: one of the very same pattern takes the place of another, and one that takes what
+ * nothing gives is not kept.
+ * Return as above; and -EOPNOTSUPP: the policy is not editable; -EPERM: the sandbox is locked; -EINVAL: no rights, or
+ * no pattern; -EACCES: a right that no wall was built for (execute and connect, where neither the policy nor what
+ * bounds edits grants it on any name). Through on_changed: -ENOSPC: 256 stand.
+ */
+int sp_sandbox_grant(struct sp_sandbox *sandbox, const char *rights, const char *pattern,
+		     uint64_t *ret_change);
+int sp_sandbox_revoke(struct sp_sandbox *sandbox, const char *rights, const char *pattern,
+		      uint64_t *ret_change);
+
+/* Why sp_sandbox_grant() would refuse that, and what to do, in words; constant. NULL: it would not. */
+const char *sp_sandbox_edit_mistake(const struct sp_sandbox *sandbox, const char *rights,
+				    const char *pattern);
+
+/* From here on there is no edit any more; narrowing goes on. Returns as sp_sandbox_grant(). */
+int sp_sandbox_lock(struct sp_sandbox *sandbox, uint64_t *ret_change);
 
 /* Kills if need be, and frees; no callback comes any more. Accepts NULL, returns NULL. May be called from its own
  * callbacks. A sandbox that has ended is still to be freed. */

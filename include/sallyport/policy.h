@@ -234,6 +234,10 @@ int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound);
  * wrote, which can't come later. */
 int sp_policy_phase(struct sp_policy *policy, const char *name, const struct sp_policy *bound);
 
+/* `editable`, and with a bound (NULL: none) `editable within` it, as it is now: sp_sandbox_grant() and
+ * sp_sandbox_revoke() change what runs under the policy. -EEXIST: it is already; -EOPNOTSUPP as above. */
+int sp_policy_editable(struct sp_policy *policy, const struct sp_policy *bound, const char *source);
+
 /* ---- questions to a policy ----
  *
  * Texts that these return are freed with free(3). Paths are looked up on this machine where a rule names a

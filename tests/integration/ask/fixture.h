@@ -25,6 +25,8 @@ struct Asked : Box {
 	std::vector<Question> questions;
 	std::vector<uint64_t> withdrawn;
 	std::vector<std::string> reports;
+	std::vector<std::pair<uint64_t, int>> changes; /* that were answered, with their error */
+	std::function<void(uint64_t, int)> on_change;
 	std::function<void(const Question &)> on_question;
 	int ask_ms = -1;
 
@@ -73,6 +75,16 @@ inline void withdraws(struct sp_sandbox *, uint64_t id, void *data)
 {
 	asked_of(data).late += asked_of(data).exits > 0;
 	asked_of(data).withdrawn.push_back(id);
+}
+
+inline void changed(struct sp_sandbox *, uint64_t change, int error, void *data)
+{
+	Asked &box = asked_of(data);
+
+	box.late += box.exits > 0;
+	box.changes.emplace_back(change, error);
+	if (box.on_change)
+		box.on_change(change, error);
 }
 
 inline void reports(struct sp_sandbox *, const struct sp_report *report, void *data)
@@ -141,6 +153,7 @@ class AskTest : public BrokerTest
 			launch.on_ask = asks;
 			launch.on_withdrawn = withdraws;
 			launch.on_report = reports;
+			launch.on_changed = changed;
 			launch.ask_ms = box.ask_ms;
 			change(launch);
 		};

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -307,6 +308,85 @@ static void child_act(char *path)
 	say("killed", "0");
 }
 
+/* Waits for a signal, and says so. */
+static void step_act(char *unused)
+{
+	say("ready", "0");
+	await_act(unused);
+}
+
+static int held = -1;
+
+static void hold_act(char *path)
+{
+	held = open(path, O_RDONLY | O_CLOEXEC);
+	say_number(current, held < 0 ? -1 : 0);
+}
+
+/* From the descriptor that hold_act() was given. */
+static void held_act(char *unused)
+{
+	char text[64] = "";
+
+	(void)unused;
+	if (pread(held, text, sizeof(text) - 1, 0) < 0)
+		say_number(current, -1);
+	else
+		say(current, text);
+}
+
+static void forked_act(char *path)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		open_and_say(current, path, O_RDONLY);
+		_exit(0);
+	}
+	(void)waitpid(child, NULL, 0);
+}
+
+static void connect_act(char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	say_number(current,
+		   fd < 0 ? -1 : connect(fd, (struct sockaddr *)&address, sizeof(address)));
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+/*
+ * "race:/one:/two": the directories are granted in turn, and never both. A call that names one of them
+ * succeeds now and then; one that names both, and is decided on at once, never does.
+ */
+static void race_act(char *words)
+{
+	enum { ENOUGH = 30 };
+	char *two = strchr(words, ':'), inside[2][256], across[2][256];
+	int succeeded = 0, failed = 0, crossed = 0;
+
+	*two++ = '\0';
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(inside[i], sizeof(inside[i]), "%s/%d", words, i);
+		(void)snprintf(across[i], sizeof(across[i]), "%s/across", i == 0 ? words : two);
+	}
+	while (succeeded < ENOUGH || failed < ENOUGH) {
+		int at = succeeded % 2;
+
+		if (rename(inside[at], inside[!at]) == 0)
+			succeeded++;
+		else if (errno == EACCES)
+			failed++;
+		else
+			_exit(3);
+		crossed += rename(across[0], across[1]) == 0 || errno != EACCES;
+	}
+	say("crossed", crossed ? "some" : "none");
+}
+
 static void execute_act(char *path)
 {
 	pid_t child = fork();
@@ -331,7 +411,9 @@ static const struct {
     {"beside", beside_act},       {"child", child_act},   {"execute", execute_act},
     {"await", await_act},         {"repost", repost_act}, {"interrupted", interrupted_act},
     {"restarted", restarted_act}, {"phase", phase_act},   {"getuid", getuid_act},
-    {"threads", threads_act},     {"filter", filter_act},
+    {"threads", threads_act},     {"filter", filter_act}, {"hold", hold_act},
+    {"held", held_act},           {"forked", forked_act}, {"connect", connect_act},
+    {"race", race_act},           {"step", step_act},
 };
 
 static void perform(char *word)

@@ -31,6 +31,7 @@ const char kWhole[] = R"(policy whole
 within bound
 phase late within third
 phase last within second
+editable within third
 include parser
 group mine = {uname, sysinfo} + @sync
 syscalls {
