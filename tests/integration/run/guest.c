@@ -230,9 +230,9 @@ static void talk(int master)
 }
 
 /* Opens own terminals until one has the name that the one at our standard input has outside. */
-static void meet_namesake(void)
+static void meet_namesake(char name[64])
 {
-	char outside[64] = "", name[64] = "";
+	char outside[64] = "";
 	struct stat theirs, again;
 	ssize_t n = readlink("/proc/self/fd/0", outside, sizeof(outside) - 1);
 	int master = -1, slave, fd;
@@ -285,7 +285,7 @@ static int terminals_command(char **arguments)
 	}
 	(void)waitpid(child, &status, 0);
 	(void)printf("none %s\n", WEXITSTATUS(status) == ENXIO ? "ok" : "some");
-	meet_namesake();
+	meet_namesake(name);
 	return 0;
 }
 

@@ -269,11 +269,12 @@ TEST_F(RunTest, WithoutAGrantThereAreNoTerminals)
 	char name[64] = "";
 
 	ASSERT_EQ(openpty(&master, &slave, name, nullptr, nullptr), 0);
-	write_file(directory + "/none.policy",
-		   "policy none\ninclude program\nfiles { deny /dev/ptmx, /dev/pts/** }\n");
+	const std::string reads =
+	    "include parser\nfiles { read /usr/**, /lib/**, /lib64/**, /etc/**; read, "
+	    "write /dev/null";
+	write_file(directory + "/none.policy", "policy none\n" + reads + " }\n");
 	write_file(directory + "/seen.policy",
-		   "policy seen\ninclude program\nfiles { deny /dev/ptmx; read, write " +
-		       std::string(name) + " }\n");
+		   "policy seen\n" + reads + ", " + std::string(name) + " }\n");
 	for (const char *policy : {"./none.policy", "./seen.policy"}) {
 		Result result =
 		    command({"run", "--policy", policy, "--", "perl", "-e",
