@@ -17,6 +17,7 @@ constexpr char kListener[] = "the sandbox has the one listener that there can be
 constexpr char kFiltered[] = "there is a filter before the program's first instruction";
 constexpr char kPrivileges[] = "new privileges are given up before the program's first instruction";
 constexpr char kCapability[] = "there are no capabilities";
+constexpr char kForeign[] = "-101 is a number of the x32 ABI, and kills";
 constexpr char kBrokered[] = "a call that takes a name is answered before a tracer is asked";
 
 /* Tests of Linux 6.1 that a sandbox can't let pass, and what they meet. */
@@ -28,6 +29,7 @@ const struct {
     {"global.mode_strict_support", kFiltered},
     {"global.mode_strict_cannot_call_prctl", kFiltered},
     {"global.mode_filter_get_seccomp", kFiltered},
+    {"global.negative_ENOSYS", kForeign},
     {"global.get_metadata", kCapability},
     {"global.user_notification_basic", kListener},
     {"global.user_notification_with_tsync", kListener},
@@ -46,6 +48,8 @@ const struct {
     {"global.user_notification_wait_killable_pre_notification", kListener},
     {"global.user_notification_wait_killable", kListener},
     {"global.user_notification_wait_killable_fatal", kListener},
+    {"TRACE_syscall.ptrace.negative_ENOSYS", kForeign},
+    {"TRACE_syscall.seccomp.negative_ENOSYS", kForeign},
     {"TRACE_syscall.seccomp.syscall_errno", kBrokered},
     {"TSYNC.two_sibling_want_nnp", kPrivileges},
     {"O_SUSPEND_SECCOMP.setoptions", kCapability},
