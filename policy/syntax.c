@@ -41,7 +41,7 @@ void sp_syntax_clear(struct sp_syntax *syntax)
 
 void sp_syntax_mistake(struct sp_syntax *syntax, struct sp_place place, const char *message)
 {
-	if (!syntax->recovering)
+	if (!syntax->recovering && syntax->error == 0)
 		sp_report_error(syntax->reporter, syntax->source, place, NULL, "%s", message);
 	syntax->recovering = true;
 }
@@ -60,6 +60,12 @@ bool sp_syntax_count(struct sp_syntax *syntax, struct sp_place place)
 	return false;
 }
 
+void sp_syntax_give_up(struct sp_syntax *syntax)
+{
+	syntax->error = -ENOMEM;
+	longjmp(syntax->out_of_memory, 1);
+}
+
 int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,
 		   struct sp_syntax *ret)
 {
@@ -71,6 +77,8 @@ int sp_syntax_read(const struct sp_source *source, struct sp_reporter *reporter,
 				  .column = 1,
 				  .last = SEPARATOR,
 				  .pending = -1};
+	if (setjmp(ret->out_of_memory) != 0)
+		return ret->error;
 	if (sp_scan_lex_init_extra(ret, &scanner) != 0)
 		return -ENOMEM;
 	/* The parser's 1 means mistakes, which are reported; 2 means no memory. */

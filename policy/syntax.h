@@ -14,6 +14,7 @@
 #ifndef SALLYPORT_POLICY_SYNTAX_H
 #define SALLYPORT_POLICY_SYNTAX_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -104,6 +105,7 @@ struct sp_syntax {
 	bool in_set;            /* braces that are no section's */
 	bool recovering;        /* the rest of the line is skipped */
 	struct sp_place opened;
+	jmp_buf out_of_memory; /* out of the lexer's generated code, which has no other way */
 };
 
 /*
@@ -116,6 +118,9 @@ void sp_syntax_clear(struct sp_syntax *syntax);
 
 /* For text.l and text.y. Zeroed memory that lives as long as the syntax, or NULL. */
 void *sp_syntax_allocate(struct sp_syntax *syntax, size_t size);
+
+/* The lexer can't go on, for want of memory. */
+_Noreturn void sp_syntax_give_up(struct sp_syntax *syntax);
 
 /* Reports a mistake, once for each statement, whose rest is skipped. */
 void sp_syntax_mistake(struct sp_syntax *syntax, struct sp_place place, const char *message);
