@@ -269,6 +269,8 @@ _Noreturn void start_program(struct start *start, int status)
 		int r = order[i].wall && start->permissive ? 0 : order[i].take(&steps);
 
 		if (r < 0 && !atomic_load(&start->result->exec_error)) {
+			/* Below a floor that nobody answers for, no note can be sent. */
+			atomic_store(&start->result->exec_error, -r);
 			note(steps.status,
 			     (struct start_note){.layer = order[i].layer, .error = -r});
 			_exit(1);
