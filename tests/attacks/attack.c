@@ -12,11 +12,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -266,6 +268,64 @@ static void be_traffic(void)
 	(void)make_traffic(name);
 }
 
+/* What holds a program on a floor from its first instruction on, and another one from its lock on. */
+static void check_walls(void)
+{
+	static const char *const lines[] = {"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n",
+					    "\nCapEff:\t0000000000000000\n",
+					    "\nCapBnd:\t0000000000000000\n"};
+	char bytes[8192] = "";
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, bytes, sizeof(bytes) - 1) > 0)
+		for (size_t i = 0; i < SP_ELEMENTS(lines); i++)
+			if (!strstr(bytes, lines[i]))
+				escape("not so in its status: %s", lines[i]);
+	(void)close(fd);
+	if (getpid() > 8)
+		escape("no pid namespace: %d", getpid());
+	if (socket(AF_INET, SOCK_STREAM, 0) >= 0)
+		escape("a socket");
+	if (unshare(CLONE_NEWUSER) == 0)
+		escape("a user namespace");
+}
+
+/* What is granted may fail, since something else has; what is not granted must. */
+static void play_session(void)
+{
+	static const char *const forbidden[] = {"secret/canary", "allowed/link", "allowed/relative",
+						"allowed/up/secret/canary", "allowed-too/canary"};
+	struct stat status;
+	int fd;
+
+	say_that_it_runs();
+	check_walls();
+	fd = open(in_tree("allowed/file"), O_RDWR | O_CLOEXEC);
+	check_descriptor("a granted file", fd);
+	for (size_t i = 0; i < SP_ELEMENTS(forbidden); i++) {
+		try_read(in_tree(forbidden[i]));
+		if (stat(in_tree(forbidden[i]), &status) == 0)
+			escape("stat %s", forbidden[i]);
+	}
+	if (open(in_tree("outside/new"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 ||
+	    mkdir(in_tree("outside/made"), 0700) == 0 ||
+	    rename(in_tree("allowed/other"), in_tree("outside/other")) == 0 ||
+	    truncate(in_tree("readonly/file"), 0) == 0 || unlink(in_tree("readonly/file")) == 0)
+		escape("a change outside");
+	if (chdir(in_tree("secret")) == 0)
+		escape("chdir");
+	(void)mkdir(in_tree("allowed/made"), 0700);
+	(void)close(open(in_tree("allowed/made/new"), O_WRONLY | O_CREAT | O_CLOEXEC, 06777));
+	(void)rename(in_tree("allowed/made/new"), in_tree("allowed/made/newer"));
+	(void)!truncate(in_tree("allowed/made/newer"), 100);
+	(void)unlink(in_tree("allowed/made/newer"));
+	(void)rmdir(in_tree("allowed/made"));
+	(void)close(open(in_tree("allowed/fifo"), O_RDWR | O_CLOEXEC));
+	(void)access(in_tree("readonly/file"), R_OK);
+	if (write(STDOUT_FILENO, "DONE\n", 5) != 5)
+		broken("no output");
+}
+
 /* F15: as if it had ended otherwise. The event is PorterEvent.Exited, status 7, as the porter sends it. */
 static void lie(void)
 {
@@ -308,6 +368,7 @@ static const struct program {
     {"STATUS", STAGE_LOCKED, prepare_nothing, tell_status},
     {"STUCK", STAGE_LOCKED, prepare_nothing, get_stuck},
     {"WANDER", STAGE_LOCKED, prepare_nothing, wander},
+    {"SESSION", STAGE_LOCKED, prepare_nothing, play_session},
 };
 
 static const struct program *find(const char *id)

@@ -524,10 +524,13 @@ struct sp_policy *LoadPolicy(const Attempt &attempt)
 }
 } // namespace
 
-Broker::Broker()
+Broker::Broker(const char *spawner)
 {
+	struct sp_broker_options options = {};
+
+	options.spawner = spawner;
 	base = event_base_new();
-	if (!base || sp_broker_new(base, nullptr, &broker) < 0)
+	if (!base || sp_broker_new(base, &options, &broker) < 0)
 		throw std::runtime_error("no broker");
 }
 

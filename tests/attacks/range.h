@@ -124,7 +124,8 @@ std::string RunPlain(const Attempt &attempt, int *ret_status);
 class Broker
 {
       public:
-	Broker();
+	// `spawner`: another one than the build's.
+	explicit Broker(const char *spawner = nullptr);
 	~Broker();
 	Broker(const Broker &) = delete;
 	Broker &operator=(const Broker &) = delete;
