@@ -95,6 +95,7 @@ struct sp_caller {
 	bool sought;        /* its process's entry in /proc was, by `pid` */
 	const int *process; /* pidfd of it, borrowed; NULL: `outer`, or a child that we reap */
 	mode_t umask;       /* known with `pid` where `outer` is */
+	unsigned filters;   /* of seccomp's, that it is under; as umask; 0: before Linux 5.9 */
 	const struct sp_answers *answers; /* of the application, borrowed; NULL: it is not asked */
 };
 

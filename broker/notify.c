@@ -33,6 +33,8 @@ struct sp_notify {
 	size_t deferred_count;
 	struct sp_marshal_buffers buffers;
 	struct sp_tracees tracees;
+	unsigned filters; /* that whoever adds none is under at most; 0: nobody can tell */
+	bool lent;        /* a filter of ours was given to a runtime */
 };
 
 /* ERESTARTSYS of the kernel's own <linux/errno.h>. */
@@ -341,6 +343,22 @@ static bool leave(struct sp_porter *porter, const struct sp_call *call)
 
 /* ---- the runtime on top ---- */
 
+/*
+ * A filter that a program puts upon its children, against calls that it knows, does not know the numbers that only
+ * we know: who has one gets no calls past it. Those of a runtime, and of the phases, are ours.
+ */
+static bool has_filters_of_its_own(struct sp_porter *porter)
+{
+	const struct sp_notify *notify = porter->notify;
+	unsigned ours = notify->filters;
+
+	if (ours == 0 || sp_caller_identify(&porter->view, &porter->caller) < 0)
+		return false;
+	if (notify->lent)
+		ours += 1 + (unsigned)sp_rules_phase_count(porter->rules);
+	return porter->caller.filters > ours;
+}
+
 static int give_ends(struct sp_porter *porter, const struct sp_ring_ends *ends)
 {
 	uint64_t id = porter->notify->request.id;
@@ -396,10 +414,14 @@ static void serve_channel(struct sp_porter *porter)
 		r = -EPROTO;
 	if (r == 0)
 		r = sp_caller_identify(&porter->view, &porter->caller);
+	if (r == 0 && has_filters_of_its_own(porter))
+		r = -EPERM;
 	if (r == 0 && lock && porter->caller.threads != 1)
 		r = -EBUSY;
 	if (r == 0)
 		r = give_ring(porter, lock);
+	if (r == 0 && lock)
+		porter->notify->lent = true;
 	send(porter->listener, request->id, r, 0);
 }
 
@@ -562,7 +584,7 @@ static void serve_request(struct sp_porter *porter)
 		serve_channel(porter);
 		return;
 	}
-	r = read_request(notify);
+	r = porter->caller.locked && has_filters_of_its_own(porter) ? -EPERM : read_request(notify);
 	if (r < 0) {
 		send(porter->listener, request->id, r, 0);
 		return;
@@ -726,12 +748,25 @@ bool sp_notify_holds(const struct sp_porter *porter, pid_t tid)
 	return sp_tracees_hold(&porter->notify->tracees, tid);
 }
 
+/* Of the sandboxee: those that we are under ourselves, others' that the policy brings, and the floor. */
+static unsigned count_filters(const struct sp_porter *porter)
+{
+	struct sp_caller self = {.outer = getpid()};
+	size_t extras;
+
+	(void)sp_rules_extra_filters(porter->rules, &extras);
+	if (sp_caller_identify(&porter->view, &self) < 0)
+		return 0;
+	return self.filters + (unsigned)extras + 1;
+}
+
 int sp_notify_new(struct sp_porter *porter)
 {
 	struct sp_notify *notify = calloc(1, sizeof(*notify));
 
 	if (!notify)
 		return -ENOMEM;
+	notify->filters = count_filters(porter);
 	notify->tracees.may_run = may_run;
 	notify->tracees.data = porter;
 	notify->tracees.child = porter->sandboxee_pid;

@@ -257,7 +257,7 @@ static int read_status(const struct sp_view *view, pid_t tid, char *text, size_t
 int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 {
 	char text[32768]; /* a line of it lists the groups, which may be many */
-	long outer, pid, thread, tid, mask, threads;
+	long outer, pid, thread, tid, mask, threads, filters;
 	int r;
 
 	if (caller->pid > 0)
@@ -272,11 +272,14 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 	    !parse_last(text, "\nThreads:", 10, &threads, &threads) ||
 	    !parse_last(text, "\nUmask:", 8, &mask, &mask))
 		return -ESRCH;
+	if (!parse_last(text, "\nSeccomp_filters:", 10, &filters, &filters))
+		filters = 0;
 	caller->outer_pid = (pid_t)outer;
 	caller->pid = (pid_t)pid;
 	caller->tid = (pid_t)tid;
 	caller->threads = (unsigned)threads;
 	caller->umask = (mode_t)mask & 0777;
+	caller->filters = (unsigned)filters;
 	return 0;
 }
 

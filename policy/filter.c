@@ -176,6 +176,17 @@ static const struct row guards[] = {
 /* Allowed with seccomp(2), but beside a runtime. */
 static const struct row nested[] = {OPTION(PR_SET_SECCOMP)};
 
+/* The kernel has one listener alone in a chain of filters (EBUSY), and says nothing of the years to come: a second one
+ * could let through what the porter is asked for. Flags that we don't know (EINVAL) might mean as much; without a
+ * program (EFAULT) there is no listener. */
+#define LISTENS                                                                                    \
+	USED(INT_IS(0, SECCOMP_SET_MODE_FILTER)),                                                  \
+	    USED(                                                                                  \
+		INT_MASKED(1, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER))
+static const struct row strange_listeners[] = {
+    {__NR_seccomp, {LISTENS, NOT(INT_MASKED(1, ~0x3fu, 0))}}};
+static const struct row listeners[] = {{__NR_seccomp, {LISTENS, NOT(LONG_IS(2, 0))}}};
+
 /* The same where the policy allows one process alone. */
 static const struct row one_process[] = {
     {__NR_clone, {USED(LONG_MASKED(0, CLONE_THREAD, CLONE_THREAD))}},
@@ -603,6 +614,7 @@ static const char built_in_runtime[] = "built in: the sandbox's own";
 static const char built_in_harmless[] = "built in: always allowed";
 static const char built_in_brokered[] = "built in: brokered";
 static const char built_in_nested[] = "built in: no filters of its own beside a runtime";
+static const char built_in_listener[] = "built in: the sandbox has the one listener";
 static const char built_in_default[] = "built in: default deny as ENOSYS";
 static const char built_in_wx[] = "built in: memory { wx deny }";
 static const char built_in_network[] =
@@ -670,6 +682,15 @@ static const struct sp_call_rule *find_nested(const struct sp_policy *policy)
 	return NULL;
 }
 
+/* Whether a rule allows some, at least. */
+static bool may_nest(const struct sp_policy *policy)
+{
+	for (size_t i = 0; i < policy->call_count; i++)
+		if (policy->calls[i].nr == __NR_seccomp && grants(&policy->calls[i]))
+			return true;
+	return false;
+}
+
 /* The older way to install one. */
 static int add_nested(struct compilation *c)
 {
@@ -680,6 +701,20 @@ static int add_nested(struct compilation *c)
 	return decide_rows(c,
 			   &(struct decision){.action = action_of(c, rule), .source = rule->source},
 			   nested, SP_ELEMENTS(nested));
+}
+
+static int add_listeners(struct compilation *c)
+{
+	static const struct decision busy = {.action = SECCOMP_RET_ERRNO | EBUSY,
+					     .source = built_in_listener},
+				     invalid = {.action = SECCOMP_RET_ERRNO | EINVAL,
+						.source = built_in_listener};
+	int r;
+
+	if (c->purpose != PURPOSE_FLOOR || c->nr != __NR_seccomp || !may_nest(c->policy))
+		return 0;
+	r = decide_rows(c, &invalid, strange_listeners, SP_ELEMENTS(strange_listeners));
+	return r < 0 ? r : decide_rows(c, &busy, listeners, SP_ELEMENTS(listeners));
 }
 
 /* Or may, by an edit. */
@@ -739,6 +774,8 @@ static int add_ordinary(struct compilation *c)
 		r = add_memory(c);
 	if (r == 0)
 		r = add_nested(c);
+	if (r == 0)
+		r = add_listeners(c);
 	if (r == 0)
 		r = add_network(c);
 	if (r < 0)

@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -464,6 +467,50 @@ static void forwarding(void)
 	say(forward_path(__NR_mount, "") < 0 ? "refused" : "ok");
 }
 
+/* ---- below a filter of one's own ---- */
+
+static long refuse_openat(unsigned flags)
+{
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDOM),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+
+	return sp_raw_syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, (long)&filter, 0, 0, 0);
+}
+
+static void get_past(void)
+{
+	say_result(try_open("text.txt"));
+	say_result(ask(0));
+	say_result(forward_path(__NR_openat, "text.txt"));
+}
+
+/* It knows nothing of the numbers that are ours; neither is it got past by them. */
+static void own_filter(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		get_past();
+		exit(0);
+	}
+	need(await(pid) == 0, "child");
+	say_result(refuse_openat(SECCOMP_FILTER_FLAG_NEW_LISTENER));
+	say_result(refuse_openat(0));
+	get_past();
+	say_result(ask(SP_CHANNEL_LOCK));
+	pid = fork();
+	if (pid == 0) {
+		get_past();
+		exit(0);
+	}
+	need(await(pid) == 0, "child");
+}
+
 /* ---- with a runtime, or without ---- */
 
 static void reserved(void)
@@ -677,6 +724,7 @@ static const struct {
     {"forwarding", forwarding},
     {"reserved", reserved},
     {"refused", refused},
+    {"own-filter", own_filter},
     {"family", family},
     {"shares-memory", shares_memory},
     {"storm", storm},

@@ -47,6 +47,9 @@ const Act kActs[] = {
     TRAP_TOO("forwarding", "forwarding",
 	     "EFAULT\nEFAULT\nrefused\nok\nEACCES\nEACCES\nok\nok\nrefused\nrefused\n"),
     {"reserved_trap", "reserved", "trap", "EBADF\nEBADF\nok\nrefused\nok\n"},
+    {"own_filter", "own-filter", "notify",
+     "ok\nok\nok\nEBUSY\nok\nEDOM\nEPERM\nEPERM\nEPERM\nEDOM\nEPERM\nEPERM\n", 0, "",
+     "--policy ../filters.policy -w ."},
     {"refused", "refused", "notify", "EINVAL\nEINVAL\nok\nEDOM\nok\n", 0, "",
      "--policy ../no-dup.policy -w ."},
     {"refused_trap", "refused", "trap", "EINVAL\nEINVAL\nok\nEDOM\nok\n", 0, "",
@@ -74,6 +77,7 @@ TEST_P(Rings, GiveWhatTheFloorGives)
 					 Binary("rings") + " ."));
 	Write("../no-dup.policy",
 	      "policy no-dup\nsyscalls { deny dup as EDOM }\ninclude program\n");
+	Write("../filters.policy", "policy filters\ninclude program\nsyscalls { allow seccomp }\n");
 	const auto before = TreeOf(folder_ + "/outside");
 	const Outcome outcome =
 	    RunSandboxed(act.options, "./rings " + std::string(act.word), act.way);

@@ -702,6 +702,13 @@ TEST_F(FilterTest, FiltersOfItsOwnAreAllowedByNameAndOnAFloorAlone)
 		BpfSimulator floor(sp_rules_floor(rules.get())), lock(sp_rules_filter(rules.get()));
 
 		EXPECT_EQ(allowing.seccomp, floor.run(__NR_seccomp, {1})) << allowing.text;
+		/* A listener of its own is never among them, where there is a filter that could have one. */
+		for (uint64_t flags :
+		     {SECCOMP_FILTER_FLAG_NEW_LISTENER, 0x3ful, 0x48ul, 0xfffffffful})
+			for (uint64_t junk : {uint64_t(0), kJunk})
+				EXPECT_NE(kAllow,
+					  floor.run(__NR_seccomp, {junk | 1, junk | flags, 0x1000}))
+				    << allowing.text << flags;
 		EXPECT_EQ(allowing.prctl, floor.run(__NR_prctl, {PR_SET_SECCOMP, 2}))
 		    << allowing.text;
 		EXPECT_EQ(notify, floor.run(__NR_prctl, {PR_SET_DUMPABLE, 1})) << allowing.text;
