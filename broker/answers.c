@@ -8,7 +8,6 @@
 #include "policy/hash.h"
 
 #define BUCKETS 256u
-#define CALLS 1024 /* more than any architecture has numbers */
 
 struct remembered {
 	struct remembered *next; /* of the same bucket */
@@ -17,10 +16,16 @@ struct remembered {
 	uint32_t allowed, refused;
 };
 
+struct remembered_call {
+	struct remembered_call *next; /* of the same bucket */
+	struct sp_topic topic;        /* without a name */
+	enum sp_answered known;
+};
+
 struct sp_answers {
 	struct remembered *buckets[BUCKETS];
-	size_t count;
-	uint8_t calls[CALLS]; /* enum sp_answered */
+	struct remembered_call *calls[BUCKETS];
+	size_t count; /* of both */
 	const struct sp_once *once;
 };
 
@@ -39,10 +44,28 @@ int sp_topic_copy(const struct sp_topic *topic, struct sp_topic *ret_copy)
 	return 0;
 }
 
+struct sp_topic sp_topic_of_call(const struct sp_rules *rules, const struct seccomp_data *data)
+{
+	struct sp_topic topic = {.nr = data->nr, .words = sp_rules_floor_words(rules, data)};
+
+	_Static_assert(sizeof(topic.word) == sizeof(data->args), "words of all arguments");
+	memcpy(topic.word, data->args, sizeof(topic.word));
+	for (size_t i = 0; i < SP_ARGUMENT_WORDS; i++)
+		if (!(topic.words & (1u << i)))
+			topic.word[i] = 0;
+	return topic;
+}
+
+static bool same_call(const struct sp_topic *a, const struct sp_topic *b)
+{
+	return a->nr == b->nr && a->words == b->words &&
+	       memcmp(a->word, b->word, sizeof(a->word)) == 0;
+}
+
 bool sp_topic_equal(const struct sp_topic *a, const struct sp_topic *b)
 {
 	if (!a->name || !b->name)
-		return !a->name && !b->name && a->nr == b->nr;
+		return !a->name && !b->name && same_call(a, b);
 	return a->rights == b->rights && strcmp(a->name, b->name) == 0;
 }
 
@@ -81,6 +104,13 @@ struct sp_answers *sp_answers_free(struct sp_answers *answers)
 
 			answers->buckets[i] = entry->next;
 			free(entry->name);
+			free(entry);
+		}
+	for (size_t i = 0; answers && i < BUCKETS; i++)
+		while (answers->calls[i]) {
+			struct remembered_call *entry = answers->calls[i];
+
+			answers->calls[i] = entry->next;
 			free(entry);
 		}
 	free(answers);
@@ -123,17 +153,52 @@ static int make(struct sp_answers *answers, const char *name, struct remembered 
 	return 0;
 }
 
+/* ---- of calls ---- */
+
+static size_t bucket_of_call(const struct sp_topic *topic)
+{
+	uint32_t hash = sp_hash_bytes(SP_HASH_START, (const char *)&topic->nr, sizeof(topic->nr));
+
+	return sp_hash_bytes(hash, (const char *)topic->word, sizeof(topic->word)) % BUCKETS;
+}
+
+static struct remembered_call *find_call(const struct sp_answers *answers,
+					 const struct sp_topic *topic)
+{
+	struct remembered_call *entry = answers->calls[bucket_of_call(topic)];
+
+	while (entry && !same_call(&entry->topic, topic))
+		entry = entry->next;
+	return entry;
+}
+
+static int remember_call(struct sp_answers *answers, const struct sp_topic *topic, bool allowed)
+{
+	struct remembered_call *entry = find_call(answers, topic), **bucket;
+
+	if (!entry) {
+		if (answers->count == SP_ANSWERS_MAX)
+			return -ENOSPC;
+		entry = calloc(1, sizeof(*entry));
+		if (!entry)
+			return -ENOMEM;
+		bucket = &answers->calls[bucket_of_call(topic)];
+		entry->topic = *topic;
+		entry->next = *bucket;
+		*bucket = entry;
+		answers->count++;
+	}
+	entry->known = allowed ? SP_ALLOWED : SP_REFUSED;
+	return 0;
+}
+
 int sp_answers_remember(struct sp_answers *answers, const struct sp_topic *topic, bool allowed)
 {
 	struct remembered *entry;
 	int r;
 
-	if (!topic->name) {
-		if (topic->nr < 0 || topic->nr >= CALLS)
-			return -ENOSPC;
-		answers->calls[topic->nr] = allowed ? SP_ALLOWED : SP_REFUSED;
-		return 0;
-	}
+	if (!topic->name)
+		return remember_call(answers, topic, allowed);
 	entry = find(answers, topic->name, strlen(topic->name));
 	r = entry ? 0 : make(answers, topic->name, &entry);
 	if (r < 0)
@@ -189,15 +254,13 @@ bool sp_answers_below(const struct sp_answers *answers, const char *name, size_t
 	return false;
 }
 
-enum sp_answered sp_answers_call(const struct sp_answers *answers, int nr)
+enum sp_answered sp_answers_call(const struct sp_answers *answers, const struct sp_topic *topic)
 {
-	enum sp_answered known = SP_UNANSWERED;
-
-	if (answers && nr >= 0 && nr < CALLS)
-		known = (enum sp_answered)answers->calls[nr];
+	const struct remembered_call *entry = answers ? find_call(answers, topic) : NULL;
+	enum sp_answered known = entry ? entry->known : SP_UNANSWERED;
 
 	for (size_t i = 0; answers && answers->once && i < answers->once->count; i++)
-		if (!answers->once->list[i].topic.name && answers->once->list[i].topic.nr == nr)
+		if (sp_topic_equal(&answers->once->list[i].topic, topic))
 			known = answers->once->list[i].allowed ? SP_ALLOWED : SP_REFUSED;
 	return known;
 }

@@ -17,15 +17,23 @@
 extern "C" {
 #endif
 
-#define SP_ANSWERS_MAX 1024 /* names that are remembered */
+#define SP_ANSWERS_MAX 1024 /* names, and forms of calls, that are remembered */
 #define SP_ONCE_MAX 4       /* questions that one call may put */
 
-/* What a question is about: rights on a name, or, where there is no name, a call. */
+/*
+ * What a question is about: rights on a name, or, where there is no name, a call. That is the call with what
+ * the policy's conditions have seen of its arguments: what else they hold has no part in who is asked.
+ */
 struct sp_topic {
 	char *name; /* owned, canonical; NULL: the call `nr` */
 	uint32_t rights;
 	int nr;
+	uint32_t words;                   /* of the arguments: bit N for the bytes from 4 N on */
+	uint32_t word[SP_ARGUMENT_WORDS]; /* their values; of all others 0 */
 };
+
+/* About a call that came before the floor. */
+struct sp_topic sp_topic_of_call(const struct sp_rules *rules, const struct seccomp_data *data);
 
 int sp_topic_copy(const struct sp_topic *topic, struct sp_topic *ret_copy); /* 0 or -ENOMEM */
 bool sp_topic_equal(const struct sp_topic *a, const struct sp_topic *b);
@@ -48,7 +56,7 @@ struct sp_answers;
 struct sp_answers *sp_answers_new(void); /* NULL: no memory */
 struct sp_answers *sp_answers_free(struct sp_answers *answers);
 
-/* Takes the place of an earlier answer. 0, -ENOSPC (SP_ANSWERS_MAX names are remembered) or -ENOMEM. */
+/* Takes the place of an earlier answer. 0, -ENOSPC (SP_ANSWERS_MAX are remembered) or -ENOMEM. */
 int sp_answers_remember(struct sp_answers *answers, const struct sp_topic *topic, bool allowed);
 
 /* Those of the call in hand; borrowed until they are set anew. NULL: none. */
@@ -63,8 +71,8 @@ bool sp_answers_below(const struct sp_answers *answers, const char *name, size_t
 
 enum sp_answered { SP_UNANSWERED, SP_ALLOWED, SP_REFUSED };
 
-/* Of a call. */
-enum sp_answered sp_answers_call(const struct sp_answers *answers, int nr);
+/* Of a call, which is the topic. */
+enum sp_answered sp_answers_call(const struct sp_answers *answers, const struct sp_topic *topic);
 
 #ifdef __cplusplus
 }

@@ -496,10 +496,10 @@ static bool is_asked(const struct sp_porter *porter)
 static bool ask_for_call(struct sp_porter *porter)
 {
 	const struct seccomp_notif *request = &porter->notify->request;
-	const struct sp_topic topic = {.nr = request->data.nr};
+	const struct sp_topic topic = sp_topic_of_call(porter->rules, &request->data);
 	struct sp_call_refusal refusal;
 
-	switch (sp_answers_call(porter->caller.answers, topic.nr)) {
+	switch (sp_answers_call(porter->caller.answers, &topic)) {
 	case SP_ALLOWED:
 		send(porter->listener, request->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 		return true;

@@ -151,7 +151,7 @@ static bool ask_for_call(struct sp_porter *porter, const struct sp_call *call,
 {
 	const struct sp_topic topic = {.nr = call->info->nr};
 
-	if (sp_answers_call(porter->caller.answers, topic.nr) == SP_UNANSWERED &&
+	if (sp_answers_call(porter->caller.answers, &topic) == SP_UNANSWERED &&
 	    sp_questions_put(porter, &topic, refusal->rule))
 		return true;
 	refuse(porter, refusal);
@@ -169,7 +169,8 @@ static bool perform(struct sp_porter *porter, const struct sp_call *call)
 			refuse(porter, &refusal);
 			return false;
 		}
-		if (sp_answers_call(porter->caller.answers, call->info->nr) != SP_ALLOWED)
+		if (sp_answers_call(porter->caller.answers,
+				    &(struct sp_topic){.nr = call->info->nr}) != SP_ALLOWED)
 			return ask_for_call(porter, call, &refusal);
 	}
 	sp_call_perform(&porter->view, porter->rules, &porter->caller, call, &porter->answer,

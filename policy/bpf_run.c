@@ -9,13 +9,14 @@ struct machine {
 };
 
 static void load(struct machine *machine, const struct sock_filter *i,
-		 const struct seccomp_data *data)
+		 const struct seccomp_data *data, struct sp_bpf_course *course)
 {
 	uint32_t *to = BPF_CLASS(i->code) == BPF_LDX ? &machine->x : &machine->a;
 
 	switch (BPF_MODE(i->code)) {
 	case BPF_ABS:
 		memcpy(to, (const uint8_t *)data + i->k, sizeof(*to));
+		course->words |= 1u << (i->k / sizeof(*to));
 		break;
 	case BPF_LEN:
 		*to = sizeof(*data);
@@ -82,7 +83,7 @@ uint32_t sp_bpf_follow(const struct sock_fprog *program, const struct seccomp_da
 {
 	struct machine machine = {0};
 
-	ret->steps = 0;
+	*ret = (struct sp_bpf_course){0};
 
 	/* The kernel takes no program without a return behind every way. */
 	for (size_t at = 0; at < program->len; at++) {
@@ -115,7 +116,7 @@ uint32_t sp_bpf_follow(const struct sock_fprog *program, const struct seccomp_da
 		case BPF_RET:
 			return i->k;
 		default:
-			load(&machine, i, data);
+			load(&machine, i, data, ret);
 		}
 	}
 	return SECCOMP_RET_KILL_PROCESS;

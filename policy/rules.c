@@ -1390,6 +1390,14 @@ bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data
 	return true;
 }
 
+uint32_t sp_rules_floor_words(const struct sp_rules *rules, const struct seccomp_data *data)
+{
+	struct sp_bpf_course course;
+
+	(void)sp_bpf_follow(&rules->floor, data, &course);
+	return course.words >> (offsetof(struct seccomp_data, args) / sizeof(uint32_t));
+}
+
 void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refusal *ret_refusal)
 {
 	if (!sp_rules_find_refusal(rules, nr, ret_refusal))

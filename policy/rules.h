@@ -119,6 +119,11 @@ uint32_t sp_rules_givable(const struct sp_rules *rules);
 /* What the floor says of a call, and what every phase that was entered leaves of that. */
 bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data);
 
+/* The words of the arguments that the floor looks at on its way to what it says of a call: bit N for the bytes
+ * from 4 N on. Calls that are alike in these are alike to it. */
+#define SP_ARGUMENT_WORDS 12
+uint32_t sp_rules_floor_words(const struct sp_rules *rules, const struct seccomp_data *data);
+
 /* What the first of these rights lacks, which are some, as reports say it: "no right to read". */
 const char *sp_right_lack(uint32_t missing);
 

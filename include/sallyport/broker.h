@@ -233,8 +233,10 @@ int sp_sandbox_signal(struct sp_sandbox *sandbox, int number);
 /*
  * Answers a question, from its callback or later. The call goes on, or fails with EACCES (a name) or EPERM
  * (the call itself). Others who wait for the same get the same answer; `remember`: so do all that ask for
- * the same name and rights, or call, until the sandbox ends (1,024 names; an answer beyond is not
- * remembered). That a name may be executed is remembered in any case.
+ * the same name and rights, or call, until the sandbox ends (1,024 of them; an answer beyond is not
+ * remembered). Calls are the same that are alike in what conditions of the policy look at of their arguments,
+ * on the way to the rule that asks: remembered of `ask ioctl(request == TCGETS)`, an answer says nothing of
+ * another request, and of `ask ioctl` without conditions it is about all of them. That a name may be executed is remembered in any case.
  * A sandbox has 16 calls that wait for answers, and a call puts four questions; what goes beyond is denied.
  * Returns 0; -ENOENT: it is over, or there never was one; -ESRCH: the sandbox has ended; -EAGAIN: too many at
  * once, the question is still open.

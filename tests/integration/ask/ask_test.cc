@@ -437,6 +437,28 @@ TEST_F(AskTest, AnAnswerAboutACallIsRemembered)
 	EXPECT_EQ(box.questions.size(), 1u);
 }
 
+/* What was allowed of one value that a condition looks at is not allowed of another. */
+TEST_F(AskTest, ARememberedAnswerIsAboutWhatTheConditionsLookAt)
+{
+	Policy rules = policy("", "syscalls { ask socket(domain in {AF_UNIX, AF_INET}) }");
+	Asked box;
+
+	box.on_question = [&box](const Question &question) {
+		EXPECT_EQ(sp_question_answer(box.sandbox, question.id,
+					     question.arguments[0] == AF_UNIX ? SP_ANSWER_ALLOW
+									      : SP_ANSWER_DENY,
+					     true),
+			  0);
+	};
+	run_guest(box, SP_INTERCEPTION_NOTIFY,
+		  {"socket:1", "socket:2", "socket:1", "socket:2", "socket:16"}, rules.get());
+	EXPECT_EQ(box.count("socket:1 = 0"), 2u) << box.output_text();
+	EXPECT_EQ(box.count("socket:2 = 0"), 0u);
+	EXPECT_EQ(box.count("socket:16 = 0"), 0u);
+	ASSERT_EQ(box.questions.size(), 2u);
+	EXPECT_EQ(box.questions[1].arguments[0], uint64_t(AF_INET));
+}
+
 /* The runtime could not make the call itself: its own filter traps it. */
 TEST_F(AskTest, ACallOfTheKernelsCannotBeAskedAboutUnderTrap)
 {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace
@@ -145,6 +146,29 @@ TEST_P(EachWayPhase, AnswersDoNotReachBeyondThePhase)
 	EXPECT_EQ(box.count("/b = b"), 1u);
 	ASSERT_EQ(box.questions.size(), 2u);
 	EXPECT_EQ(box.questions[1].path, root + "/b");
+}
+
+/* Neither does one about a call. */
+TEST_F(PhaseTest, AnswersAboutCallsDoNotReachBeyondThePhase)
+{
+	std::string text = "policy viewer\ninclude program\nphase parse within narrow\n"
+			   "syscalls { ask socket(domain in {AF_UNIX, AF_INET}) }\nfiles { read " +
+			   std::string(sp_test_binary_dir()) + "/** }\n" +
+			   "policy narrow\ninclude program\n"
+			   "syscalls { allow socket(domain == AF_INET); deny socket as ENOTTY }\n"
+			   "files { read " +
+			   std::string(sp_test_binary_dir()) + "/** }\n";
+	struct sp_policy *parsed = nullptr;
+	Asked box;
+
+	ASSERT_EQ(sp_policy_parse("p", text.data(), text.size(), nullptr, nullptr, &parsed), 0);
+	box.on_question = always(box, SP_ANSWER_ALLOW, true);
+	run_guest(box, SP_INTERCEPTION_NOTIFY,
+		  {"socket:1", "socket:2", "socket:1", "phase:parse", "socket:1", "socket:2"}, parsed);
+	sp_policy_unref(parsed);
+	EXPECT_EQ(box.count("socket:1 = 0"), 2u) << box.output_text();
+	EXPECT_EQ(box.count("socket:2 = 0"), 2u) << box.output_text();
+	EXPECT_EQ(box.questions.size(), 2u);
 }
 
 /* With a runtime the filter of the phase comes on top, for every thread. */
