@@ -97,6 +97,7 @@ struct sp_caller {
 	mode_t umask;       /* known with `pid` where `outer` is */
 	unsigned filters;   /* of seccomp's, that it is under; as umask; 0: before Linux 5.9 */
 	const struct sp_answers *answers; /* of the application, borrowed; NULL: it is not asked */
+	struct sp_links *links;           /* the sandbox's, borrowed; NULL: none is remembered */
 };
 
 /* Finds out what is not known yet. 0, or -ESRCH: it has ended. */

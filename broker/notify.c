@@ -574,7 +574,8 @@ static void serve_request(struct sp_porter *porter)
 
 	porter->caller = (struct sp_caller){.outer = (pid_t)request->pid,
 					    .locked = request->data.nr == SP_NR_FORWARD,
-					    .answers = sp_questions_answers(porter->questions)};
+					    .answers = sp_questions_answers(porter->questions),
+					    .links = &porter->links};
 	porter->origin = (struct sp_origin){.notification = *request};
 	if (porter->permissive) {
 		serve_permissively(porter);
@@ -713,8 +714,9 @@ static bool may_run(void *data, pid_t pid)
 
 	/* Who else has its slots spoke for the program that it was. */
 	sp_ring_forget(porter, pid);
-	porter->caller =
-	    (struct sp_caller){.outer = pid, .answers = sp_questions_answers(porter->questions)};
+	porter->caller = (struct sp_caller){.outer = pid,
+					    .answers = sp_questions_answers(porter->questions),
+					    .links = &porter->links};
 	if (sp_execution_check(&request, pid))
 		return true;
 	sp_porter_report_execution(porter);

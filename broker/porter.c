@@ -290,9 +290,11 @@ static int edit(struct sp_porter *porter, const Change *change)
 	    });
 }
 
-/* Between two calls: each is decided on before it, or behind it. */
+/* Between two calls: each is decided on before it, or behind it. What was known of links was so by the rules
+ * before it. */
 static int make_change(struct sp_porter *porter, const Change *change, int descriptor)
 {
+	sp_links_clear(&porter->links);
 	switch (change->kind) {
 	case SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__NARROW:
 		return narrow(porter, descriptor);
@@ -350,7 +352,7 @@ static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t l
 		deliver(porter, (int)request->signal);
 		return 0;
 	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_PHASE:
-		(void)sp_rules_enter(porter->rules, request->phase);
+		(void)sp_porter_narrow(porter, request->phase);
 		return 0;
 	case SALLYPORT__WIRE__BROKER_REQUEST__WHAT_ANSWER:
 		sp_questions_answer(porter, request->answer);
@@ -646,6 +648,7 @@ struct sp_porter *sp_porter_free(struct sp_porter *porter)
 	free_event(porter->wall_event);
 	sp_workers_free(porter->workers);
 	porter->questions = sp_questions_free(porter->questions);
+	sp_links_clear(&porter->links);
 	if (porter->base)
 		event_base_free(porter->base);
 	close_descriptor(&porter->control);

@@ -206,6 +206,12 @@ bool sp_porter_leave(struct sp_porter *porter, const struct sp_waiter *waiter)
 	return r == 0;
 }
 
+int sp_porter_narrow(struct sp_porter *porter, uint64_t phase)
+{
+	sp_links_clear(&porter->links);
+	return sp_rules_enter(porter->rules, phase);
+}
+
 /* It only narrows: whoever asks, of all that run in the sandbox, may. */
 bool sp_porter_enter_phase(struct sp_porter *porter, int nr, const uint64_t *argument)
 {
@@ -213,7 +219,7 @@ bool sp_porter_enter_phase(struct sp_porter *porter, int nr, const uint64_t *arg
 	    sp_rules_phase_count(porter->rules) == 0)
 		return false;
 	reset_answer(porter);
-	porter->answer.result = sp_rules_enter(porter->rules, argument[1]);
+	porter->answer.result = sp_porter_narrow(porter, argument[1]);
 	return true;
 }
 
@@ -306,7 +312,8 @@ static void serve_request(struct sp_ring *ring, uint32_t index, size_t length)
 					    .outer_pid = ring->outer_pid,
 					    .locked = true,
 					    .process = ring->group >= 0 ? &ring->group : NULL,
-					    .answers = sp_questions_answers(porter->questions)};
+					    .answers = sp_questions_answers(porter->questions),
+					    .links = &porter->links};
 	waiter = (struct sp_waiter){.ring = ring, .slot = index, .generation = request.generation};
 	porter->origin = (struct sp_origin){.ring = ring,
 					    .slot = index,

@@ -11,6 +11,7 @@
 #include <sallyport/broker.h>
 
 #include "broker/calls.h"
+#include "broker/links.h"
 #include "broker/questions.h"
 #include "broker/ring.h"
 #include "broker/worker.h"
@@ -82,6 +83,7 @@ struct sp_porter {
 	struct sp_notify *notify;                  /* owned; NULL: the sandboxee has a runtime */
 	struct sp_workers *workers;                /* owned; does what may wait */
 	struct sp_questions *questions;            /* owned; NULL: the application is not asked */
+	struct sp_links links;                     /* owned: that were made here */
 	struct sp_judgement *judgement;            /* owned; NULL: not permissive */
 	const struct seccomp_data *seen;           /* permissive: the call in hand, else NULL */
 	struct sp_changed changed[SP_CHANGES_MAX]; /* what the broker is still to hear */
@@ -124,6 +126,9 @@ void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
  * addresses. `argument`: of the call itself. */
 bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info,
 		       const uint64_t *argument);
+
+/* Enters a phase: 0 or -errno. What was known of links was so by the rules before it. */
+int sp_porter_narrow(struct sp_porter *porter, uint64_t phase);
 
 /* A system call that enters a phase of the policy, if it is one: its answer. */
 bool sp_porter_enter_phase(struct sp_porter *porter, int nr, const uint64_t *argument);

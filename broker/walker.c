@@ -239,6 +239,14 @@ void sp_decide(const struct sp_request *request, const char *name, size_t length
 		sp_answers_apply(request->caller->answers, name, length, ret_decision);
 }
 
+bool sp_is_writable(const struct sp_request *request, const struct sp_walk *walk)
+{
+	struct sp_path_decision decision;
+
+	sp_rules_decide(request->rules, walk->name, walk->length, &decision);
+	return decision.standing == SP_STANDING_INSIDE && (decision.rights & SP_RIGHT_WRITE);
+}
+
 static struct level *top(struct walker *w)
 {
 	return &w->levels[w->depth - 1];
@@ -1050,8 +1058,9 @@ int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk)
 
 	if (r < 0)
 		return r;
-	/* Only some of the names of a file with several links are known to the policy. */
-	if (!S_ISDIR(mode) && ret_walk->status.stx_nlink > 1)
+	/* Only some of the names of a file with several links are known to the policy, unless they were made here. */
+	if (!S_ISDIR(mode) && ret_walk->status.stx_nlink > 1 &&
+	    !sp_links_known(request->caller->links, ret_walk->object))
 		needed |= SP_RIGHT_LINKED;
 	r = sp_require(request, ret_walk, needed);
 	/* Those that may be opened are everybody's. */

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "broker/calls.h"
+#include "broker/links.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -136,6 +137,9 @@ int sp_walk_descriptor(struct sp_request *request, int dirfd, bool path_too,
 
 /* The same for what is held already. */
 int sp_walk_held(struct sp_request *request, int object_take, struct sp_walk *ret_walk);
+
+/* Whether the rules, whatever the application answered, let the name be written to. */
+bool sp_is_writable(const struct sp_request *request, const struct sp_walk *walk);
 
 /* The name of a descriptor of ours below view->own_fd, for a call that takes names alone. */
 #define SP_OWN_NAME 16

@@ -138,5 +138,8 @@ int64_t sp_call_link(struct sp_request *request)
 	sp_own_name(from.object, name);
 	if (linkat(request->view->own_fd, name, to.parent, to.component, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
+	if (request->caller->links)
+		sp_links_add(request->caller->links, from.object, from.status.stx_nlink,
+			     sp_is_writable(request, &from) && sp_is_writable(request, &to));
 	return 0;
 }

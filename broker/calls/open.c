@@ -173,11 +173,13 @@ static int truncate_file(const struct opening *o, int fd)
 	return ftruncate(writable, 0) < 0 ? -errno : 0;
 }
 
-/* Only some of the names of a file with several links are known to the policy. */
-static int check_links(const struct opening *o, const struct sp_walk *walk, mode_t mode,
+/* Only some of the names of a file with several links are known to the policy, unless they were made here. */
+static int check_links(const struct opening *o, const struct sp_walk *walk, int object, mode_t mode,
 		       uint64_t links)
 {
 	if (!S_ISREG(mode) || links <= 1 || !writes(o->flags))
+		return 0;
+	if (sp_links_known(o->request->caller->links, object))
 		return 0;
 	return sp_require(o->request, walk, SP_RIGHT_LINKED);
 }
@@ -185,7 +187,7 @@ static int check_links(const struct opening *o, const struct sp_walk *walk, mode
 static int check_file(const struct opening *o, const struct sp_walk *walk, int fd,
 		      const struct stat *status)
 {
-	int r = check_links(o, walk, status->st_mode, status->st_nlink);
+	int r = check_links(o, walk, fd, status->st_mode, status->st_nlink);
 
 	if (r < 0 || !(o->flags & O_TRUNC))
 		return r;
@@ -365,7 +367,8 @@ static int open_existing(const struct opening *o, const struct sp_walk *walk)
 	if (r < 0)
 		return r;
 	if (o->request->judgement)
-		return check_links(o, walk, walk->status.stx_mode, walk->status.stx_nlink);
+		return check_links(o, walk, walk->object, walk->status.stx_mode,
+				   walk->status.stx_nlink);
 	if (is_felt(walk->status.stx_mode) && !(o->flags & O_PATH))
 		return open_felt(o, walk);
 	if (o->flags & TMPFILE_BIT)
@@ -378,7 +381,8 @@ static int open_existing(const struct opening *o, const struct sp_walk *walk)
 	if (fd == -ENOENT && (o->flags & O_CREAT))
 		return AGAIN;
 	if (takes_long(o, walk, fd)) {
-		r = check_links(o, walk, walk->status.stx_mode, walk->status.stx_nlink);
+		r = check_links(o, walk, walk->object, walk->status.stx_mode,
+				walk->status.stx_nlink);
 		return r < 0 ? r : leave(o, walk);
 	}
 	return fd < 0 ? fd : examine(o, walk, &fd, false);

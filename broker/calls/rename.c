@@ -83,6 +83,24 @@ static int decide(struct sp_request *request, const struct sp_walk *from, const 
 	return r;
 }
 
+/* One name fewer of what was replaced; and what was moved may have a name now that it can't be written by. */
+static void remember(struct sp_request *request, const struct sp_walk *from,
+		     const struct sp_walk *to)
+{
+	struct sp_links *links = request->caller->links;
+
+	if (!links)
+		return;
+	if (to->object >= 0)
+		sp_links_remove(links, to->object);
+	if (S_ISDIR(from->status.stx_mode) || (request->call->flags & RENAME_EXCHANGE)) {
+		if (from->decision.rights != to->decision.rights || !sp_is_writable(request, to))
+			sp_links_clear(links);
+	} else if (!sp_is_writable(request, to)) {
+		sp_links_forget(links, from->object);
+	}
+}
+
 int64_t sp_call_rename(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk from = SP_WALK_INIT, to = SP_WALK_INIT;
@@ -102,5 +120,6 @@ int64_t sp_call_rename(struct sp_request *request)
 	if (syscall(SYS_renameat2, from.parent, from.component, to.parent, to.component,
 		    call->flags) < 0)
 		return -errno;
+	remember(request, &from, &to);
 	return 0;
 }

@@ -34,5 +34,9 @@ int64_t sp_call_unlink(struct sp_request *request)
 	r = sp_require(request, &walk, SP_RIGHT_DELETE);
 	if (r < 0 || request->judgement)
 		return r;
-	return unlinkat(walk.parent, walk.component, (int)call->flags) < 0 ? -errno : 0;
+	if (unlinkat(walk.parent, walk.component, (int)call->flags) < 0)
+		return -errno;
+	if (request->caller->links && walk.status.stx_nlink > 1)
+		sp_links_remove(request->caller->links, walk.object);
+	return 0;
 }

@@ -176,7 +176,8 @@ const Row kRows[] = {
      "log --stat'",
      "", ANY_CONTENT},
     {"rsync", WRITES " " RUNS, "rsync -a sub/ copy", "", EXACT},
-    {"tar_extract", WRITES, "tar xf all.tar -C out", "mkdir out && tar cf all.tar sub link", EXACT},
+    {"tar_extract", WRITES, "tar xf all.tar -C out",
+     "mkdir out && tar --mtime=@1 -cf all.tar sub link", EXACT},
     {"cp", WRITES, "cp -a sub link copy", "mkdir copy", EXACT},
     {"ls_context", READS, "ls -lZ sub", "", EXACT},
     {"ln", WRITES " " RUNS, "bash -c 'ln text.txt hard; ln -s text.txt soft; ls -l hard soft'", "",
@@ -197,6 +198,21 @@ const Row kRows[] = {
     {"remaps_pages", READS,
      "perl -e 'my $p = syscall(9, 0, 8192, 3, 0x21, -1, 0); print syscall(216, $p, 4096, 0, 1, 0), "
      "\"\\n\"'",
+     "", EXACT},
+    {"hard_links", WRITES " " RUNS,
+     "bash -c 'ln text.txt hard; echo more >> hard; chmod 600 text.txt; touch -d @5 hard; truncate "
+     "-s 7 hard; cp -al sub copy; "
+     "echo both > copy/other; cat sub/other; rm text.txt; echo again >> hard; stat -c \"%h %a %Y\" "
+     "copy/other'",
+     "", EXACT},
+    {"tar_hard_links", WRITES " " RUNS,
+     "bash -c 'ln text.txt sub/hard; tar cf all.tar text.txt sub; rm -r text.txt sub; tar xpf "
+     "all.tar; tar xpf all.tar --overwrite; "
+     "stat -c %h text.txt; rm all.tar'",
+     "", EXACT},
+    {"rsync_hard_links", WRITES " " RUNS,
+     "bash -c 'ln sub/other sub/hard; rsync -aH sub/ copy; touch -d @7 sub/hard; rsync -aHi sub/ "
+     "copy; stat -c %h copy/hard'",
      "", EXACT},
     {"mkfifo", WRITES, "mkfifo -m 600 fifo", "", EXACT},
     {"python_multiprocessing", READS " " RUNS " -w /dev/shm",
