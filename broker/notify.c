@@ -305,6 +305,7 @@ static bool needs_umask(const struct sp_call *call)
 		return call->flags & creating;
 	case SP_OPERATION_MKDIR:
 	case SP_OPERATION_MKNOD:
+	case SP_OPERATION_BIND:
 		return true;
 	default:
 		return false;

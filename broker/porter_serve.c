@@ -125,6 +125,8 @@ bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info
 	addresses = sp_rules_grants_addresses(porter->rules);
 	if (info->operation == SP_OPERATION_SOCKET)
 		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
+	if (info->operation != SP_OPERATION_CONNECT)
+		return sp_rules_granted(porter->rules) & SP_RIGHT_BIND;
 	return addresses || (sp_rules_granted(porter->rules) & SP_RIGHT_CONNECT);
 }
 

@@ -845,7 +845,8 @@ int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned fl
 	return r;
 }
 
-int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct sp_walk *ret_walk)
+static int walk_new(struct sp_request *request, int dirfd, const char *path, uint32_t right,
+		    struct sp_walk *ret_walk)
 {
 	int r = sp_walk(request, dirfd, path, SP_WALK_ENTRY, 0, ret_walk);
 
@@ -853,7 +854,18 @@ int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct 
 		return r;
 	if (ret_walk->object >= 0)
 		return -EEXIST;
-	return sp_require(request, ret_walk, SP_RIGHT_CREATE);
+	return sp_require(request, ret_walk, right);
+}
+
+int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct sp_walk *ret_walk)
+{
+	return walk_new(request, dirfd, path, SP_RIGHT_CREATE, ret_walk);
+}
+
+int sp_walk_named(struct sp_request *request, const char *path, uint32_t right,
+		  struct sp_walk *ret_walk)
+{
+	return walk_new(request, AT_FDCWD, path, right, ret_walk);
 }
 
 /* ---- the fast way ---- */

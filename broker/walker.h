@@ -122,6 +122,14 @@ int sp_walk_object(struct sp_request *request, uint64_t open_flags, struct sp_wa
 /* A name that is to appear: missing, and the policy lets it be made. -EEXIST where it is there. */
 int sp_walk_new(struct sp_request *request, int dirfd, const char *path, struct sp_walk *ret_walk);
 
+/* The same relative to the cwd, by another right than `create`. */
+int sp_walk_named(struct sp_request *request, const char *path, uint32_t right,
+		  struct sp_walk *ret_walk);
+
+/* The name in the caller's address of a unix socket, which need not end with a NUL there. 0, -EINVAL, or a refusal. */
+#define SP_UNIX_NAME 110 /* sizeof(struct sockaddr_un) */
+int sp_read_unix_name(struct sp_request *request, char ret_name[SP_UNIX_NAME]);
+
 /*
  * What a call changes, held, on a name that the policy grants `write` on (and `linked` where there
  * are others). It is named by the request's path; or it is the caller's descriptor, where the call has
@@ -291,7 +299,7 @@ sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp
     sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
     sp_call_chmod, sp_call_utime, sp_call_truncate, sp_call_statfs, sp_call_getxattr,
     sp_call_listxattr, sp_call_chown, sp_call_setxattr, sp_call_removexattr, sp_call_execute,
-    sp_call_connect, sp_call_socket, sp_call_watch;
+    sp_call_connect, sp_call_socket, sp_call_watch, sp_call_bind, sp_call_listen;
 
 #ifdef __cplusplus
 }

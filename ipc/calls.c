@@ -35,7 +35,8 @@ const struct sp_call_info *sp_call_find(int nr)
 
 bool sp_call_is_conditional(const struct sp_call_info *info)
 {
-	return info->operation == SP_OPERATION_CONNECT || info->operation == SP_OPERATION_SOCKET;
+	return info->operation == SP_OPERATION_CONNECT || info->operation == SP_OPERATION_SOCKET ||
+	       info->operation == SP_OPERATION_BIND || info->operation == SP_OPERATION_LISTEN;
 }
 
 bool sp_socket_is_tcp(uint64_t family, uint64_t type, uint64_t protocol)
@@ -117,6 +118,8 @@ const char *sp_operation_name(enum sp_operation operation)
 	    [SP_OPERATION_CONNECT] = "connect",
 	    [SP_OPERATION_WATCH] = "watch",
 	    [SP_OPERATION_SOCKET] = "socket",
+	    [SP_OPERATION_BIND] = "bind",
+	    [SP_OPERATION_LISTEN] = "listen",
 	};
 
 	return names[operation];

@@ -52,6 +52,8 @@ enum sp_operation {
 	SP_OPERATION_CONNECT,
 	SP_OPERATION_WATCH,
 	SP_OPERATION_SOCKET,
+	SP_OPERATION_BIND,
+	SP_OPERATION_LISTEN,
 	SP_OPERATION_COUNT
 };
 
@@ -89,7 +91,8 @@ enum sp_right {
 	SP_RIGHT_LINKED = 1 << 4,  /* write to a regular file that has more than one link */
 	SP_RIGHT_EXECUTE = 1 << 5, /* run the file as a program, or as the interpreter of one */
 	SP_RIGHT_CONNECT = 1 << 6, /* connect a socket to the one that has the name */
-	SP_RIGHT_ALL = (1 << 7) - 1
+	SP_RIGHT_BIND = 1 << 7,    /* bind a socket to the name, which appears by that */
+	SP_RIGHT_ALL = (1 << 8) - 1
 };
 
 struct sp_call_info {

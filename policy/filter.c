@@ -718,17 +718,28 @@ static int add_listeners(struct compilation *c)
 }
 
 /* Or may, by an edit. */
-static bool grants_connect(const struct compilation *c)
+static bool grants_right(const struct compilation *c, uint32_t right)
 {
 	const struct sp_policy *policy = c->policy;
 
 	if (!c->bounds && c->purpose != PURPOSE_ALONE &&
-	    (sp_model_givable(policy) & SP_RIGHT_CONNECT))
+	    (sp_model_givable(policy) & right))
 		return true;
 	for (size_t i = 0; i < policy->path_count; i++)
-		if (policy->paths[i].rights & SP_RIGHT_CONNECT)
+		if (policy->paths[i].rights & right)
 			return true;
 	return false;
+}
+
+/* What a server of the sandbox's own does. Which socket it is that listens, where one might be of TCP, only the
+ * porter can tell. */
+static int add_server(struct compilation *c, bool addresses)
+{
+	if (c->nr == __NR_accept || c->nr == __NR_accept4 || (c->nr == __NR_listen && !addresses))
+		return decide_always(c, SECCOMP_RET_ALLOW, built_in_network);
+	if (c->nr == __NR_bind || c->nr == __NR_listen)
+		return decide_always(c, c->intercept, built_in_network);
+	return 0;
 }
 
 /* Where sockets or addresses are named, the porter connects to them, and nobody to others. */
@@ -737,17 +748,19 @@ static int add_network(struct compilation *c)
 	static const struct decision allow = {.action = SECCOMP_RET_ALLOW,
 					      .source = built_in_network};
 	const struct decision broker = {.action = c->intercept, .source = built_in_network};
-	bool names = grants_connect(c), addresses = sp_model_grants_addresses(c->policy);
+	bool names = grants_right(c, SP_RIGHT_CONNECT), binds = grants_right(c, SP_RIGHT_BIND),
+	     addresses = sp_model_grants_addresses(c->policy);
 	int r = 0;
 
-	if (!names && !addresses)
-		return 0;
-	if (names)
+	if (binds)
+		r = add_server(c, addresses);
+	if (r == 0 && (names || binds))
 		r = decide_rows(c, &allow, connected, SP_ELEMENTS(connected));
 	if (r == 0 && addresses)
 		r = decide_rows(c, &broker, tcp_sockets, SP_ELEMENTS(tcp_sockets));
-	return r == 0 && c->nr == __NR_connect ? decide_always(c, c->intercept, built_in_network)
-					       : r;
+	return r == 0 && c->nr == __NR_connect && (names || addresses)
+		   ? decide_always(c, c->intercept, built_in_network)
+		   : r;
 }
 
 /* What a network namespace of one's own, in which nothing is up, refuses. */
@@ -890,7 +903,7 @@ static const struct {
     {__NR_listxattr, 0, false},
     {__NR_setxattr, SP_RIGHT_WRITE, false},
     {__NR_removexattr, SP_RIGHT_WRITE, false},
-    {__NR_umask, SP_RIGHT_CREATE, false},
+    {__NR_umask, SP_RIGHT_CREATE | SP_RIGHT_BIND, false},
     {__NR_recvmsg, 0, false},
     {__NR_sendmsg, 0, false},
     {__NR_setsockopt, 0, false},
@@ -925,11 +938,13 @@ static const struct {
     {__NR_eventfd2, 0, true},
     {__NR_pidfd_open, 0, true},
     {__NR_pidfd_getfd, 0, true},
-    {__NR_pidfd_open, SP_RIGHT_CONNECT | SP_RIGHT_CREATE | SP_RIGHT_READ, false},
-    {__NR_pidfd_getfd, SP_RIGHT_CONNECT | SP_RIGHT_CREATE | SP_RIGHT_READ, false},
+    {__NR_pidfd_open, SP_RIGHT_CONNECT | SP_RIGHT_BIND | SP_RIGHT_CREATE | SP_RIGHT_READ, false},
+    {__NR_pidfd_getfd, SP_RIGHT_CONNECT | SP_RIGHT_BIND | SP_RIGHT_CREATE | SP_RIGHT_READ, false},
     {__NR_inotify_add_watch, SP_RIGHT_READ, false},
-    {__NR_getsockopt, SP_RIGHT_CONNECT, false},
+    {__NR_getsockopt, SP_RIGHT_CONNECT | SP_RIGHT_BIND, false},
     {__NR_connect, SP_RIGHT_CONNECT, false},
+    {__NR_bind, SP_RIGHT_BIND, false},
+    {__NR_listen, SP_RIGHT_BIND, false},
     {__NR_process_vm_readv, 0, true},
     {__NR_process_vm_writev, 0, true},
     {__NR_ptrace, 0, true},

@@ -94,6 +94,7 @@ static bool follows(const struct search *s)
 	case SP_OPERATION_SYMLINK:
 	case SP_OPERATION_UNLINK:
 	case SP_OPERATION_RENAME:
+	case SP_OPERATION_BIND:
 		return false;
 	case SP_OPERATION_LINK:
 		return s->flags & AT_SYMLINK_FOLLOW;
@@ -151,12 +152,12 @@ static int find_first(const struct search *s, const struct sp_needs *needs)
 {
 	_cleanup_free_ char *written = NULL;
 	struct sp_named *named = &s->finding->named[0];
-	bool connects = s->info->operation == SP_OPERATION_CONNECT;
-	int r = written_name(s, connects ? -1 : s->info->dirfd,
-			     connects ? s->info->data : s->info->path, &written);
+	bool addressed = s->info->extra == SP_EXTRA_ADDRESS;
+	int r = written_name(s, addressed ? -1 : s->info->dirfd,
+			     addressed ? s->info->data : s->info->path, &written);
 
 	if (r == 0)
-		r = resolve(s, written, s->info->path < 0 || follows(s), named);
+		r = resolve(s, written, (s->info->path < 0 && !addressed) || follows(s), named);
 	if (r < 0)
 		return r;
 	s->finding->named_count = 1;
@@ -330,6 +331,8 @@ bool sp_subject_brokers(const struct sp_subject *subject, int nr, const uint64_t
 		return false;
 	if (info->operation == SP_OPERATION_SOCKET)
 		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
+	if (info->operation != SP_OPERATION_CONNECT)
+		return sp_rules_granted(subject->rules) & SP_RIGHT_BIND;
 	return addresses || (sp_rules_granted(subject->rules) & SP_RIGHT_CONNECT);
 }
 
@@ -351,22 +354,23 @@ static int find_address(struct search *s, const char *text)
 	return 0;
 }
 
-/* connect, by what its address is: a name or numbers. A socket by itself leads nowhere. */
+/* connect and bind, by what their address is: a name or numbers. A socket by itself leads nowhere. */
 static int find_reached(struct search *s)
 {
 	const char *text;
 
 	s->info = sp_call_find(s->call->nr);
-	if (s->info->operation == SP_OPERATION_SOCKET) {
+	if (s->info->extra != SP_EXTRA_ADDRESS) {
 		settle(s->finding, SP_POLICY_ALLOW, 0, s->finding->call.source, NULL);
 		return 0;
 	}
 	text = s->call->text[s->info->data];
 	if (!text)
 		return lacks_name(s, s->info->data,
-				  "write where it connects to in double quotes: a name, or an "
-				  "address like \"127.0.0.1:80\"");
-	return text[0] == '/' ? find_names(s) : find_address(s, text);
+				  "write the address in double quotes: a name, or for connect "
+				  "one like \"127.0.0.1:80\"");
+	return text[0] == '/' || s->info->operation == SP_OPERATION_BIND ? find_names(s)
+									 : find_address(s, text);
 }
 
 /* The porter refuses, or decides by the names. */

@@ -148,7 +148,7 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 			misspelt(reading, term->word, "right", candidate, NULL);
 			return false;
 		}
-		if (right == SP_RIGHT_CONNECT) {
+		if (right == SP_RIGHT_CONNECT || right == SP_RIGHT_BIND) {
 			SP_MISTAKE(reading, term->word->place, NULL,
 				   "sockets are named in the section \"network\", like "
 				   "\"connect unix /run/app.sock\"");
@@ -258,7 +258,7 @@ static void interpret_file(struct sp_reading *reading, const struct sp_statement
 
 static const char *candidate_network_verb(size_t index, const void *unused)
 {
-	static const char *const words[] = {"connect", "deny"};
+	static const char *const words[] = {"connect", "bind", "deny"};
 
 	(void)unused;
 	return index < SP_ELEMENTS(words) ? words[index] : NULL;
@@ -321,37 +321,68 @@ static void add_addresses(struct sp_reading *reading, const struct sp_statement 
 		add_address(reading, term, error);
 }
 
+/* What a statement without a family lacks, by its verb. */
+static const char *network_example(const char *verb)
+{
+	if (strcmp(verb, "bind") == 0)
+		return "\"bind\" needs a family and names after it, like "
+		       "\"bind unix /run/app.sock\"";
+	if (strcmp(verb, "deny") == 0)
+		return "\"deny\" needs a family and addresses after it, like "
+		       "\"deny tcp 10.0.0.0/8:*\"";
+	return "\"connect\" needs a family and names after it, like \"connect tcp "
+	       "127.0.0.1:8080\" or \"connect unix /run/app.sock\"";
+}
+
+/* NULL: the family is none that the verb takes, and nobody could mean another one. */
+static const char *family_mistake(const char *verb, const char *family)
+{
+	if (strcmp(verb, "bind") == 0 && strcmp(family, "tcp") == 0)
+		return "no policy lets TCP sockets be bound: servers are not given";
+	if (strcmp(verb, "deny") == 0 && strcmp(family, "unix") == 0)
+		return "names are denied in the section \"files\": \"deny\" there takes every "
+		       "right, this one too";
+	return NULL;
+}
+
+static void interpret_family(struct sp_reading *reading, const struct sp_statement *statement,
+			     const char *verb)
+{
+	const struct sp_phrase *phrase = sp_phrase_at(statement, 1);
+	const struct sp_word *word = sp_single_word(phrase);
+	const char *family = word ? word->text : "", *wrong = family_mistake(verb, family);
+	const struct sp_path_rule rule = {.rights = strcmp(verb, "bind") == 0 ? SP_RIGHT_BIND
+									      : SP_RIGHT_CONNECT};
+
+	if (wrong)
+		SP_MISTAKE(reading, phrase->terms->word->place, NULL, "%s", wrong);
+	else if (strcmp(family, "tcp") == 0)
+		add_addresses(reading, statement, strcmp(verb, "deny") == 0);
+	else if (strcmp(family, "unix") == 0)
+		add_patterns(reading, statement, 2, phrase, &rule);
+	else
+		SP_MISTAKE(reading, phrase->terms->word->place,
+			   sp_nearest(phrase->terms->word->text, candidate_family, NULL),
+			   "unknown family \"%s\", expected \"tcp\" or \"unix\"",
+			   phrase->terms->word->text);
+}
+
 static void interpret_network(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *verb = sp_single_word(statement->phrases);
-	const struct sp_phrase *family = sp_phrase_at(statement, 1);
-	const struct sp_word *word = sp_single_word(family);
-	const struct sp_path_rule rule = {.rights = SP_RIGHT_CONNECT};
-	bool deny = verb && strcmp(verb->text, "deny") == 0;
+	const char *word;
+	size_t index = 0;
 
-	if (!verb || (!deny && strcmp(verb->text, "connect") != 0))
+	while ((word = candidate_network_verb(index, NULL)) &&
+	       (!verb || strcmp(verb->text, word) != 0))
+		index++;
+	if (!word)
 		misspelt(reading, statement->phrases->terms->word, "statement of a network",
 			 candidate_network_verb, NULL);
-	else if (!family)
-		SP_MISTAKE(reading, statement->place, NULL,
-			   deny ? "\"deny\" needs a family and addresses after it, like "
-				  "\"deny tcp 10.0.0.0/8:*\""
-				: "\"connect\" needs a family and names after it, like "
-				  "\"connect tcp 127.0.0.1:8080\" or "
-				  "\"connect unix /run/app.sock\"");
-	else if (word && strcmp(word->text, "tcp") == 0)
-		add_addresses(reading, statement, deny);
-	else if (word && deny && strcmp(word->text, "unix") == 0)
-		SP_MISTAKE(reading, word->place, NULL,
-			   "names are denied in the section \"files\": \"deny\" there takes every "
-			   "right, this one too");
-	else if (!word || strcmp(word->text, "unix") != 0)
-		SP_MISTAKE(reading, family->terms->word->place,
-			   sp_nearest(family->terms->word->text, candidate_family, NULL),
-			   "unknown family \"%s\", expected \"tcp\" or \"unix\"",
-			   family->terms->word->text);
+	else if (!sp_phrase_at(statement, 1))
+		SP_MISTAKE(reading, statement->place, NULL, "%s", network_example(word));
 	else
-		add_patterns(reading, statement, 2, family, &rule);
+		interpret_family(reading, statement, word);
 }
 
 /* ---- limits -------------------------------------------------------------------------------------

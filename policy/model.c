@@ -18,7 +18,7 @@ static const struct {
 } right_words[] = {
     {"read", SP_RIGHT_READ},       {"write", SP_RIGHT_WRITE},   {"create", SP_RIGHT_CREATE},
     {"delete", SP_RIGHT_DELETE},   {"linked", SP_RIGHT_LINKED}, {"execute", SP_RIGHT_EXECUTE},
-    {"connect", SP_RIGHT_CONNECT},
+    {"connect", SP_RIGHT_CONNECT}, {"bind", SP_RIGHT_BIND},
 };
 
 static uint32_t find_right(const char *word, size_t length)

@@ -180,12 +180,20 @@ static int prove_tcp(struct proof *proof)
 	return prove_addresses(proof, &address);
 }
 
-/* Any name, and any address. */
+static int prove_ordinary(struct proof *proof);
+
+/* Any name, any address, and what the kernel may do by itself. */
 static int prove_reached(struct proof *proof)
 {
+	bool connects = proof->rights == SP_RIGHT_CONNECT;
 	int r = prove_names(proof, NULL);
 
-	return r < 0 || proof->failed ? r : prove_addresses(proof, NULL);
+	if (r == 0 && !proof->failed && connects)
+		r = prove_addresses(proof, NULL);
+	if (r < 0 || proof->failed || !proof->never)
+		return r;
+	proof->nr = sp_call_number(connects ? "connect" : "bind");
+	return prove_ordinary(proof);
 }
 
 /* The pattern is the rest of the statement. */
@@ -220,6 +228,9 @@ static bool read_rights(struct proof *proof)
 
 		if (right == 0)
 			break;
+		/* Some rights are called as calls are: with a condition it is the call. */
+		if (proof->rights == 0 && proof->source.text[start + strlen(word)] == '(')
+			break;
 		proof->rights |= right;
 		proof->at += strlen(word);
 		skip_blanks(proof);
@@ -240,11 +251,12 @@ static int prove_rights(struct proof *proof)
 	const char *rest = proof->source.text + proof->at;
 	int r;
 
-	if (proof->rights == SP_RIGHT_CONNECT && *rest == '\0')
+	if ((proof->rights == SP_RIGHT_CONNECT || proof->rights == SP_RIGHT_BIND) && !*rest)
 		return prove_reached(proof);
 	if (proof->rights == SP_RIGHT_CONNECT && strncmp(rest, "tcp ", strlen("tcp ")) == 0)
 		return prove_tcp(proof);
-	if (proof->rights == SP_RIGHT_CONNECT && strncmp(rest, "unix ", strlen("unix ")) == 0) {
+	if ((proof->rights == SP_RIGHT_CONNECT || proof->rights == SP_RIGHT_BIND) &&
+	    strncmp(rest, "unix ", strlen("unix ")) == 0) {
 		proof->at += strlen("unix");
 		skip_blanks(proof);
 	}
@@ -297,7 +309,7 @@ static int check_arguments(const uint64_t argument[SP_ARGUMENTS], struct sp_trac
 	action = verdict.action & SECCOMP_RET_ACTION_FULL;
 	allowed = action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
 		  (proof->never && sp_verdict_asks(&verdict)) ||
-		  (action == SECCOMP_RET_USER_NOTIF &&
+		  (action == SECCOMP_RET_USER_NOTIF && !proof->rights &&
 		   sp_subject_brokers(&proof->subject, proof->nr, argument));
 	if (allowed != proof->never)
 		return 0;

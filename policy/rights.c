@@ -38,6 +38,7 @@ static const struct row {
     [SP_OPERATION_SETXATTR] = {W, W, 0, 0},
     [SP_OPERATION_REMOVEXATTR] = {W, W, 0, 0},
     [SP_OPERATION_CONNECT] = {SP_RIGHT_CONNECT, SP_RIGHT_CONNECT, 0, 0},
+    [SP_OPERATION_BIND] = {SP_RIGHT_BIND, 0, SP_RIGHT_BIND, 0},
 };
 
 uint32_t sp_operation_rights(enum sp_operation operation)

@@ -59,7 +59,7 @@ struct node {
 	uint32_t rights_below;
 };
 
-#define RIGHT_COUNT 7
+#define RIGHT_COUNT 8
 _Static_assert(SP_RIGHT_ALL == (1 << RIGHT_COUNT) - 1, "a right was added");
 
 /* Of each right the order of the last edit. */
@@ -1190,6 +1190,7 @@ const char *sp_right_lack(uint32_t missing)
 	    {SP_RIGHT_LINKED, "no right to write to a file with several links"},
 	    {SP_RIGHT_EXECUTE, "no right to execute"},
 	    {SP_RIGHT_CONNECT, "no right to connect"},
+	    {SP_RIGHT_BIND, "no right to bind"},
 	};
 	size_t i = 0;
 

@@ -114,7 +114,7 @@ void sp_rules_lock(struct sp_rules *rules); /* no edit from here on */
 uint32_t sp_rules_givable(const struct sp_rules *rules);
 
 /* These change what walls must let through, so nothing gives them but where the policy speaks of them. */
-#define SP_RIGHTS_OF_WALLS (SP_RIGHT_EXECUTE | SP_RIGHT_CONNECT)
+#define SP_RIGHTS_OF_WALLS (SP_RIGHT_EXECUTE | SP_RIGHT_CONNECT | SP_RIGHT_BIND)
 
 /* What the floor says of a call, and what every phase that was entered leaves of that. */
 bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data);

@@ -136,6 +136,8 @@ static void text_default(FILE *out, const struct sp_policy *policy)
 	origin(out, sp_setting_source(action, "built in"));
 }
 
+#define SOCKET_RIGHTS ((uint32_t)(SP_RIGHT_CONNECT | SP_RIGHT_BIND))
+
 /* Of a rule about a name: those of its rights that one section speaks of. */
 static void text_path(FILE *out, const struct sp_path_rule *rule, uint32_t rights)
 {
@@ -143,7 +145,7 @@ static void text_path(FILE *out, const struct sp_path_rule *rule, uint32_t right
 	if (rule->ask)
 		(void)fputs("ask ", out);
 	sp_print_rights(out, rights);
-	(void)fputs(rights == SP_RIGHT_CONNECT ? " unix " : " ", out);
+	(void)fputs(rights & SOCKET_RIGHTS ? " unix " : " ", out);
 	if (!sp_print_pattern(out, rule->pattern))
 		sp_print_visible(out, rule->pattern);
 	if (rights == 0) {
@@ -169,8 +171,8 @@ static void text_paths(FILE *out, const struct sp_policy *policy)
 	for (size_t i = 0; i < policy->path_count; i++) {
 		const struct sp_path_rule *rule = &policy->paths[i];
 
-		if (rule->rights != SP_RIGHT_CONNECT)
-			text_path(out, rule, rule->rights & ~(uint32_t)SP_RIGHT_CONNECT);
+		if (rule->rights == 0 || (rule->rights & ~SOCKET_RIGHTS))
+			text_path(out, rule, rule->rights & ~SOCKET_RIGHTS);
 	}
 	(void)fputs("}\n", out);
 }
@@ -179,8 +181,9 @@ static void text_network(FILE *out, const struct sp_policy *policy)
 {
 	(void)fputs("network {\n", out);
 	for (size_t i = 0; i < policy->path_count; i++)
-		if (policy->paths[i].rights & SP_RIGHT_CONNECT)
-			text_path(out, &policy->paths[i], SP_RIGHT_CONNECT);
+		for (uint32_t right = SP_RIGHT_CONNECT; right <= SP_RIGHT_BIND; right <<= 1)
+			if (policy->paths[i].rights & right)
+				text_path(out, &policy->paths[i], right);
 	for (size_t i = 0; i < policy->address_count; i++) {
 		const struct sp_address_rule *rule = &policy->addresses[i];
 		char buffer[SP_ADDRESS_TEXT_MAX];

@@ -15,12 +15,19 @@
 /* How little of an IPv6 address the kernel takes: the older form, without a scope. */
 #define LEAST_6 offsetof(struct sockaddr_in6, sin6_scope_id)
 
-/* The name in the caller's address, which need not end with a NUL. */
-static int read_name(struct sp_request *request, char ret_name[sizeof(struct sockaddr_un)])
+_Static_assert(sizeof(struct sockaddr_un) == SP_UNIX_NAME, "it holds a name");
+
+int sp_read_unix_name(struct sp_request *request, char ret_name[SP_UNIX_NAME])
 {
 	const struct sp_call *call = request->call;
+	sa_family_t family;
 	size_t length;
 
+	if (call->data_length < sizeof(family))
+		return -EINVAL;
+	memcpy(&family, call->data, sizeof(family));
+	if (family != AF_UNIX)
+		return sp_refuse_finally(request, "", NULL, EACCES, "is no name of a unix socket");
 	if (call->data_length <= NAME_OFFSET || call->data_length > sizeof(struct sockaddr_un))
 		return -EINVAL;
 	length = call->data_length - NAME_OFFSET;
@@ -61,9 +68,9 @@ static int64_t leave(struct sp_request *request, int object, struct sp_work *wor
 static int64_t connect_unix(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
-	char name[sizeof(struct sockaddr_un)];
+	char name[SP_UNIX_NAME];
 	struct sp_work work = SP_WORK_NONE;
-	int r = read_name(request, name);
+	int r = sp_read_unix_name(request, name);
 
 	if (r == 0)
 		r = look_up(request, name, &walk);

@@ -30,6 +30,8 @@ static sp_operation_fn *const operations[SP_OPERATION_COUNT] = {
     [SP_OPERATION_CONNECT] = sp_call_connect,
     [SP_OPERATION_WATCH] = sp_call_watch,
     [SP_OPERATION_SOCKET] = sp_call_socket,
+    [SP_OPERATION_BIND] = sp_call_bind,
+    [SP_OPERATION_LISTEN] = sp_call_listen,
 };
 
 void sp_work_close(struct sp_work *work)

@@ -237,7 +237,7 @@ TEST_F(SaveTest, NothingIsRestoredThatNoTextCanSay)
 		set_text(&call_of(m, "uname")->source, "a\0b", 3);
 	}));
 	EXPECT_EQ(-EBADMSG,
-		  restore_changed([](Message *m) { m->policy[0]->path[0]->rights = 128; }));
+		  restore_changed([](Message *m) { m->policy[0]->path[0]->rights = 256; }));
 	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) { m->policy[0]->path[0]->error = 1; }));
 	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) {
 		set_text(&m->policy[0]->path[0]->pattern, "relative", 8);
