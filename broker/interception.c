@@ -134,6 +134,12 @@ static bool asks_for_calls(const struct sp_policy *policy)
 
 static struct obstacle find_in_policy(const struct sp_policy *policy)
 {
+	if (policy->strict.set)
+		return (struct obstacle){
+		    "the policy is strict, which a program can be made by itself "
+		    "alone",
+		    "launch one that links libsallyport-sandboxee, with "
+		    "SP_INTERCEPTION_COOPERATIVE, or leave out `strict`"};
 	if (grants_execute(policy) || (sp_model_givable(policy) & SP_RIGHT_EXECUTE))
 		return (struct obstacle){"the policy lets it execute programs, and the runtime "
 					 "can't follow into another one",

@@ -155,6 +155,21 @@ static int check_asking(struct launch *launch, uint32_t asks)
 	return 0;
 }
 
+/* A filter, of whomever, is never followed by strict mode: that it would then have to be entered unlocked is
+ * told before anything runs. */
+static int check_strict(struct launch *launch)
+{
+	if (!sp_rules_strict(launch->setup.rules) || is_permissive(launch))
+		return 0;
+	if (!has_runtime(launch))
+		launch->failed = LAYER_STRICT;
+	else if (has_extra_filters(launch) || prctl(PR_GET_SECCOMP) != SECCOMP_MODE_DISABLED)
+		launch->failed = LAYER_STRICT_FILTER;
+	else
+		return 0;
+	return -EOPNOTSUPP;
+}
+
 static int step_rules(struct launch *launch)
 {
 	const ProtobufCBinaryData *policy = &launch->order->plan->policy;
@@ -162,7 +177,9 @@ static int step_rules(struct launch *launch)
 
 	if (r < 0)
 		return r;
-	r = check_asking(launch, sp_rules_asks(launch->setup.rules));
+	r = check_strict(launch);
+	if (r == 0)
+		r = check_asking(launch, sp_rules_asks(launch->setup.rules));
 	if (r < 0)
 		return r;
 	if (is_permissive(launch) && has_extra_filters(launch)) {

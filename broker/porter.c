@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,7 +145,21 @@ static bool is_ending(const struct sp_porter *porter)
 	       flags & exiting;
 }
 
-static void reaped(struct sp_porter *porter, const siginfo_t *info)
+/* Strict mode kills by a signal of which nobody says who sent it. Where no init and no limit explains it, and the
+ * sandboxee was given its lock, it was that. The kernel enforces the limit on processor time by its ticks, and tells the
+ * exact time, which may be less. */
+static bool was_strict(const struct sp_porter *porter, const struct rusage *usage)
+{
+	const uint64_t ms = 1000, us = 1000000;
+	uint64_t limit = sp_rules_limits(porter->rules)->cpu * ms;
+	uint64_t used = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * ms +
+			(uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * ms / us;
+
+	return porter->locked && sp_rules_strict(porter->rules) &&
+	       (limit == 0 || used < limit / 4 * 3);
+}
+
+static void reaped(struct sp_porter *porter, const siginfo_t *info, const struct rusage *usage)
 {
 	if (info->si_code == CLD_EXITED)
 		end(porter, SP_EXIT_EXITED, info->si_status);
@@ -151,6 +167,8 @@ static void reaped(struct sp_porter *porter, const siginfo_t *info)
 		end(porter, SP_EXIT_POLICY, SIGSYS);
 	else if (info->si_status == SIGKILL && is_ending(porter))
 		end(porter, SP_EXIT_LOST, SIGKILL); /* the init went first and took it along */
+	else if (info->si_status == SIGKILL && was_strict(porter, usage))
+		end(porter, SP_EXIT_POLICY, SIGKILL);
 	else
 		end(porter, SP_EXIT_SIGNALED, info->si_status);
 }
@@ -166,10 +184,13 @@ static bool is_outlived(void)
 static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
 {
 	struct sp_porter *porter = data;
+	struct rusage usage = {0};
 	siginfo_t info = {0};
 
 	(void)what;
-	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	/* The kernel's own waitid tells what libc's does not: how much of the processor it took. */
+	if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage) < 0 ||
+	    info.si_pid == 0)
 		return;
 	if (porter->permissive && is_outlived()) {
 		sp_porter_report_wall(porter, 0, true,
@@ -178,7 +199,7 @@ static void sandboxee_ended(evutil_socket_t pidfd, short what, void *data)
 		(void)event_del(porter->sandboxee_event);
 		return;
 	}
-	reaped(porter, &info);
+	reaped(porter, &info, &usage);
 }
 
 /* All but the sandboxee, whose end is heard of by its pidfd. */
@@ -190,7 +211,7 @@ static void reap_orphans(struct sp_porter *porter)
 	       info.si_pid != 0 && info.si_pid != porter->sandboxee_pid)
 		(void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | __WALL);
 	if (porter->first_end.si_pid != 0 && !is_outlived())
-		reaped(porter, &porter->first_end);
+		reaped(porter, &porter->first_end, &(struct rusage){0});
 }
 
 static void child_changed(evutil_socket_t signals, short what, void *data)
@@ -233,7 +254,7 @@ static void deliver(struct sp_porter *porter, int number)
 	if (porter->first_end.si_pid == 0)
 		(void)pidfd_send_signal(porter->sandboxee, number, NULL, 0);
 	else if (asks_to_end(number)) /* those that outlived it, whom nobody else can end */
-		reaped(porter, &porter->first_end);
+		reaped(porter, &porter->first_end, &(struct rusage){0});
 }
 
 /* ---- changes while it runs ---- */

@@ -97,7 +97,11 @@ static int send_filter(struct sp_ring *ring, uint32_t error)
 	Sallyport__Wire__Welcome welcome = SALLYPORT__WIRE__WELCOME__INIT;
 
 	welcome.error = error;
-	if (error == 0) {
+	if (error == 0 && sp_rules_strict(porter->rules)) {
+		welcome.has_strict = welcome.strict = 1;
+		welcome.has_descriptors = 1;
+		welcome.descriptors = porter->landlock >= 0;
+	} else if (error == 0) {
 		welcome.has_filter = 1;
 		welcome.filter.data = (uint8_t *)filter.filter;
 		welcome.filter.len = filter.len * sizeof(struct sock_filter);
@@ -112,7 +116,9 @@ static int send_filter(struct sp_ring *ring, uint32_t error)
 static int send_parcels(struct sp_ring *ring)
 {
 	struct sp_porter *porter = ring->porter;
-	int r = send_parcel(ring, SALLYPORT__WIRE__PARCEL__PURPOSE__SLOTS, &ring->ends.slots);
+	int r = sp_rules_strict(porter->rules)
+		    ? 0
+		    : send_parcel(ring, SALLYPORT__WIRE__PARCEL__PURPOSE__SLOTS, &ring->ends.slots);
 
 	if (r == 0 && porter->landlock >= 0)
 		r = send_parcel(ring, SALLYPORT__WIRE__PARCEL__PURPOSE__LANDLOCK,

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Grows with every change of the messages, the table or the slots. Both ends are of one release. */
-#define SP_PROTOCOL_VERSION 4u
+#define SP_PROTOCOL_VERSION 5u
 
 /* Descriptors of a sandboxee that its program neither sees closed nor can replace. High, so that
  * lowest-free allocation and sweeps of small numbers miss them. */

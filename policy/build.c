@@ -289,6 +289,8 @@ static int include_settings(struct sp_policy *policy, const struct sp_policy *ot
 	if (r == 0)
 		r = include_setting(&policy->wx, &other->wx);
 	if (r == 0)
+		r = include_setting(&policy->strict, &other->strict);
+	if (r == 0)
 		r = include_setting(&policy->isolate, &other->isolate);
 	if (r == 0)
 		r = include_setting(&policy->optional_layers, &other->optional_layers);
@@ -348,10 +350,21 @@ static int copy_bound(const struct sp_policy *bound, struct sp_policy **ret_copy
 	return r;
 }
 
+SP_EXPORT int sp_policy_strict(struct sp_policy *policy, const char *source)
+{
+	sp_model_forget_compiled(policy);
+	return sp_model_set(&policy->strict, OWN_DEPTH, true, source);
+}
+
+SP_EXPORT bool sp_policy_is_strict(const struct sp_policy *policy)
+{
+	return policy->strict.set;
+}
+
 SP_EXPORT int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound)
 {
 	struct sp_policy *copy;
-	int r = copy_bound(bound, &copy);
+	int r = bound->strict.set ? -EOPNOTSUPP : copy_bound(bound, &copy);
 
 	if (r < 0)
 		return r;
@@ -363,7 +376,9 @@ SP_EXPORT int sp_policy_editable(struct sp_policy *policy, const struct sp_polic
 				 const char *source)
 {
 	struct sp_policy *copy = NULL;
-	int r = bound ? copy_bound(bound, &copy) : 0;
+	int r = !bound              ? 0
+		: bound->strict.set ? -EOPNOTSUPP
+				    : copy_bound(bound, &copy);
 
 	if (r < 0)
 		return r;
@@ -375,7 +390,9 @@ SP_EXPORT int sp_policy_phase(struct sp_policy *policy, const char *name,
 			      const struct sp_policy *bound)
 {
 	struct sp_policy *copy;
-	int r = sp_valid_name(name) ? copy_bound(bound, &copy) : -EINVAL;
+	int r = !sp_valid_name(name) ? -EINVAL
+		: bound->strict.set  ? -EOPNOTSUPP
+				     : copy_bound(bound, &copy);
 
 	if (r < 0)
 		return r;

@@ -646,6 +646,7 @@ static void fill_settings(Message *message, const struct sp_policy *policy)
 	struct refusal otherwise = default_of(policy);
 
 	message->version = SP_COMPILED_VERSION;
+	message->has_strict = message->strict = policy->strict.set;
 	message->name = bytes_of(policy->name);
 	message->default_error = (uint32_t)otherwise.error;
 	message->default_source = bytes_of(otherwise.source);
@@ -751,7 +752,7 @@ int sp_policy_compile_narrowing(const struct sp_policy *whole, struct sp_policy 
 
 	count = sp_model_layers(policy, layers);
 	for (size_t i = 0; i < count; i++)
-		if (layers[i]->extra_count > 0)
+		if (layers[i]->extra_count > 0 || layers[i]->strict.set)
 			return -EOPNOTSUPP;
 	phase.name = bytes_of("");
 	r = fill_phase(&phase, whole, policy, false, false);
@@ -847,6 +848,8 @@ static int compile(struct sp_policy *policy, bool bare, uint8_t **ret_bytes, siz
 	size_t count = sp_model_layers(policy, layers);
 	int r;
 
+	if (sp_model_contradicts_strict(policy))
+		return -EINVAL;
 	fill_settings(&message, policy);
 	fill_isolate(&message, layers, count);
 	fill_limits(&limits, layers, count);

@@ -550,6 +550,18 @@ static bool same_extras(const struct sp_policy *first, const struct sp_policy *s
 	return true;
 }
 
+/* Which calls it leaves, the calls tell. */
+static void diff_strict(struct diff *diff)
+{
+	static const char *const words[] = {"a filter", "SECCOMP_MODE_STRICT"};
+	bool first = diff->side[0].policy->strict.set, second = diff->side[1].policy->strict.set;
+
+	if (first == second)
+		return;
+	diff->differences++;
+	(void)fprintf(diff->out, "~ the lock: %s | %s\n", words[first], words[second]);
+}
+
 static void diff_extras(struct diff *diff)
 {
 	const struct sp_policy *first = diff->side[0].policy, *second = diff->side[1].policy;
@@ -662,6 +674,7 @@ static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy
 		return r;
 	diff_limits(diff);
 	diff_layers(diff);
+	diff_strict(diff);
 	diff_extras(diff);
 	return diff_phases(diff, policy);
 }

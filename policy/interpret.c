@@ -722,6 +722,52 @@ static void interpret_include(struct sp_reading *reading, const struct sp_statem
 		sp_read_other(reading, name, reading->policy);
 }
 
+/* A strict policy bounds nothing: a filter can't do what it does, and stands in its way. */
+static bool bounds(struct sp_reading *reading, const struct sp_term *name,
+		   const struct sp_policy *bound)
+{
+	if (bound->strict.set)
+		SP_MISTAKE(reading, name->word->place, NULL,
+			   "\"%s\" is strict, and a strict policy bounds no other one: write "
+			   "\"strict\" into the policy itself",
+			   name->word->text);
+	return !bound->strict.set;
+}
+
+static void interpret_strict(struct sp_reading *reading, const struct sp_statement *statement)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
+
+	if (!source || !sp_ends_at(reading, statement, 1))
+		return;
+	if (reading->depth == 0)
+		reading->strict_place = statement->place;
+	sp_note_error(reading,
+		      sp_model_set(&reading->policy->strict, reading->depth, true, source));
+}
+
+static void tell_contradiction(const char *mistake, struct sp_place place, const char *source,
+			       void *data)
+{
+	struct sp_reading *reading = data;
+
+	if (place.line > 0)
+		SP_MISTAKE(reading, place, NULL, "%s", mistake);
+	else if (source)
+		SP_MISTAKE(reading, reading->strict_place, NULL, "%s; it stands at %s", mistake,
+			   source);
+	else
+		SP_MISTAKE(reading, reading->strict_place, NULL, "%s", mistake);
+}
+
+/* What is strict may come from what is included; then the policy as a whole is to blame. */
+static void check_strict(struct sp_reading *reading, const struct sp_statement *head)
+{
+	if (reading->strict_place.line == 0)
+		reading->strict_place = head ? head->place : (struct sp_place){1, 1, 1};
+	sp_model_each_contradiction(reading->policy, tell_contradiction, reading);
+}
+
 /* "phase" NAME "within" and what bounds it: the two words, or false after a mistake. */
 static bool read_phase_name(struct sp_reading *reading, const struct sp_statement *statement,
 			    const struct sp_word **ret_name, const struct sp_word **ret_within)
@@ -763,6 +809,10 @@ static void interpret_phase(struct sp_reading *reading, const struct sp_statemen
 	}
 	bound->keeps = reading->policy->keeps;
 	sp_read_other(reading, name, bound);
+	if (!bounds(reading, name, bound)) {
+		sp_policy_unref(bound);
+		return;
+	}
 	r = sp_model_phase_take(reading->policy, phase->text, bound);
 	if (r == -E2BIG)
 		SP_MISTAKE(reading, phase->place, NULL, "a policy has at most %d phases",
@@ -790,6 +840,10 @@ static void interpret_within(struct sp_reading *reading, const struct sp_stateme
 	}
 	bound->keeps = reading->policy->keeps;
 	sp_read_other(reading, name, bound);
+	if (!bounds(reading, name, bound)) {
+		sp_policy_unref(bound);
+		return;
+	}
 	r = sp_model_bound_take(reading->policy, bound);
 	if (r == -E2BIG)
 		SP_MISTAKE(reading, name->word->place, NULL,
@@ -830,7 +884,11 @@ static bool read_edit_bound(struct sp_reading *reading, const struct sp_statemen
 		return false;
 	}
 	sp_read_other(reading, name, *ret_bound);
-	return true;
+	if (bounds(reading, name, *ret_bound))
+		return true;
+	sp_policy_unref(*ret_bound);
+	*ret_bound = NULL;
+	return false;
 }
 
 /* An included policy does not let others be changed. */
@@ -868,6 +926,7 @@ static const struct {
 			{"include", interpret_include},
 			{"within", interpret_within},
 			{"phase", interpret_phase},
+			{"strict", interpret_strict},
 			{"editable", interpret_editable}};
 
 static const char *candidate_top(size_t index, const void *unused)
@@ -1005,6 +1064,9 @@ static int interpret_policy(struct sp_reading *reading, struct sp_statement *hea
 		sp_bind_parameters(reading, name, wanted);
 	interpret_statements(reading, head ? head : reading->document->syntax.statements);
 	reading->reporter = reporter;
+	if (!reading->again && reading->depth == 0 && reading->error == 0 &&
+	    reading->reporter->errors == before)
+		check_strict(reading, head);
 	if (reading->lint && reading->depth == 0 && reading->error == 0 &&
 	    reading->reporter->errors == before && !reading->document->broken)
 		sp_lint(reading);

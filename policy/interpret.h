@@ -68,6 +68,7 @@ struct sp_reading {
 	struct sp_place
 	    limit_places[SP_LIMIT_COUNT]; /* of values, where the policy itself has them */
 	uint32_t layers, optional_layers;
+	struct sp_place strict_place;   /* of the word `strict`, where the policy itself has it */
 	struct sp_argument_of argument; /* of the condition in hand */
 	int error;                      /* what no text can be blamed for: -ENOMEM */
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "ipc/runtime.h"
 #include "ipc/util.h"
@@ -403,6 +404,101 @@ int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, con
 	return 0;
 }
 
+/* ---- strict ---- */
+
+bool sp_strict_allows(int nr)
+{
+	return nr == __NR_read || nr == __NR_write || nr == __NR_exit || nr == __NR_rt_sigreturn;
+}
+
+static bool contradicts_rule(const struct sp_call_rule *rule)
+{
+	if (sp_strict_allows(rule->nr))
+		return rule->action != SP_ACTION_ALLOW || rule->condition;
+	return rule->action != SP_ACTION_KILL && rule->action != SP_ACTION_KILL_THREAD;
+}
+
+static void contradict_calls(const struct sp_policy *policy, sp_contradiction_fn *fn, void *data)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < policy->call_count; i++) {
+		const struct sp_call_rule *rule = &policy->calls[i];
+
+		if (!contradicts_rule(rule) || strcmp(rule->source, last) == 0)
+			continue;
+		last = rule->source;
+		fn("\"strict\" lets read, write, exit and rt_sigreturn through, and kills for "
+		   "every other call: leave out this rule, or \"strict\"",
+		   rule->place, rule->source, data);
+	}
+	if (policy->default_action.set && policy->default_action.value != SP_ACTION_KILL &&
+	    policy->default_action.value != SP_ACTION_KILL_THREAD)
+		fn("\"strict\" kills for every call that it does not let through: leave out this "
+		   "default, or \"strict\"",
+		   (struct sp_place){0}, policy->default_action.source, data);
+}
+
+static void contradict_names(const struct sp_policy *policy, sp_contradiction_fn *fn, void *data)
+{
+	static const char mistake[] =
+	    "below \"strict\" nothing can be opened or connected: pass what it needs as open "
+	    "descriptors, and leave out this rule, or \"strict\"";
+
+	for (size_t i = 0; i < policy->path_count; i++)
+		fn(mistake, policy->paths[i].place, policy->paths[i].source, data);
+	for (size_t i = 0; i < policy->address_count; i++)
+		fn(mistake, (struct sp_place){0}, policy->addresses[i].source, data);
+}
+
+void sp_model_each_contradiction(const struct sp_policy *policy, sp_contradiction_fn *fn,
+				 void *data)
+{
+	const struct sp_place nowhere = {0};
+
+	if (!policy->strict.set)
+		return;
+	contradict_calls(policy, fn, data);
+	contradict_names(policy, fn, data);
+	if (policy->wx.set && policy->wx.value)
+		fn("below \"strict\" no memory can be made executable: leave out \"wx allow\", or "
+		   "\"strict\"",
+		   nowhere, policy->wx.source, data);
+	if (policy->phase_count > 0)
+		fn("nothing is narrower than \"strict\": leave out the phases, or \"strict\"",
+		   nowhere, NULL, data);
+	if (policy->editable.set)
+		fn("below \"strict\" there is nothing to edit: leave out \"editable\", or \"strict\"",
+		   nowhere, policy->editable.source, data);
+	if (policy->within_count > 0)
+		fn("\"strict\" can't be bounded: it lets the same four calls through in any case; "
+		   "leave out \"within\", or \"strict\"",
+		   nowhere, NULL, data);
+	if (policy->extra_count > 0)
+		fn("a process that has a filter can't enter SECCOMP_MODE_STRICT: leave out the "
+		   "filters of others, or \"strict\"",
+		   nowhere, NULL, data);
+}
+
+static void note_contradiction(const char *mistake, struct sp_place place, const char *source,
+			       void *data)
+{
+	(void)mistake;
+	(void)place;
+	(void)source;
+	*(bool *)data = true;
+}
+
+bool sp_model_contradicts_strict(const struct sp_policy *policy)
+{
+	bool found = false;
+
+	sp_model_each_contradiction(policy, note_contradiction, &found);
+	return found;
+}
+
+/* ---- weights ---- */
+
 uint32_t sp_model_weight(const struct sp_policy *policy, uint32_t nr)
 {
 	return policy && policy->weights && nr < SP_NUMBERS && policy->weights[nr].set
@@ -574,6 +670,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->wx, 1);
 	clear_settings(&policy->isolate, 1);
 	clear_settings(&policy->optional_layers, 1);
+	clear_settings(&policy->strict, 1);
 	sp_model_clear_weights(policy);
 	clear_settings(&policy->editable, 1);
 	sp_policy_unref(policy->edit_bound);

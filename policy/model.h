@@ -132,6 +132,7 @@ struct sp_policy {
 	struct sp_setting default_error;  /* as in a call rule */
 	struct sp_setting wx;             /* 1: memory may be writable and executable */
 	struct sp_setting isolate, optional_layers;
+	struct sp_setting strict;   /* 1: SECCOMP_MODE_STRICT in the place of a filter */
 	struct sp_setting *weights; /* owned; how often each number is called; NULL: nobody said */
 	/* Made by the first launch, kept for those that follow: they take longer to compile than
 	 * everything else that a broker does for a launch. Paths are not among them, since what a
@@ -219,6 +220,17 @@ static inline const char *sp_setting_source(const struct sp_setting *setting, co
 
 /* Sets unless a less deep policy has. */
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
+
+/* What a strict policy can't say, rule by rule: the same rule of a group once. `place` is zero where the policy itself does
+ * not say it, `source` NULL where it stands nowhere. */
+typedef void sp_contradiction_fn(const char *mistake, struct sp_place place, const char *source,
+				 void *data);
+void sp_model_each_contradiction(const struct sp_policy *policy, sp_contradiction_fn *fn,
+				 void *data);
+/* Whether there is one, or more. */
+bool sp_model_contradicts_strict(const struct sp_policy *policy);
+/* The calls that are left: read, write, exit and rt_sigreturn, by the numbers of this architecture. */
+bool sp_strict_allows(int nr);
 
 /* How much a call weighs where the filter is put in order: it changes no verdict. */
 #define SP_WEIGHT_MAX (1u << 24)

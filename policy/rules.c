@@ -121,6 +121,7 @@ struct sp_rules {
 	struct rule_set edit_rules; /* the same */
 	int default_error;
 	uint32_t asks; /* enum sp_asks */
+	bool strict;
 	uint32_t isolate, optional_layers;
 	struct sp_limits limits;
 	struct sock_fprog filter, porter_filter, floor, listener_filter;
@@ -595,6 +596,7 @@ static int load_message(struct sp_rules *rules, const Message *message)
 	rules->default_source = pool_string(&pool, message->default_source);
 	if (!rules->name || !rules->default_source)
 		return -EBADMSG;
+	rules->strict = message->has_strict && message->strict;
 	r = load_scalars(rules, message);
 	if (r == 0)
 		r = load_path_rules(rules, message, &pool);
@@ -735,6 +737,11 @@ uint32_t sp_rules_asks(const struct sp_rules *rules)
 uint32_t sp_rules_optional_layers(const struct sp_rules *rules)
 {
 	return rules->optional_layers;
+}
+
+bool sp_rules_strict(const struct sp_rules *rules)
+{
+	return rules->strict;
 }
 
 struct sock_fprog sp_rules_filter(const struct sp_rules *rules)

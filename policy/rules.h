@@ -47,6 +47,8 @@ const char *sp_rules_name(const struct sp_rules *rules);
 const struct sp_limits *sp_rules_limits(const struct sp_rules *rules);
 uint32_t sp_rules_isolate(const struct sp_rules *rules);
 uint32_t sp_rules_optional_layers(const struct sp_rules *rules);
+/* The sandboxee enters SECCOMP_MODE_STRICT in the place of a filter. */
+bool sp_rules_strict(const struct sp_rules *rules);
 struct sock_fprog sp_rules_filter(const struct sp_rules *rules);          /* borrowed */
 struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules);   /* borrowed */
 struct sock_fprog sp_rules_floor(const struct sp_rules *rules);           /* borrowed */

@@ -60,14 +60,14 @@ static uint32_t checksum(const uint8_t *bytes, size_t length)
 	return ~sum;
 }
 
-#define SETTINGS (SP_LIMIT_COUNT + 5u)
+#define SETTINGS (SP_LIMIT_COUNT + 6u)
 
 /* By their number in the file, which stays. */
 static struct sp_setting *setting_at(struct sp_policy *policy, uint32_t which)
 {
 	struct sp_setting *const settings[] = {
 	    &policy->default_action, &policy->default_error,   &policy->wx,
-	    &policy->isolate,        &policy->optional_layers,
+	    &policy->isolate,        &policy->optional_layers, &policy->strict,
 	};
 
 	if (which < SP_LIMIT_COUNT)
@@ -576,6 +576,7 @@ static bool valid_settings(const struct sp_policy *policy)
 		    !sp_valid_limit((enum sp_limit)i, policy->limits[i].value))
 			return false;
 	return (!policy->default_action.set || valid_default(policy)) && policy->wx.value <= 1 &&
+	       policy->strict.value == policy->strict.set &&
 	       (!policy->isolate.set ||
 		sp_model_valid_layers(policy->isolate.value, policy->optional_layers.value));
 }
@@ -667,6 +668,15 @@ static int place_policy(struct reader *reader, const Saved *message, uint32_t in
 	return reader->policy[index] ? take_bound(policy, reader->policy, index) : -ENOMEM;
 }
 
+/* A strict policy stands alone, and says nothing else. */
+static bool valid_strictness(const struct reader *reader, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (reader->policy[i]->strict.set)
+			return false;
+	return !sp_model_contradicts_strict(reader->policy[0]);
+}
+
 static int read_policies(const Saved *message, struct sp_policy *first)
 {
 	struct reader reader = {.policy = {first}};
@@ -677,7 +687,7 @@ static int read_policies(const Saved *message, struct sp_policy *first)
 		if (r == 0)
 			r = read_policy(message->policy[i], reader.policy[i]);
 	}
-	return r;
+	return r == 0 && !valid_strictness(&reader, message->n_policy) ? -EBADMSG : r;
 }
 
 /* The message behind the header. */

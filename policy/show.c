@@ -128,12 +128,14 @@ static void text_default(FILE *out, const struct sp_policy *policy)
 	const struct sp_setting *action = &policy->default_action;
 
 	(void)fputs("\tdefault ", out);
-	if (action->set)
+	if (policy->strict.set)
+		(void)fputs("kill", out);
+	else if (action->set)
 		sp_print_action(out, (enum sp_action)action->value,
 				(int)policy->default_error.value);
 	else
 		(void)fputs("deny as ENOSYS", out);
-	origin(out, sp_setting_source(action, "built in"));
+	origin(out, sp_setting_source(policy->strict.set ? &policy->strict : action, "built in"));
 }
 
 #define SOCKET_RIGHTS ((uint32_t)(SP_RIGHT_CONNECT | SP_RIGHT_BIND))
@@ -278,6 +280,10 @@ static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t c
 		(void)fprintf(out, "policy %s\n", policy->name);
 	else
 		(void)fprintf(out, "\npolicy bound-%zu  # %s\n", first + index, policy->name);
+	if (policy->strict.set) {
+		(void)fputs("strict", out);
+		origin(out, policy->strict.source);
+	}
 	text_bounds(out, policy, layers, count, first);
 	if (first + index == 0) {
 		text_phases(out, policy, count);
@@ -365,13 +371,16 @@ static void json_default(FILE *out, const struct sp_policy *policy)
 	const struct sp_setting *action = &policy->default_action;
 
 	(void)fputs("\n    {\"call\": null, \"number\": null, \"action\": \"", out);
-	if (action->set)
+	if (policy->strict.set)
+		(void)fputs("kill", out);
+	else if (action->set)
 		sp_print_action(out, (enum sp_action)action->value,
 				(int)policy->default_error.value);
 	else
 		(void)fputs("deny as ENOSYS", out);
 	(void)fputs("\", \"condition\": null, ", out);
-	json_source(out, sp_setting_source(action, "built in"));
+	json_source(out,
+		    sp_setting_source(policy->strict.set ? &policy->strict : action, "built in"));
 }
 
 static void json_rights(FILE *out, uint32_t rights)
@@ -500,7 +509,8 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 		sp_print_json(out, policy->phase);
 	else
 		(void)fputs("null", out);
-	(void)fputs(",\n  \"calls\": [", out);
+	(void)fprintf(out, ",\n  \"strict\": %s,\n  \"calls\": [",
+		      policy->strict.set ? "true" : "false");
 	json_default(out, policy);
 	r = each_call(out, policy, json_rule);
 	(void)fputs("\n  ],\n", out);
@@ -598,8 +608,13 @@ static int show_pseudo_code(FILE *out, const struct sp_policy *policy, enum sp_f
 {
 	int r = 0;
 
-	(void)fputs("# The first line that applies decides. Calls of another architecture: kill.\n",
-		    out);
+	(void)fputs(
+	    policy->strict.set
+		? "# No filter: SECCOMP_MODE_STRICT, which also knows its four calls by their "
+		  "numbers of i386.\n"
+		: "# The first line that applies decides. Calls of another architecture: "
+		  "kill.\n",
+	    out);
 	for (int nr = 0; nr < SP_NUMBERS && r == 0; nr++) {
 		const char *name = sp_call_name(nr);
 
@@ -647,8 +662,16 @@ static void show_extras(FILE *out, const struct sp_policy *policy)
 static int show_bpf(FILE *out, const struct sp_policy *policy, enum sp_filter_kind kind)
 {
 	struct sp_program program;
-	int r = compile(policy, kind, &program);
+	int r;
 
+	if (policy->strict.set) {
+		(void)fputs(
+		    "# No program: the kernel's SECCOMP_MODE_STRICT lets read, write, exit and "
+		    "rt_sigreturn through,\n# and kills for every other call.\n",
+		    out);
+		return 0;
+	}
+	r = compile(policy, kind, &program);
 	if (r < 0)
 		return r;
 	sp_disassemble(out, (const struct sock_filter *)(const void *)program.bytes,
@@ -700,8 +723,9 @@ SP_EXPORT int sp_policy_bpf(const struct sp_policy *policy, enum sp_policy_filte
 			    void **ret_program, size_t *ret_length)
 {
 	struct sp_program program;
-	int r = (size_t)filter < SP_ELEMENTS(kinds) ? compile(policy, kinds[filter], &program)
-						    : -EINVAL;
+	int r = (size_t)filter >= SP_ELEMENTS(kinds) ? -EINVAL
+		: policy->strict.set                 ? -EOPNOTSUPP
+						     : compile(policy, kinds[filter], &program);
 
 	if (r < 0)
 		return r;

@@ -463,8 +463,17 @@ static int prepare(struct run *run)
 	const char *policy = options->policy ? options->policy : "program";
 	int status;
 
-	if ((!run->policy && load_policy(policy, &parameters, &run->policy) < 0) ||
-	    add_to_policy(run) < 0)
+	if (!run->policy && load_policy(policy, &parameters, &run->policy) < 0)
+		return EXIT_FAILED;
+	if (sp_policy_is_strict(run->policy)) {
+		complain("%s: the policy \"%s\" is strict: below it no program can be started, "
+			 "only one that "
+			 "links libsallyport-sandboxee can enter it by itself; launch that one by "
+			 "sp_sandbox_launch(), or leave out \"strict\"",
+			 name_of(run), sp_policy_name(run->policy));
+		return EXIT_FAILED;
+	}
+	if (add_to_policy(run) < 0)
 		return EXIT_FAILED;
 	status = program_find(name_of(run), variable_value(options, "PATH"), &run->program);
 	if (status == 0)

@@ -42,6 +42,10 @@ static int show_raw(const struct question *question, const struct sp_policy *pol
 	int r = sp_policy_bpf(policy, question->filter, &program, &length);
 	int status;
 
+	if (r == -EOPNOTSUPP) {
+		complain("the policy \"%s\" is strict: it has no filter", sp_policy_name(policy));
+		return EXIT_FAILED;
+	}
 	if (r < 0) {
 		complain("the filter: %s", strerrordesc_np(-r));
 		return EXIT_FAILED;

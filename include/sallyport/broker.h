@@ -89,9 +89,11 @@ struct sp_report {
 
 /* Why a sandbox ended. */
 enum sp_exit_cause {
-	SP_EXIT_EXITED = 1,    /* status: exit code */
-	SP_EXIT_SIGNALED = 2,  /* status: signal */
-	SP_EXIT_POLICY = 3,    /* killed by a `kill` rule of its filter (SIGSYS); status: signal */
+	SP_EXIT_EXITED = 1,   /* status: exit code */
+	SP_EXIT_SIGNALED = 2, /* status: signal */
+	SP_EXIT_POLICY =
+	    3, /* killed by a `kill` rule of its filter (SIGSYS), or, once it has entered strict mode, by
+				* SIGKILL, which nobody else owned up to; status: signal */
 	SP_EXIT_VIOLATION = 4, /* killed for a violation, which was reported */
 	SP_EXIT_WALL = 5,      /* over its wall-clock limit */
 	SP_EXIT_KILLED = 6,    /* by sp_sandbox_kill() */

@@ -222,15 +222,24 @@ enum sp_policy_layer {
 int sp_policy_isolate(struct sp_policy *policy, uint32_t layers, uint32_t optional,
 		      const char *source);
 
+/*
+ * `strict`: the sandboxee enters SECCOMP_MODE_STRICT (sp_sandboxee_enter()), which has no filter: read, write, exit and
+ * rt_sigreturn, and death by SIGKILL for every other call. What contradicts it, such as a rule about a name, is told by
+ * whatever compiles the policy, a launch for one, with -EINVAL.
+ */
+int sp_policy_strict(struct sp_policy *policy, const char *source);
+bool sp_policy_is_strict(const struct sp_policy *policy);
+
 /* `include`: the rules of `other` as they are now, below one's own. -EINVAL: itself; -EEXIST: they contradict
  * each other, and what came before is added; -E2BIG: over 16 policies bound each other. */
 int sp_policy_include(struct sp_policy *policy, const struct sp_policy *other);
 
-/* `within`: nothing that `bound`, as it is now, does not allow too. -E2BIG: over 16 policies bound each other. */
+/* `within`: nothing that `bound`, as it is now, does not allow too. -E2BIG: over 16 policies bound each other;
+ * -EOPNOTSUPP: `bound` is strict. */
 int sp_policy_within(struct sp_policy *policy, const struct sp_policy *bound);
 
 /* `phase NAME within`: the same from when the phase is entered, by sp_sandboxee_phase() or sp_sandbox_phase(). -EINVAL:
- * no name; -EEXIST: there is a phase of that name; -E2BIG: over 8 phases; -EOPNOTSUPP: `bound` has filters that others
+ * no name; -EEXIST: there is a phase of that name; -E2BIG: over 8 phases; -EOPNOTSUPP: `bound` is strict, or has filters that others
  * wrote, which can't come later. */
 int sp_policy_phase(struct sp_policy *policy, const char *name, const struct sp_policy *bound);
 
@@ -346,8 +355,8 @@ enum sp_policy_filter {
 int sp_policy_show(const struct sp_policy *policy, enum sp_policy_form form,
 		   enum sp_policy_filter filter, char **ret_text);
 
-/* The filter as seccomp(2) takes it: *ret_length bytes, an array of struct sock_filter, to be freed. 0 or
- * -EINVAL. */
+/* The filter as seccomp(2) takes it: *ret_length bytes, an array of struct sock_filter, to be freed. 0,
+ * -EINVAL, or -EOPNOTSUPP: a strict policy has none. */
 int sp_policy_bpf(const struct sp_policy *policy, enum sp_policy_filter filter, void **ret_program,
 		  size_t *ret_length);
 

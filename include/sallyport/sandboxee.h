@@ -36,13 +36,23 @@ extern "C" {
  *   -EACCES    on a floor: the policy refuses write(2), by which the porter is woken; all stays as it was
  *   -EPROTO    broker and library are of different releases
  *   -ENOSYS    the kernel lacks what the policy asks for
+ *   -EOPNOTSUPP  the policy is strict, and the process has a seccomp filter already, after which there is no strict mode
  *   -ENOMEM, -EIO  the lock failed half-way: Landlock or no_new_privs may already apply; exit.
+ *
+ * Where the policy is strict the process is in SECCOMP_MODE_STRICT then: it may read(2) and write(2) what is open, return
+ * from signal handlers, and end by sp_sandboxee_exit(); every other call is death by SIGKILL. Nothing is brokered.
  *
  * Not async-signal-safe. SIGSYS belongs to the library from here on: sigaction(2) and sigprocmask(2) keep up
  * the appearance that the program may block, ignore or handle it. A child made by fork(2) is locked as well; on a
  * floor it is served as its parent is, without one its calls that need the broker fail with EIO. execve(2) fails.
  */
 int sp_sandboxee_enter(void);
+
+/*
+ * Ends a process that entered a strict policy: exit(2), since exit(3), _exit(2) and the return of main() make calls that are
+ * death below it. Async-signal-safe.
+ */
+__attribute__((noreturn)) void sp_sandboxee_exit(int status);
 
 /*
  * Enters a phase of the policy, `phase NAME within …`: from here on the sandbox has no right, and the process may make

@@ -368,4 +368,17 @@ TEST_F(SaveTest, LoadKnowsAFileByItsBeginning)
 	unlink(path);
 }
 
+TEST_F(SaveTest, AStrictPolicyIsSavedAsOne)
+{
+	Policy policy = parse("policy a\nstrict\nlimits { memory 1G }"), restored;
+	Bytes bytes = save(policy.get());
+
+	ASSERT_EQ(0, restore(bytes, &restored));
+	EXPECT_TRUE(sp_policy_is_strict(restored.get()));
+	EXPECT_EQ(compile(policy.get()), compile(restored.get()));
+	/* What no text can say, no file can. */
+	EXPECT_EQ(0, sp_policy_grant(policy.get(), "read", "/x", "c"));
+	EXPECT_EQ(-EBADMSG, restore(save(policy.get())));
+}
+
 } // namespace

@@ -66,6 +66,28 @@ TEST_F(QuestionsTest, ExplainTellsTheRuleAndItsLine)
 		"allow: dup(1)\n  by preset parser:7:19\n        | allow @default, @basic-io"));
 }
 
+TEST_F(QuestionsTest, AStrictPolicyHasNoFilterAndStartsNoProgram)
+{
+	std::string strict = write("strict.policy", "policy worker\nstrict\n");
+	auto outcome = run("policy show --raw " + strict);
+
+	EXPECT_EQ(125, outcome.status);
+	EXPECT_EQ("sallyport: the policy \"worker\" is strict: it has no filter\n", outcome.errors);
+	outcome = run("policy show -f bpf " + strict);
+	EXPECT_EQ(0, outcome.status);
+	EXPECT_EQ(0u, outcome.output.find("# No program: "));
+	outcome = run("policy explain " + strict + " 'getpid()'");
+	EXPECT_EQ(0u, outcome.output.find("kill: getpid()\n  by " + strict + ":2:1\n"));
+	for (const char *options : {"", "--permissive ", "--interception trap "}) {
+		outcome = run("run " + std::string(options) + "--policy " + strict + " -- true");
+		EXPECT_EQ(125, outcome.status);
+		EXPECT_EQ(0u,
+			  outcome.errors.find("sallyport: true: the policy \"worker\" is strict: "
+					      "below it no program can be started"))
+		    << outcome.errors;
+	}
+}
+
 TEST_F(QuestionsTest, ExplainIsJsonWhereItIsWanted)
 {
 	auto outcome = run("policy explain -f json " + decoder_ +
