@@ -24,6 +24,7 @@
  *   - truncate beyond the policy's `file-size`: EFBIG, without SIGXFSZ.
  *   - A rename or link that would raise rights, or a directory's that rules split: EXDEV. RENAME_WHITEOUT, and mknod
  *     of any device: EPERM. linkat of an open file, by /proc/self/fd or AT_EMPTY_PATH, looks at the name that it has;
+ *     where that is gone and others are left: EXDEV;
  *     one without a name (O_TMPFILE) must be the caller's user's (EPERM), and its descriptor must have the access that
  *     the new name gives (EXDEV), or be the one that O_TMPFILE itself gave for a place with these rights.
  *   - RESOLVE_CACHED always answers EAGAIN; a magic link under RESOLVE_NO_XDEV always EXDEV.

@@ -534,6 +534,19 @@ static bool is_nameless(const struct sp_walk *walk)
 	return walk->status.stx_nlink == 0 && has_suffix(walk->name, walk->length, deleted);
 }
 
+/* Whether the name leads to what is held. */
+static bool bears(const struct sp_view *view, const struct sp_walk *walk)
+{
+	_cleanup_close_ int object =
+	    sp_openat2(view->root, walk->name + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0);
+	struct statx status;
+
+	return object >= 0 && statx(object, "", AT_EMPTY_PATH, BASE_MASK, &status) == 0 &&
+	       status.stx_ino == walk->status.stx_ino &&
+	       status.stx_dev_major == walk->status.stx_dev_major &&
+	       status.stx_dev_minor == walk->status.stx_dev_minor;
+}
+
 /*
  * A file whose name has gone while others of its names stay, or one that was made without and has been linked:
  * the kernel shows the old name and says so behind it, where rules of that name would not match it any more. It
@@ -546,6 +559,7 @@ static void decide_name(struct sp_request *request, struct sp_walk *walk)
 	sp_decide(request, walk->name, walk->length, &walk->decision);
 	if (!has_suffix(walk->name, walk->length, deleted))
 		return;
+	walk->gone = walk->status.stx_nlink > 0 && !bears(request->view, walk);
 	sp_decide(request, walk->name, walk->length - strlen(deleted), &old);
 	walk->decision.rights &= old.rights;
 	walk->decision.ask &= old.ask | old.rights;

@@ -1071,8 +1071,9 @@ int sp_walk_changed(struct sp_request *request, struct sp_walk *ret_walk)
 	if (r < 0)
 		return r;
 	/* Only some of the names of a file with several links are known to the policy, unless they were made here. */
-	if (!S_ISDIR(mode) && ret_walk->status.stx_nlink > 1 &&
-	    !sp_links_known(request->caller->links, ret_walk->object))
+	if (!S_ISDIR(mode) &&
+	    (ret_walk->gone || (ret_walk->status.stx_nlink > 1 &&
+				!sp_links_known(request->caller->links, ret_walk->object))))
 		needed |= SP_RIGHT_LINKED;
 	r = sp_require(request, ret_walk, needed);
 	/* Those that may be opened are everybody's. */

@@ -65,6 +65,8 @@ struct sp_walk {
 	/* The caller's descriptor that a link in last place leads to (/proc/self/fd/N, /dev/stdin),
 	 * else -1. Known also where the walk fails. */
 	int own;
+	bool
+	    gone; /* of a descriptor's object: `name` was one of its names, and none of those that it has is known */
 	char component[NAME_MAX + 3]; /* for a call relative to `parent`; keeps a trailing slash */
 	char text[48];       /* what /proc/self and /proc/thread-self say to the caller, else "" */
 	char name[PATH_MAX]; /* canonical */
@@ -83,6 +85,7 @@ static inline void sp_walk_init(struct sp_walk *walk)
 	walk->parent = walk->object = walk->own = -1;
 	walk->component[0] = walk->text[0] = walk->name[0] = '\0';
 	walk->length = 0;
+	walk->gone = false;
 }
 
 void sp_walk_close(struct sp_walk *walk);

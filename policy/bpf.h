@@ -87,7 +87,8 @@ uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data 
 struct sp_bpf_course {
 	size_t at;    /* the instruction that ended it, by index */
 	size_t steps; /* how many were executed */
-	uint32_t words; /* of struct seccomp_data that it looked at: bit N for the bytes from 4 N on */
+	uint32_t
+	    words; /* of struct seccomp_data that it looked at: bit N for the bytes from 4 N on */
 };
 uint32_t sp_bpf_follow(const struct sock_fprog *program, const struct seccomp_data *data,
 		       struct sp_bpf_course *ret);

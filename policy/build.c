@@ -376,9 +376,7 @@ SP_EXPORT int sp_policy_editable(struct sp_policy *policy, const struct sp_polic
 				 const char *source)
 {
 	struct sp_policy *copy = NULL;
-	int r = !bound              ? 0
-		: bound->strict.set ? -EOPNOTSUPP
-				    : copy_bound(bound, &copy);
+	int r = !bound ? 0 : bound->strict.set ? -EOPNOTSUPP : copy_bound(bound, &copy);
 
 	if (r < 0)
 		return r;

@@ -723,8 +723,7 @@ static bool grants_right(const struct compilation *c, uint32_t right)
 {
 	const struct sp_policy *policy = c->policy;
 
-	if (!c->bounds && c->purpose != PURPOSE_ALONE &&
-	    (sp_model_givable(policy) & right))
+	if (!c->bounds && c->purpose != PURPOSE_ALONE && (sp_model_givable(policy) & right))
 		return true;
 	for (size_t i = 0; i < policy->path_count; i++)
 		if (policy->paths[i].rights & right)

@@ -922,12 +922,9 @@ static void interpret_editable(struct sp_reading *reading, const struct sp_state
 static const struct {
 	const char *name;
 	statement_fn *statement;
-} plain_statements[] = {{"policy", interpret_name},
-			{"include", interpret_include},
-			{"within", interpret_within},
-			{"phase", interpret_phase},
-			{"strict", interpret_strict},
-			{"editable", interpret_editable}};
+} plain_statements[] = {{"policy", interpret_name},   {"include", interpret_include},
+			{"within", interpret_within}, {"phase", interpret_phase},
+			{"strict", interpret_strict}, {"editable", interpret_editable}};
 
 static const char *candidate_top(size_t index, const void *unused)
 {

@@ -468,7 +468,8 @@ void sp_model_each_contradiction(const struct sp_policy *policy, sp_contradictio
 		fn("nothing is narrower than \"strict\": leave out the phases, or \"strict\"",
 		   nowhere, NULL, data);
 	if (policy->editable.set)
-		fn("below \"strict\" there is nothing to edit: leave out \"editable\", or \"strict\"",
+		fn("below \"strict\" there is nothing to edit: leave out \"editable\", or "
+		   "\"strict\"",
 		   nowhere, policy->editable.source, data);
 	if (policy->within_count > 0)
 		fn("\"strict\" can't be bounded: it lets the same four calls through in any case; "

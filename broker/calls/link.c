@@ -115,6 +115,9 @@ static int decide(struct sp_request *request, struct sp_walk *from, const struct
 		return -EXDEV;
 	if (S_ISDIR(from->status.stx_mode))
 		return -EPERM;
+	if (from->gone) /* what its other names may is not known */
+		return sp_refuse(request, from->name, &from->decision, EXDEV,
+				 "the name that it was opened by is gone");
 	if (is_nameless(from))
 		r = check_nameless(request, from);
 	return r < 0 ? r : sp_require_no_more(request, from, to);

@@ -35,7 +35,8 @@ const char kPolicy[] =
     "}\n"
     "policy reading\ninclude parser\nfiles { read /none/** }\n"
     "policy done\nsyscalls { allow @default, @memory; default errno ENODEV }\n"
-    "policy house\nsyscalls { allow @system-service; deny pipe2(flags & O_DIRECT != 0) as EUSERS }\n"
+    "policy house\nsyscalls { allow @system-service; deny pipe2(flags & O_DIRECT != 0) as EUSERS "
+    "}\n"
     "files { read, write, create, delete, execute /**; deny /none/own/x as EROFS }\n";
 
 [[noreturn]] void fail(const char *what, const std::string &detail)
@@ -124,7 +125,7 @@ void check_result(const char *what, int r, size_t mistakes)
 // The verdict as a test case expects it.
 std::string expectation(const struct sp_explanation *e)
 {
-	static const char *const words[] = {"allow", "log",   "ask",  "",	     "deny",
+	static const char *const words[] = {"allow", "log",  "ask",         "",    "deny",
 					    "errno", "trap", "kill thread", "kill"};
 	std::string word = words[e->verdict];
 

@@ -164,7 +164,8 @@ TEST_F(PhaseTest, AnswersAboutCallsDoNotReachBeyondThePhase)
 	ASSERT_EQ(sp_policy_parse("p", text.data(), text.size(), nullptr, nullptr, &parsed), 0);
 	box.on_question = always(box, SP_ANSWER_ALLOW, true);
 	run_guest(box, SP_INTERCEPTION_NOTIFY,
-		  {"socket:1", "socket:2", "socket:1", "phase:parse", "socket:1", "socket:2"}, parsed);
+		  {"socket:1", "socket:2", "socket:1", "phase:parse", "socket:1", "socket:2"},
+		  parsed);
 	sp_policy_unref(parsed);
 	EXPECT_EQ(box.count("socket:1 = 0"), 2u) << box.output_text();
 	EXPECT_EQ(box.count("socket:2 = 0"), 2u) << box.output_text();

@@ -40,7 +40,8 @@ Rules rules_of(const std::string &calls)
 	return Rules(rules);
 }
 
-struct sp_topic call(const Rules &rules, int nr, uint64_t first, uint64_t second, uint64_t third = 0)
+struct sp_topic call(const Rules &rules, int nr, uint64_t first, uint64_t second,
+		     uint64_t third = 0)
 {
 	struct seccomp_data data = {nr, SP_AUDIT_ARCH, 0, {first, second, third, 0, 0, 0}};
 

@@ -146,11 +146,11 @@ TEST_F(MoveOpen, AFileMadeWithoutANameGetsOne)
 			 ->perform({SP_CALL_linkat, own_name(file), AT_SYMLINK_FOLLOW, 0, AT_FDCWD,
 				    t("full/named")})
 			 .result);
-	// It has a name now, and gets another as every file with one.
-	EXPECT_EQ(0, world_
-			 ->perform({SP_CALL_linkat, own_name(file), AT_SYMLINK_FOLLOW, 0, AT_FDCWD,
-				    t("full/second")})
-			 .result);
+	// It has a name now, which its descriptor does not tell, so that what that may is not known.
+	EXPECT_EQ(-EXDEV, world_
+			      ->perform({SP_CALL_linkat, own_name(file), AT_SYMLINK_FOLLOW, 0,
+					 AT_FDCWD, t("full/second")})
+			      .result);
 	EXPECT_EQ(
 	    -EEXIST,
 	    world_->perform({SP_CALL_linkat, "", AT_EMPTY_PATH, 0, file.get(), t("full/named")})
@@ -225,6 +225,32 @@ TEST_F(MoveOpen, WhatHasANameIsLinkedAsByIt)
 	ASSERT_EQ(0, ::link(t("plain/file").c_str(), t("kept").c_str()));
 	ASSERT_EQ(0, unlink(t("plain/file").c_str()));
 	expect_refused(plain, "full/gained", EXDEV);
+}
+
+// Who had a name, and none of those that are left, has no right by what is left.
+TEST_F(MoveOpen, AnOldNameIsNoWayBack)
+{
+	World world(tree(t("full"), SP_RIGHT_ALL & ~uint32_t(SP_RIGHT_LINKED)));
+	world.caller()->outer = getpid();
+	ASSERT_EQ(0, ::link(t("full/file").c_str(), t("elsewhere").c_str()));
+	Fd reading(open(t("full/file").c_str(), O_RDONLY | O_CLOEXEC));
+	Call change = {SP_CALL_fchmod, "", 0, 0600, reading.get()};
+	Call name = {SP_CALL_linkat, "", AT_EMPTY_PATH, 0, reading.get(), t("full/back")};
+
+	EXPECT_TRUE(world.perform(change).refused_with(EACCES));
+	ASSERT_EQ(0, world.perform({SP_CALL_unlink, t("full/file")}).result);
+	EXPECT_TRUE(world.perform(change).refused_with(EACCES));
+	EXPECT_TRUE(world.perform(name).refused_with(EXDEV));
+	// Another file that is called so does not help it, nor does one that pretends.
+	write_file(t("full/file"));
+	write_file(t("full/file (deleted)"));
+	EXPECT_TRUE(world.perform(change).refused_with(EACCES));
+	EXPECT_TRUE(world.perform(name).refused_with(EXDEV));
+	// One that is really called so is what it is called.
+	Fd called(open(t("full/file (deleted)").c_str(), O_RDONLY | O_CLOEXEC));
+	change.dirfd = name.dirfd = called.get();
+	EXPECT_EQ(0, world.perform(change).result);
+	EXPECT_EQ(0, world.perform(name).result);
 }
 
 // The number is given to another file again and again: nothing but what may be linked ever is.
