@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <sallyport/broker.h>
 #include <sallyport/policy.h>
@@ -22,6 +23,9 @@ enum {
 
 /* "sallyport: " and a sentence, on stderr, in one piece: others write there too. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+/* How a command of `sallyport policy` is called, such as "check". */
+void print_usage(FILE *out, const char *verb);
 
 /* All of it, however often a signal comes: 0 or -errno. */
 int write_all(int file, const void *bytes, size_t length);

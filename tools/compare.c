@@ -13,9 +13,9 @@
 
 #define TEXT_MAX (1 << 20)
 
-static bool wrong_count(const char *usage)
+static bool wrong_count(char **words)
 {
-	(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
+	print_usage(stderr, words[0]);
 	return true;
 }
 
@@ -45,13 +45,12 @@ static int print_diff(struct sp_policy *first, struct sp_policy *second)
 
 int policy_diff(int count, char **words)
 {
-	static const char usage[] = "diff [-D NAME=VALUE]... [--phase NAME]... POLICY POLICY";
 	struct sp_policy *first = NULL, *second = NULL;
 	struct question question;
 	int status = EXIT_WRONG;
 
-	if (!read_question(count, words, "DP", usage, &question) ||
-	    (question.count != 2 && wrong_count(usage)))
+	if (!read_question(count, words, "DP", &question) ||
+	    (question.count != 2 && wrong_count(words)))
 		return EXIT_WRONG;
 	if (load_asked(&question, question.words[0], &first) == 0 &&
 	    load_asked(&question, question.words[1], &second) == 0)
@@ -78,14 +77,12 @@ static int prove_one(struct sp_policy *policy, const char *statement)
 
 int policy_prove(int count, char **words)
 {
-	static const char usage[] =
-	    "prove [-D NAME=VALUE]... [--phase NAME]... POLICY STATEMENT...";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int worst;
 
-	if (!read_question(count, words, "DP", usage, &question) ||
-	    (question.count < 2 && wrong_count(usage)))
+	if (!read_question(count, words, "DP", &question) ||
+	    (question.count < 2 && wrong_count(words)))
 		return EXIT_WRONG;
 	worst = load_asked(&question, question.words[0], &policy) == 0 ? 0 : EXIT_WRONG;
 	for (int i = 1; policy && i < question.count; i++) {
@@ -179,14 +176,11 @@ static int conclude(const struct tally *tally)
 
 int policy_test(int count, char **words)
 {
-	static const char usage[] =
-	    "test [-D NAME=VALUE]... [--phase NAME]... [--seccomp-filter FILE]...\n"
-	    "       POLICY [FILE...]";
 	struct sp_policy *policy = NULL;
 	struct tally tally = {0};
 	struct question question;
 
-	if (!read_question(count, words, "DPs", usage, &question))
+	if (!read_question(count, words, "DPs", &question))
 		return EXIT_WRONG;
 	if (load_asked(&question, question.words[0], &policy) != 0)
 		return EXIT_WRONG;

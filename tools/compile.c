@@ -68,9 +68,7 @@ int policy_compile(int count, char **words)
 		count -= 2;
 	}
 	if (count != 3 || strcmp(words[0], "-o") != 0) {
-		(void)fputs("usage: sallyport policy compile [-D NAME=VALUE]... [--profile FILE] "
-			    "-o OUTPUT FILE\n",
-			    stderr);
+		print_usage(stderr, "compile");
 		return EXIT_FAILED;
 	}
 	status = read_policy(words[2], &options, &policy);

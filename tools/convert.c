@@ -62,9 +62,9 @@ static int convert_stream(const char *format, const char *file, FILE *stream)
 	return status;
 }
 
-static int usage(void)
+static int usage(char **words)
 {
-	complain("usage: sallyport policy import --from minijail|kafel|systemd|oci|firejail FILE");
+	print_usage(stderr, words[0]);
 	return EXIT_FAILED;
 }
 
@@ -82,9 +82,9 @@ int policy_import(int count, char **words)
 		else if (!file && (words[i][0] != '-' || words[i][1] == '\0'))
 			file = words[i];
 		else
-			return usage();
+			return usage(words);
 	if (!format || !file)
-		return usage();
+		return usage(words);
 	stream = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
 	if (!stream) {
 		complain("%s: %s", file, strerror(errno));

@@ -127,8 +127,17 @@ static bool read_option(int option, char *argument, struct question *question)
 	}
 }
 
-bool read_question(int count, char **words, const char *options, const char *usage,
-		   struct question *ret_question)
+/* Whether the command has the option that getopt(3) has found; '?': nobody has it, or it lacks its value. */
+static bool takes(char **words, const char *options, int option)
+{
+	if (option != '?' && strchr(options, option))
+		return true;
+	complain("policy %s: %s: there is no such option here, or its value is missing", words[0],
+		 words[optind - 1]);
+	return false;
+}
+
+bool read_question(int count, char **words, const char *options, struct question *ret_question)
 {
 	static const struct option all[] = {
 	    {"define", required_argument, NULL, 'D'},
@@ -149,9 +158,9 @@ bool read_question(int count, char **words, const char *options, const char *usa
 	optind = 0;
 	opterr = 0;
 	while (good && (option = getopt_long(count, words, "+D:f:o:", all, NULL)) != -1)
-		good = strchr(options, option) && read_option(option, optarg, &question);
+		good = takes(words, options, option) && read_option(option, optarg, &question);
 	if (!good || optind == count) {
-		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
+		print_usage(stderr, words[0]);
 		return false;
 	}
 	question.words = words + optind;

@@ -30,10 +30,9 @@ struct question {
 	int count;
 };
 
-/* Reads options; words[0] is the word that chose the command. `usage` is what is printed after a mistake.
+/* Reads options; words[0] is the word that chose the command, of which `options` are those that it takes.
  * Writes to the words. False: the command line is wrong, which was said. */
-bool read_question(int count, char **words, const char *options, const char *usage,
-		   struct question *ret_question);
+bool read_question(int count, char **words, const char *options, struct question *ret_question);
 
 /* read_policy() with the question's parameters, then the policy as it is in the question's phases. A phase that the
  * policy does not have is told, and is EXIT_WRONG. */

@@ -180,7 +180,7 @@ static int policy_check(int count, char **words)
 	words += taken;
 	count -= taken;
 	if (count == 0 || strncmp(words[0], "-D", 2) == 0) {
-		(void)fputs("usage: sallyport policy check [-D NAME=VALUE]... FILE...\n", stderr);
+		print_usage(stderr, "check");
 		return EXIT_FAILED;
 	}
 	for (int i = 0; i < count; i++) {
@@ -195,19 +195,53 @@ static int policy_check(int count, char **words)
 static const struct command {
 	const char *noun, *verb; /* verb NULL: the noun is all */
 	int (*run)(int count, char **words);
+	const char *usage; /* what follows the verb; NULL: the command has a help of its own */
 } commands[] = {
-    {"run", NULL, run_command},
-    {"policy", "check", policy_check},
-    {"policy", "compile", policy_compile},
-    {"policy", "diff", policy_diff},
-    {"policy", "explain", policy_explain},
-    {"policy", "groups", policy_groups},
-    {"policy", "import", policy_import},
-    {"policy", "learn", policy_learn},
-    {"policy", "prove", policy_prove},
-    {"policy", "show", policy_show},
-    {"policy", "test", policy_test},
+    {"run", NULL, run_command, NULL},
+    {"policy", "check", policy_check, "[-D NAME=VALUE]... FILE..."},
+    {"policy", "compile", policy_compile, "[-D NAME=VALUE]... [--profile FILE] -o OUTPUT FILE"},
+    {"policy", "diff", policy_diff, "[-D NAME=VALUE]... [--phase NAME]... POLICY POLICY"},
+    {"policy", "explain", policy_explain,
+     "[-D NAME=VALUE]... [--phase NAME]... [-f text|json]\n"
+     "       [--seccomp-filter FILE]... POLICY CALL..."},
+    {"policy", "groups", policy_groups, "[NAME...]"},
+    {"policy", "import", policy_import, "--from minijail|kafel|systemd|oci|firejail FILE"},
+    {"policy", "learn", policy_learn, NULL},
+    {"policy", "prove", policy_prove, "[-D NAME=VALUE]... [--phase NAME]... POLICY STATEMENT..."},
+    {"policy", "show", policy_show,
+     "[-D NAME=VALUE]... [--phase NAME]... [-f text|json|bpf|pseudo-code]\n"
+     "       [--raw] [--filter alone|notify|trap] [--seccomp-filter FILE]...\n"
+     "       [--profile FILE] [--fd N | -o FILE] POLICY"},
+    {"policy", "test", policy_test,
+     "[-D NAME=VALUE]... [--phase NAME]... [--seccomp-filter FILE]...\n"
+     "       POLICY [FILE...]"},
 };
+
+void print_usage(FILE *out, const char *verb)
+{
+	for (size_t i = 0; i < ELEMENTS(commands); i++)
+		if (commands[i].usage && strcmp(commands[i].verb, verb) == 0)
+			(void)fprintf(out, "usage: sallyport policy %s %s\n", verb,
+				      commands[i].usage);
+}
+
+/* A noun that needs a verb, and has none of ours behind it. */
+static void complain_of_verb(const char *noun, const char *verb)
+{
+	char list[256] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < ELEMENTS(commands); i++)
+		if (commands[i].verb && strcmp(commands[i].noun, noun) == 0)
+			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+						   length > 0 ? ", " : "", commands[i].verb);
+	if (length == 0)
+		complain("no such command: %s; try --help", noun);
+	else if (verb)
+		complain("no such command: %s %s; there is %s", noun, verb, list);
+	else
+		complain("%s needs another word: %s", noun, list);
+}
 
 static bool is_named(const struct command *command, int count, char **words)
 {
@@ -270,9 +304,14 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ELEMENTS(commands); i++) {
 		int skip = commands[i].verb ? 1 : 0;
 
-		if (is_named(&commands[i], count, words))
-			return commands[i].run(count - skip, words + skip);
+		if (!is_named(&commands[i], count, words))
+			continue;
+		if (commands[i].usage && count > 2 && strcmp(words[2], "--help") == 0) {
+			print_usage(stdout, commands[i].verb);
+			return 0;
+		}
+		return commands[i].run(count - skip, words + skip);
 	}
-	complain("no such command: %s; try --help", words[0]);
+	complain_of_verb(words[0], count > 1 ? words[1] : NULL);
 	return EXIT_FAILED;
 }

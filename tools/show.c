@@ -77,18 +77,14 @@ static int show_text(const struct question *question, const struct sp_policy *po
 
 int policy_show(int count, char **words)
 {
-	static const char usage[] =
-	    "show [-D NAME=VALUE]... [--phase NAME]... [-f text|json|bpf|pseudo-code]\n"
-	    "       [--raw] [--filter alone|notify|trap] [--seccomp-filter FILE]...\n"
-	    "       [--profile FILE] [--fd N | -o FILE] POLICY";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int status;
 
-	if (!read_question(count, words, "DfidopPrs", usage, &question))
+	if (!read_question(count, words, "DfidopPrs", &question))
 		return EXIT_FAILED;
 	if (question.count != 1 || (question.descriptor >= 0 && question.output)) {
-		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
+		print_usage(stderr, words[0]);
 		return EXIT_FAILED;
 	}
 	status = load_asked(&question, question.words[0], &policy);
@@ -119,16 +115,18 @@ static int explain_one(const struct question *question, struct sp_policy *policy
 
 int policy_explain(int count, char **words)
 {
-	static const char usage[] = "explain [-D NAME=VALUE]... [--phase NAME]... [-f text|json]\n"
-				    "       [--seccomp-filter FILE]... POLICY CALL...";
 	struct sp_policy *policy = NULL;
 	struct question question;
 	int worst;
 
-	if (!read_question(count, words, "DfPs", usage, &question))
+	if (!read_question(count, words, "DfPs", &question))
 		return EXIT_FAILED;
-	if (question.count < 2 || question.form > SP_POLICY_FORM_JSON) {
-		(void)fprintf(stderr, "usage: sallyport policy %s\n", usage);
+	if (question.form > SP_POLICY_FORM_JSON) {
+		complain("policy explain writes text or json");
+		return EXIT_FAILED;
+	}
+	if (question.count < 2) {
+		print_usage(stderr, words[0]);
 		return EXIT_FAILED;
 	}
 	worst = load_asked(&question, question.words[0], &policy);

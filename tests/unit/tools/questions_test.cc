@@ -262,6 +262,38 @@ TEST_F(QuestionsTest, DiffProveAndTestAnswerByTheirStatus)
 	EXPECT_EQ(2, run("policy test " + lax + " " + folder_ + "/nonesuch").status);
 }
 
+TEST_F(QuestionsTest, EveryCommandSaysHowItIsCalled)
+{
+	for (const char *verb :
+	     {"check", "compile", "diff", "explain", "groups", "import", "prove", "show", "test"}) {
+		auto outcome = run(std::string("policy ") + verb + " --help");
+
+		EXPECT_EQ(0, outcome.status) << verb;
+		EXPECT_EQ(0u,
+			  outcome.output.find(std::string("usage: sallyport policy ") + verb + " "))
+		    << outcome.output;
+		EXPECT_EQ("", outcome.errors);
+	}
+	auto outcome = run("policy diff --fromat json parser parser");
+	EXPECT_EQ(2, outcome.status);
+	EXPECT_EQ(0u, outcome.errors.find(
+			  "sallyport: policy diff: --fromat: there is no such option here, "
+			  "or its value is missing\nusage: sallyport policy diff "))
+	    << outcome.errors;
+	outcome = run("policy prove -f json parser 'never socket'");
+	EXPECT_EQ(2, outcome.status) << "an option of others";
+	outcome = run("policy explain -f bpf parser 'dup(1)'");
+	EXPECT_EQ(125, outcome.status);
+	EXPECT_EQ("sallyport: policy explain writes text or json\n", outcome.errors);
+	outcome = run("policy chekc parser");
+	EXPECT_EQ(125, outcome.status);
+	EXPECT_EQ(
+	    "sallyport: no such command: policy chekc; there is check, compile, diff, explain, "
+	    "groups, import, learn, prove, show, test\n",
+	    outcome.errors);
+	EXPECT_EQ(0u, run("policy").errors.find("sallyport: policy needs another word: check, "));
+}
+
 TEST_F(QuestionsTest, QuestionsInAPhase)
 {
 	std::string viewer = write(
