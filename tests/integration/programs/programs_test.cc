@@ -214,6 +214,7 @@ const Row kRows[] = {
      "bash -c 'ln sub/other sub/hard; rsync -aH sub/ copy; touch -d @7 sub/hard; rsync -aHi sub/ "
      "copy; stat -c %h copy/hard'",
      "", EXACT},
+    {"ps", READS " " RUNS, "dash -c 'exec ps -o comm= -p $$'", "", EXACT},
     {"mkfifo", WRITES, "mkfifo -m 600 fifo", "", EXACT},
     {"python_multiprocessing", READS " " RUNS " -w /dev/shm",
      "/usr/bin/python3 -c 'import multiprocessing as m\nwith m.Pool(3) as p: print(p.map(abs, "
@@ -297,6 +298,24 @@ TEST_F(Powers, CapabilitiesAreOnlyGivenUp)
 	ASSERT_NO_FATAL_FAILURE(MakeTree(""));
 	for (const char *way : {"notify", "trap"})
 		EXPECT_EQ("set\nOperation not permitted\n", RunSandboxed(READS, set, way).output);
+}
+
+/* Programs that list processes work, and learn of the sandbox's own that they are there. */
+TEST_F(Powers, OthersAreThereAndNoMore)
+{
+	const std::string list =
+	    "perl -e 'pipe(my $read, my $write); my $child = fork; if (!$child) { close $write; "
+	    "<$read>; "
+	    "exit } opendir(my $all, \"/proc\") or die; print scalar(grep { /^[0-9]/ } readdir "
+	    "$all), "
+	    "\"\\n\"; for my $pid (1, $child) { for (qw(comm environ fd/0 root cwd/.)) { print "
+	    "\"$pid/$_\\n\" "
+	    "if -e \"/proc/$pid/$_\" or open(my $file, \"<\", \"/proc/$pid/$_\") or "
+	    "readlink(\"/proc/$pid/$_\") } } close $write; wait'";
+
+	ASSERT_NO_FATAL_FAILURE(MakeTree(""));
+	for (const char *way : {"notify", "trap"})
+		EXPECT_EQ("3\n", RunSandboxed(READS, list, way).output);
 }
 
 INSTANTIATE_TEST_SUITE_P(Debian, Programs, testing::ValuesIn(kRows),
