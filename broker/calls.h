@@ -33,6 +33,8 @@
  *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
  *     fs.protected_regular and fs.protected_fifos are not heeded.
  *   - inotify_add_watch: of what only the caller's descriptor leads to, by /proc/self/fd: ENXIO.
+ *   - bind: only of unix sockets, to names with the right; any other address, and abstract names: EACCES. listen, where it
+ *     comes here: EACCES for others.
  *   - connect: only of unix sockets, to names with the right, and of TCP sockets, to addresses that are granted; any other
  *     address: EACCES, before the descriptor is looked at. No address (0.0.0.0, ::) is the host itself, flow labels are
  *     left out.

@@ -7,7 +7,9 @@
 #include <jansson.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +20,7 @@
 #include <cstdlib>
 #include <memory>
 #include <sstream>
+#include <thread>
 
 namespace
 {
@@ -543,6 +546,103 @@ TEST_F(RightsTest, NamesThatAreNotThereAreMistakes)
 }
 
 /* ---- policies and limits ---- */
+
+/* Somebody on the loopback device who answers everybody with one page, one after the other. */
+class PageServer
+{
+      public:
+	PageServer()
+	{
+		struct sockaddr_in address = {};
+		socklen_t size = sizeof(address);
+
+		address.sin_family = AF_INET;
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr *>(&address), sizeof(address)),
+			  0);
+		EXPECT_EQ(listen(listener_, 16), 0);
+		EXPECT_EQ(getsockname(listener_, reinterpret_cast<sockaddr *>(&address), &size), 0);
+		port_ = ntohs(address.sin_port);
+		thread_ = std::thread([this] { serve(); });
+	}
+	~PageServer()
+	{
+		shutdown(listener_, SHUT_RDWR);
+		thread_.join();
+		close(listener_);
+	}
+	PageServer(const PageServer &) = delete;
+	PageServer &operator=(const PageServer &) = delete;
+	std::string port() const
+	{
+		return std::to_string(port_);
+	}
+
+      private:
+	void serve() const
+	{
+		static const char page[] = "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
+
+		for (int fd; (fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) {
+			std::string asked;
+			char byte;
+
+			while (asked.find("\r\n\r\n") == std::string::npos &&
+			       read(fd, &byte, 1) == 1)
+				asked += byte;
+			EXPECT_EQ(send(fd, page, sizeof(page) - 1, MSG_NOSIGNAL),
+				  static_cast<ssize_t>(sizeof(page) - 1));
+			close(fd);
+		}
+	}
+	int listener_ = -1;
+	uint16_t port_ = 0;
+	std::thread thread_;
+};
+
+TEST_F(RightsTest, Connect)
+{
+	static const char script[] =
+	    "import socket, sys, urllib.request\n"
+	    "port = int(sys.argv[1])\n"
+	    "print(urllib.request.urlopen('http://127.0.0.1:%d/' % port).read())\n"
+	    "s = socket.create_connection(('localhost', port), timeout=60)\n"
+	    "s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n"
+	    "print(s.makefile('rb').read().split()[-1])\n";
+	static const char other[] = "import socket, sys\n"
+				    "try: socket.create_connection((sys.argv[2], "
+				    "int(sys.argv[1])))\n"
+				    "except OSError as e: print(e.strerror)\n";
+	PageServer server;
+	const std::string address = "127.0.0.1:" + server.port();
+
+	for (const char *way : {"auto", "trap", "notify"})
+		for (const std::string &granted :
+		     {address, "tcp:" + address, "127.0.0.0/8:" + server.port(),
+		      "*:" + server.port()}) {
+			Result result =
+			    command({"run", "--interception", way, "--connect", granted, "--",
+				     "/usr/bin/python3", "-c", script, server.port()});
+
+			EXPECT_EQ(result.status, 0) << result.errors;
+			EXPECT_EQ(result.output, "b'hello\\n'\nb'hello'\n") << way << granted;
+		}
+	Result denied = command({"run", "--verbose", "--connect", address, "--", "/usr/bin/python3",
+				 "-c", other, server.port(), "127.0.0.2"});
+	EXPECT_EQ(denied.output, "Permission denied\n");
+	EXPECT_TELLS(denied, "connect of \"127.0.0.2:" + server.port() +
+				 "\" refused with EACCES: no right to connect");
+	denied =
+	    command({"run", "--", "/usr/bin/python3", "-c", other, server.port(), "127.0.0.1"});
+	EXPECT_EQ(denied.output, "Address family not supported by protocol\n");
+	for (const char *wrong : {"localhost:80", "tcp:127.0.0.1", "127.0.0.1:http", "[::1:80"}) {
+		Result result = command({"run", "--connect", wrong, "--", "true"});
+
+		EXPECT_EQ(result.status, 125) << wrong;
+		EXPECT_TELLS(result, "expected an address and a port");
+	}
+}
 
 TEST_F(RunTest, PoliciesAreFilesOrPresets)
 {
