@@ -158,8 +158,8 @@ static int add_grant(const char *prefix, uint32_t granted, void *data)
 		return 0;
 	r = allow(filling, path, rights);
 	/* Names are made and removed in the directory that holds them. */
-	if (r == -ENOENT || (r == 0 && rights & (CHANGE_NAMES & ~CHANGE_CONTENT) &&
-			     stat(path, &status) == 0 && !S_ISDIR(status.st_mode)))
+	if (r == -ENOENT || (r == 0 && rights & CHANGE_NAMES && stat(path, &status) == 0 &&
+			     !S_ISDIR(status.st_mode)))
 		r = allow_ancestor(filling, path, rights);
 	return is_unreachable(r) ? 0 : r;
 }
