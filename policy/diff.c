@@ -573,6 +573,33 @@ static void diff_extras(struct diff *diff)
 		      second->extra_count);
 }
 
+/* ---- edits ---- */
+
+static const char *edits_of(const struct sp_policy *policy)
+{
+	return policy->edit_bound ? "within " : policy->editable.set ? "yes" : "no";
+}
+
+/* Of what bounds them it is enough that it differs. NOLINTNEXTLINE(misc-no-recursion): bounds have none */
+static int diff_edits(struct diff *diff, const struct sp_policy *first,
+		      const struct sp_policy *second)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = 0;
+
+	if (first->edit_bound && second->edit_bound)
+		r = sp_policy_diff(first->edit_bound, second->edit_bound, &text);
+	else if (strcmp(edits_of(first), edits_of(second)) != 0)
+		r = 1;
+	if (r <= 0)
+		return r;
+	diff->differences++;
+	(void)fprintf(diff->out, "~ editable: %s%s | %s%s\n", edits_of(first),
+		      first->edit_bound ? first->edit_bound->name : "", edits_of(second),
+		      second->edit_bound ? second->edit_bound->name : "");
+	return 0;
+}
+
 /* ---- the rules as a whole ---- */
 
 static void clear_diff(struct diff *diff)
@@ -676,7 +703,8 @@ static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy
 	diff_layers(diff);
 	diff_strict(diff);
 	diff_extras(diff);
-	return diff_phases(diff, policy);
+	r = diff_edits(diff, first, second);
+	return r < 0 ? r : diff_phases(diff, policy);
 }
 
 SP_EXPORT int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text)

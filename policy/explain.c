@@ -429,6 +429,10 @@ void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *ca
 		print_named(out, subject, &finding->named[i]);
 	if (finding->has_address)
 		print_address(out, subject, finding);
+	if (finding->named_count > 0 && subject->policy->editable.set)
+		(void)fputs(
+		    "the policy is editable: what is granted on names may change while it runs\n",
+		    out);
 	print_foreign(out, finding);
 }
 

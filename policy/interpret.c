@@ -909,6 +909,7 @@ static void interpret_editable(struct sp_reading *reading, const struct sp_state
 		sp_policy_unref(bound);
 		return;
 	}
+	reading->editable_place = sp_own_place(reading, statement->place);
 	r = sp_model_editable_take(reading->policy, bound, source);
 	if (r == -EEXIST)
 		SP_MISTAKE(reading, statement->place, NULL, "\"editable\" is said twice");

@@ -67,6 +67,7 @@ struct sp_reading {
 	uint32_t limits_seen;
 	struct sp_place
 	    limit_places[SP_LIMIT_COUNT]; /* of values, where the policy itself has them */
+	struct sp_place editable_place;   /* where the policy itself says so */
 	uint32_t layers, optional_layers;
 	struct sp_place strict_place;   /* of the word `strict`, where the policy itself has it */
 	struct sp_argument_of argument; /* of the condition in hand */

@@ -618,6 +618,25 @@ static void check_phases(struct sp_reading *reading)
 	}
 }
 
+/* ---- edits ---- */
+
+static void check_edits(struct sp_reading *reading)
+{
+	const struct sp_policy *policy = reading->policy;
+
+	if (!policy->editable.set || !is_own(reading->editable_place))
+		return;
+	if (!policy->edit_bound)
+		WARN(reading, reading->editable_place,
+		     "edits may grant what is read, written and made on any name, and the walls "
+		     "let it "
+		     "through: bound them, like \"editable within documents\"");
+	else if (sp_model_givable(policy) == 0)
+		WARN(reading, reading->editable_place,
+		     "no edit can grant anything: \"%s\" grants no right on any name",
+		     policy->edit_bound->name);
+}
+
 void sp_lint(struct sp_reading *reading)
 {
 	check_dangerous(reading);
@@ -626,4 +645,5 @@ void sp_lint(struct sp_reading *reading)
 	check_paths(reading);
 	check_limits(reading);
 	check_phases(reading);
+	check_edits(reading);
 }

@@ -141,6 +141,10 @@ static int copy_launch(const struct sp_policy *policy, struct sp_policy *copy)
 	for (size_t i = 0; i < policy->phase_count && r == 0; i++)
 		r = sp_model_phase_take(copy, policy->phases[i].name,
 					sp_policy_ref(policy->phases[i].policy));
+	if (r == 0 && policy->editable.set)
+		r = sp_model_editable_take(
+		    copy, policy->edit_bound ? sp_policy_ref(policy->edit_bound) : NULL,
+		    policy->editable.source);
 	return r;
 }
 

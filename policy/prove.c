@@ -63,6 +63,14 @@ static char *copy_word(const struct proof *proof)
 
 /* ---- about names ---- */
 
+/* It is not the rules that break the statement. */
+static bool is_edited(const struct proof *proof, const struct sp_path_decision *decision,
+		      uint32_t right)
+{
+	return proof->never ? !((decision->rights | decision->ask) & right)
+			    : (decision->rights & right) != 0;
+}
+
 static void tell_name(struct proof *proof, const char *name, uint32_t right,
 		      const struct sp_path_decision *decision)
 {
@@ -72,6 +80,13 @@ static void tell_name(struct proof *proof, const char *name, uint32_t right,
 
 	(void)fprintf(proof->out, "  %s ", sp_right_name(right));
 	sp_print_visible(proof->out, name);
+	if (is_edited(proof, decision, right)) {
+		(void)fprintf(proof->out, " may be %s while it runs\n  by an edit: ",
+			      proof->never ? "granted" : "revoked");
+		sp_print_visible(proof->out, proof->subject.policy->editable.source);
+		(void)fputs(" says `editable`\n", proof->out);
+		return;
+	}
 	(void)fputs(decision->rights & right ? " is granted"
 		    : decision->ask & right  ? " is left to the application"
 					     : " is denied",
@@ -98,6 +113,11 @@ static int check_name(const char *name, size_t length, const int *matched, size_
 		return 0;
 	sp_rules_decide(proof->subject.rules, name, length, &decision);
 	bad = proof->rights & (proof->never ? decision.rights | decision.ask : ~decision.rights);
+	/* What may be edited later is not proved. */
+	if (!bad && proof->never)
+		bad = proof->rights & sp_rules_givable_at(proof->subject.rules, name, length);
+	else if (!bad && proof->subject.policy->editable.set)
+		bad = proof->rights;
 	if (!bad)
 		return 0;
 	proof->failed = true;
@@ -120,6 +140,8 @@ static int prove_names(struct proof *proof, const char *pattern)
 
 	if (r == 0)
 		r = sp_rules_each(proof->subject.rules, add_pattern, universe);
+	if (r == 0)
+		r = sp_rules_each_edit_bound(proof->subject.rules, add_pattern, universe);
 	proof->pattern = -1;
 	if (r == 0 && pattern)
 		proof->pattern = r = sp_universe_add(universe, pattern);

@@ -1252,6 +1252,20 @@ int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *dat
 	return 0;
 }
 
+int sp_rules_each_edit_bound(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data)
+{
+	for (size_t set = 0; set < rules->edit_bound_count; set++)
+		for (size_t i = 0; i < rules->edit_bounds[set].rule_count; i++) {
+			struct sp_rules_match match =
+			    match_of(&rules->edit_bounds[set].rules[i], set);
+			int r = fn(&match, data);
+
+			if (r != 0)
+				return r;
+		}
+	return 0;
+}
+
 int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
 			sp_rules_match_fn *fn, void *data)
 {
@@ -1459,6 +1473,29 @@ uint32_t sp_rules_givable(const struct sp_rules *rules)
 		return (SP_RIGHT_ALL & ~SP_RIGHTS_OF_WALLS) | rules->sets[0].granted;
 	for (size_t i = 0; i < rules->edit_bound_count; i++)
 		rights &= rules->edit_bounds[i].granted;
+	return rights;
+}
+
+uint32_t sp_rules_givable_at(const struct sp_rules *rules, const char *name, size_t length)
+{
+	struct sp_text text = without_final_slash(name, length);
+	struct sp_path_decision bound;
+	struct verdict verdict;
+	uint32_t below, rights;
+
+	if (!rules->editable || rules->edits_locked)
+		return 0;
+	rights = givable(rules, text, &below) & sp_rules_givable(rules);
+	gather(&rules->sets[0], text, &verdict);
+	/* An edit that names it alone is more specific than every pattern. */
+	if (verdict.deny && verdict.deny->measure.exact)
+		return 0;
+	for (size_t i = 1; i < rules->set_count && rights; i++) {
+		if (rules->sets[i].idle)
+			continue;
+		decide(&rules->sets[i], text, &bound, &below);
+		rights &= bound.rights | bound.ask;
+	}
 	return rights;
 }
 

@@ -115,6 +115,9 @@ void sp_rules_lock(struct sp_rules *rules); /* no edit from here on */
 /* The rights that an edit may give on some name: what the walls were built for. 0: not editable. */
 uint32_t sp_rules_givable(const struct sp_rules *rules);
 
+/* Those of them that an edit could give on this very name. */
+uint32_t sp_rules_givable_at(const struct sp_rules *rules, const char *name, size_t length);
+
 /* These change what walls must let through, so nothing gives them but where the policy speaks of them. */
 #define SP_RIGHTS_OF_WALLS (SP_RIGHT_EXECUTE | SP_RIGHT_CONNECT | SP_RIGHT_BIND)
 
@@ -228,6 +231,8 @@ typedef int sp_rules_match_fn(const struct sp_rules_match *match, void *data);
 int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data);
 int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
 			sp_rules_match_fn *fn, void *data);
+/* Every rule of what bounds edits. */
+int sp_rules_each_edit_bound(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data);
 size_t sp_rules_set_count(const struct sp_rules *rules);
 bool sp_rules_is_idle(const struct sp_rules *rules,
 		      size_t set); /* of a phase that was not entered */

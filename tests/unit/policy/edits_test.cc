@@ -435,4 +435,103 @@ TEST_F(EditsTest, MeansWhatItSays)
 	}
 }
 
+/* ---- the tools ---- */
+
+int prove(const std::string &text, const std::string &statement, std::string *ret_text)
+{
+	Policy policy = parse(text);
+	char *told = nullptr;
+	int r = sp_policy_prove(policy.get(), statement.c_str(), nullptr, nullptr, &told);
+
+	ret_text->assign(told ? told : "");
+	free(told);
+	return r;
+}
+
+TEST_F(EditsTest, WhatMayBeEditedIsNotProved)
+{
+	const std::string rules = "\nfiles { read /q/**; deny /q/never }\n",
+			  bound = "policy b\nfiles { read, write /q/w/** }\n",
+			  fixed = "policy a" + rules, open = "policy a\neditable" + rules,
+			  bounded = "policy a\neditable within b" + rules + bound;
+	std::string told;
+
+	EXPECT_EQ(1, prove(fixed, "never write /**", &told));
+	EXPECT_EQ(0, prove(open, "never write /**", &told));
+	EXPECT_NE(std::string::npos, told.find("test.policy:2:1 says `editable`")) << told;
+	EXPECT_EQ(1, prove(open, "never write /q/never", &told))
+	    << told;                                                   /* as specific as can be */
+	EXPECT_EQ(1, prove(open, "never execute /**", &told)) << told; /* no wall for that */
+	EXPECT_EQ(1, prove(bounded, "never write /r/**", &told)) << told;
+	EXPECT_EQ(0, prove(bounded, "never write /q/w/x/**", &told));
+	EXPECT_EQ(1, prove(fixed, "always read /q/x/**", &told)) << told;
+	EXPECT_EQ(0, prove(bounded, "always read /q/x/**", &told));
+	EXPECT_NE(std::string::npos, told.find("may be revoked")) << told;
+}
+
+TEST_F(EditsTest, DiffLintShowAndSaveKnowThem)
+{
+	const std::string files = "\nfiles { read /q/** }\n",
+			  bounds =
+			      "policy b\nfiles { read /q/** }\npolicy c\nfiles { read /r/** }\n"
+			      "policy none\n";
+	std::vector<Policy> all;
+
+	for (const char *statement : {"", "editable", "editable within b", "editable within c"})
+		all.push_back(parse("policy a\n" + std::string(statement) + files + bounds));
+	for (const Policy &a : all)
+		for (const Policy &b : all) {
+			char *text = nullptr;
+
+			EXPECT_EQ(a != b, sp_policy_diff(a.get(), b.get(), &text));
+			EXPECT_EQ(a != b, std::string(text).find("~ editable: ") == 0) << text;
+			free(text);
+		}
+	for (const Policy &a : all) {
+		char *shown = nullptr;
+		uint8_t *saved = nullptr;
+		size_t length = 0;
+		sp_policy *restored = nullptr;
+
+		ASSERT_EQ(0, sp_policy_show(a.get(), SP_POLICY_FORM_TEXT, SP_POLICY_FILTER_NOTIFY,
+					    &shown));
+		Policy again = parse(shown);
+		char *text = nullptr;
+		EXPECT_EQ(0, sp_policy_diff(a.get(), again.get(), &text)) << shown << text;
+		free(text);
+		ASSERT_EQ(0, sp_policy_save(a.get(), &saved, &length));
+		ASSERT_EQ(0, sp_policy_restore(saved, length, &restored));
+		EXPECT_EQ(compile(a.get()), compile(restored));
+		sp_policy_unref(restored);
+		free(saved);
+		free(shown);
+	}
+	EXPECT_NE(std::string::npos,
+		  sallyport::mistakes_with("policy a\neditable" + files, {}, nullptr, true)
+		      .find("a:2:1: warning: edits may grant"));
+	EXPECT_NE(std::string::npos,
+		  sallyport::mistakes_with("policy a\neditable within none" + files + bounds, {},
+					   nullptr, true)
+		      .find("a:2:1: warning: no edit can grant anything"));
+	EXPECT_EQ(std::string::npos,
+		  sallyport::mistakes_with("policy a\neditable within b" + files + bounds, {},
+					   nullptr, true)
+		      .find("warning"));
+}
+
+TEST_F(EditsTest, PoliciesWithoutATextMayBeEditable)
+{
+	sp_policy *raw = nullptr;
+	Policy bound = parse("policy b\nfiles { read, write /q/** }");
+
+	ASSERT_EQ(0, sp_policy_new("made", &raw));
+	Policy made(raw);
+	EXPECT_EQ(0, sp_policy_editable(made.get(), bound.get(), "here"));
+	EXPECT_EQ(-EEXIST, sp_policy_editable(made.get(), nullptr, "there"));
+	Rules rules = load(compile(made.get()));
+	EXPECT_EQ(0, grant(rules, kWrite, "/**"));
+	EXPECT_EQ(kWrite, rights(rules, "/q/x"));
+	EXPECT_EQ(0u, rights(rules, "/r/x"));
+}
+
 } // namespace
