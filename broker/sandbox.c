@@ -284,7 +284,7 @@ static int check_edit(const struct sp_sandbox *sandbox, const char *rights, cons
 		return -EPERM;
 	}
 	*ret_mistake = "the rights are no list like \"read, write\": read, write, create, delete, "
-		       "linked, execute and connect, each once";
+		       "linked, execute, connect and bind, each once";
 	if (!wanted)
 		return -EINVAL;
 	mistake = sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset);

@@ -277,7 +277,7 @@ int sp_sandbox_narrow(struct sp_sandbox *sandbox, struct sp_policy *policy, uint
  * 256 edits stand at a time: one of the very same pattern takes the place of another, and one that takes what
  * nothing gives is not kept.
  * Return as above; and -EOPNOTSUPP: the policy is not editable; -EPERM: the sandbox is locked; -EINVAL: no rights, or
- * no pattern; -EACCES: a right that no wall was built for (execute and connect, where neither the policy nor what
+ * no pattern; -EACCES: a right that no wall was built for (execute, connect and bind, where neither the policy nor what
  * bounds edits grants it on any name). Through on_changed: -ENOSPC: 256 stand.
  */
 int sp_sandbox_grant(struct sp_sandbox *sandbox, const char *rights, const char *pattern,
