@@ -52,8 +52,6 @@ const struct {
     {"TRACE_syscall.seccomp.negative_ENOSYS", kForeign},
     {"TRACE_syscall.seccomp.syscall_errno", kBrokered},
     {"TSYNC.two_sibling_want_nnp", kPrivileges},
-    {"O_SUSPEND_SECCOMP.setoptions", kCapability},
-    {"O_SUSPEND_SECCOMP.seize", kCapability},
 };
 
 const char *ReasonFor(const std::string &name)
