@@ -345,7 +345,9 @@ void attack_H14(void)
 	variants(1);
 	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0)
 		broken("no timer: %s", strerror(errno));
-	for (int i = 0; i < 20000 || atomic_load(&handled) < 100; i++)
+	for (int i = 0;
+	     i < (context.stage == STAGE_FLOOR ? 20000 : 100000) || atomic_load(&handled) < 100;
+	     i++)
 		expect_file();
 	(void)setitimer(ITIMER_REAL, &never, NULL);
 }
