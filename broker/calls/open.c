@@ -134,10 +134,26 @@ static bool is_own_terminal(const struct sp_view *view, const struct sp_walk *wa
 		   view->terminals_device;
 }
 
+/* Who is only judged has the system's terminals, and would have had some of its own. */
+static bool would_be_own(const struct opening *o, const struct sp_walk *walk)
+{
+	static const char name[] = "/dev/ptmx";
+	unsigned major_number = walk->status.stx_rdev_major;
+	struct sp_path_decision decision;
+
+	if (!o->request->judgement || !S_ISCHR(walk->status.stx_mode) ||
+	    (major_number != 136 && (major_number != 5 || walk->status.stx_rdev_minor != 2)))
+		return false;
+	sp_decide(o->request, name, sizeof(name) - 1, &decision);
+	return decision.rights & SP_RIGHT_WRITE;
+}
+
 static bool is_special(const struct opening *o, const struct sp_walk *walk)
 {
 	mode_t mode = walk->status.stx_mode;
 
+	if (would_be_own(o, walk))
+		return false;
 	if (S_ISCHR(mode))
 		return !is_tame(walk->status.stx_rdev_major, walk->status.stx_rdev_minor) &&
 		       !is_own_terminal(o->request->view, walk);

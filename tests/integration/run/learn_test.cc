@@ -294,6 +294,21 @@ class LearnCallsTest : public LearnTest
 	}
 };
 
+/* The run has the system's, the sandbox will have its own. */
+TEST_F(LearnCallsTest, TerminalsAreNotMissed)
+{
+	set_up(kPlain);
+	Result learnt = command(
+	    {"policy", "learn", "-o", policy(), "--", "script", "-qec", "true", "/dev/null"}, "",
+	    there());
+	const std::string text = read_file(policy());
+
+	EXPECT_EQ(learnt.status, 0) << learnt.errors;
+	EXPECT_EQ(learnt.errors.find("/dev/pt"), std::string::npos) << learnt.errors;
+	EXPECT_EQ(text.find("/dev/pt"), std::string::npos) << text;
+	EXPECT_EQ(text.find("ioctl"), std::string::npos) << text;
+}
+
 TEST_F(LearnCallsTest, ArgumentsAreLearntByName)
 {
 	const struct {

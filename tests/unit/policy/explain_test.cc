@@ -160,6 +160,8 @@ TEST_F(ExplainTest, WhatEachCallNeedsOfItsNames)
 	    {"open \"/none/c/a\" O_WRONLY|O_CREAT 0644", true},
 	    {"open \"/none/c/a\" O_WRONLY", false},
 	    {"open \"/none/c\" O_TMPFILE|O_RDWR 0600", true},
+	    {"inotify_add_watch(3, \"/none/r\", IN_CREATE|IN_ONLYDIR)", true},
+	    {"inotify_add_watch(3, \"/none/c\", IN_CREATE)", false},
 	    {"creat \"/none/c/a\" 0600", true},
 	    {"openat AT_FDCWD \"/none/r/a\" O_RDONLY", true},
 	    {"openat(3</none/r>, \"a\", O_RDONLY)", true},
