@@ -191,6 +191,7 @@ int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *
 	Sallyport__Wire__PorterEvent event = SALLYPORT__WIRE__PORTER_EVENT__INIT;
 	Sallyport__Wire__PorterEvent__Question question =
 	    SALLYPORT__WIRE__PORTER_EVENT__QUESTION__INIT;
+	const struct sp_call_info *info = sp_call_find(topic->nr);
 	uint64_t arguments[SP_POLICY_ARGUMENTS];
 
 	question.id = id;
@@ -206,7 +207,8 @@ int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *
 	question.has_rights = topic->name != NULL;
 	question.rights = topic->rights;
 	set_bytes(&question.has_rule, &question.rule, rule);
-	if (!topic->name && !porter->origin.ring && !sp_call_find(topic->nr)) {
+	/* Of one that is brokered they are names, or forged. */
+	if (!topic->name && !porter->origin.ring && (!info || sp_call_is_conditional(info))) {
 		question.n_argument = SP_POLICY_ARGUMENTS;
 		for (size_t i = 0; i < SP_POLICY_ARGUMENTS; i++)
 			arguments[i] = porter->origin.notification.data.args[i];
