@@ -220,11 +220,16 @@ struct Interception {
 	const char *word, *options;
 };
 
-const char kExecute[] = "-w . -w /dev/shm --execute . --execute /usr";
+/* An ordinary program that may give sockets names below its folder. */
+const char kPolicy[] = "policy cpython(folder)\ninclude program\n"
+		       "network { bind unix ${folder}/**; connect unix ${folder}/** }\n";
+
+#define OPTIONS "-p ./sockets.policy -D folder=\"$PWD\" -w . -w /dev/shm"
+const char kExecute[] = OPTIONS " --execute . --execute /usr";
 
 /* Who is in a process with a runtime executes nothing. */
 const Interception kNotify = {NOTIFY, "notify", kExecute}, kAuto = {NOTIFY, "auto", kExecute},
-		   kTrap = {TRAP, "trap", "-w . -w /dev/shm"};
+		   kTrap = {TRAP, "trap", OPTIONS};
 
 class CPython : public sallyport::ScratchTest, public testing::WithParamInterface<Module>
 {
@@ -245,6 +250,7 @@ void CPython::Collect(const Interception *interception, Verdicts *ret_verdicts)
 	const std::string command = std::string("/usr/bin/python3 verdicts.py ") + GetParam().tests;
 
 	ASSERT_NO_FATAL_FAILURE(MakeTree(""));
+	Write("sockets.policy", kPolicy);
 	Write("verdicts.py", ReadText(std::string(sp_test_source_dir()) +
 				      "/tests/integration/cpython/verdicts.py"));
 	const Outcome outcome =
