@@ -207,12 +207,14 @@ int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *
 	question.has_rights = topic->name != NULL;
 	question.rights = topic->rights;
 	set_bytes(&question.has_rule, &question.rule, rule);
-	/* Of one that is brokered they are names, or forged. */
-	if (!topic->name && !porter->origin.ring && (!info || sp_call_is_conditional(info))) {
-		question.n_argument = SP_POLICY_ARGUMENTS;
+	if (!topic->name && !porter->origin.ring) {
 		for (size_t i = 0; i < SP_POLICY_ARGUMENTS; i++)
 			arguments[i] = porter->origin.notification.data.args[i];
-		question.argument = arguments;
+		/* Of what is brokered the arguments are names, or addresses. */
+		if (!info || !sp_porter_brokers(porter, info, arguments)) {
+			question.n_argument = SP_POLICY_ARGUMENTS;
+			question.argument = arguments;
+		}
 	}
 	event.what_case = SALLYPORT__WIRE__PORTER_EVENT__WHAT_QUESTION;
 	event.question = &question;
