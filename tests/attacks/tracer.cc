@@ -80,6 +80,8 @@ bool CanFail(unsigned long number, const unsigned long *argument)
 	case SYS_geteuid:
 	case SYS_getegid:
 	case SYS_umask:
+	case SYS_pidfd_send_signal: // SIGKILL takes no memory
+	case SYS_futex:             // to the C library another error than its own is the end
 		return false;
 	case SYS_ioctl:
 		return argument[1] != SECCOMP_IOCTL_NOTIF_SEND &&
@@ -184,6 +186,8 @@ void Tracer::TakeCall(pid_t pid, Traced &traced)
 			traced.counts = false;
 		traced.calls += traced.counts;
 		counted[traced.process] = traced.calls;
+		// The first that it makes by itself.
+		traced.loads = traced.loads && info.entry.nr != SYS_getsockopt;
 		Inject(pid, traced, info.entry.nr, argument);
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && traced.error) {
 		ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
@@ -206,6 +210,8 @@ void Tracer::TakeStop(pid_t pid, int wait_status)
 		ptrace(PTRACE_DETACH, pid, nullptr, 0L);
 		return;
 	}
+	if (event == PTRACE_EVENT_EXEC)
+		traced.loads = calls;
 	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
 	    event == PTRACE_EVENT_CLONE) {
 		ptrace(PTRACE_GETEVENTMSG, pid, nullptr, &child);
@@ -224,7 +230,8 @@ void Tracer::Take(pid_t pid, int wait_status)
 	}
 	auto found = living.find(pid);
 
-	if (found != living.end() && WIFSIGNALED(wait_status) && IsMistake(WTERMSIG(wait_status)))
+	if (found != living.end() && !found->second.loads && WIFSIGNALED(wait_status) &&
+	    IsMistake(WTERMSIG(wait_status)))
 		crashes += "process " + std::to_string(found->second.process) + " died of signal " +
 			   std::to_string(WTERMSIG(wait_status)) + "; ";
 	if (found != living.end())

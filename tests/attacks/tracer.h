@@ -56,7 +56,8 @@ class Tracer
 		size_t process;
 		unsigned long calls = 0;
 		bool counts = true;
-		int error = 0;                // the call under way is to return it …
+		bool loads = false; // the spawner's loader is at work, whose mistakes are not ours
+		int error = 0;      // the call under way is to return it …
 		unsigned long long saved = 0; // … and its caller finds its first argument as it was
 	};
 
