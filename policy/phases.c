@@ -103,8 +103,8 @@ static int copy_policy(const struct sp_policy *from, const char *phase,
 	return 0;
 }
 
-/* What bounds a phase, with what bounds that. NOLINTNEXTLINE(misc-no-recursion): as deep as policies
- * bound each other */
+/* What bounds a phase, with what bounds that.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as policies bound each other */
 static int add_bound(struct sp_policy *policy, const struct sp_policy *bound, const char *phase,
 		     const struct sp_policy *launch)
 {

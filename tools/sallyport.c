@@ -220,7 +220,7 @@ static const struct command {
 void print_usage(FILE *out, const char *verb)
 {
 	for (size_t i = 0; i < ELEMENTS(commands); i++)
-		if (commands[i].usage && strcmp(commands[i].verb, verb) == 0)
+		if (commands[i].usage && commands[i].verb && strcmp(commands[i].verb, verb) == 0)
 			(void)fprintf(out, "usage: sallyport policy %s %s\n", verb,
 				      commands[i].usage);
 }
