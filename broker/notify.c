@@ -380,6 +380,8 @@ static int make_ring(struct sp_porter *porter, struct sp_ring_ends *ours, struct
 		return -errno;
 	if (!still_waits(porter->listener, porter->notify->request.id))
 		return -ESRCH;
+	if (sp_ring_is_beside(porter, caller->outer_pid))
+		return -EAGAIN;
 	return sp_ring_of_group_take(porter, ours, &group, caller->outer_pid, caller->pid,
 				     ret_ring);
 }

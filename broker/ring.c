@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "broker/porter_events.h"
@@ -232,6 +234,18 @@ static void group_ended(evutil_socket_t pidfd, short what, void *data)
 bool sp_ring_has_ended(const struct sp_ring *ring)
 {
 	return ring->group >= 0 && sp_process_has_ended(ring->group);
+}
+
+bool sp_ring_is_beside(const struct sp_porter *porter, pid_t outer_pid)
+{
+	for (size_t i = 0; i < SP_RINGS_MAX; i++) {
+		const struct sp_ring *ring = porter->rings[i];
+
+		if (ring && ring->outer_pid != outer_pid && !sp_ring_has_ended(ring) &&
+		    syscall(SYS_kcmp, outer_pid, ring->outer_pid, KCMP_FILES, 0, 0) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int add_events(struct sp_ring *ring)

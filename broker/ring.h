@@ -76,6 +76,10 @@ int sp_ring_of_group_take(struct sp_porter *porter, struct sp_ring_ends *ends, i
 /* Sends what the runtime maps, and before it, where it is to lock itself, the filter. 0 or -errno. */
 int sp_ring_welcome(struct sp_ring *ring, bool filter);
 
+/* Whether a living process other than this group has a ring and the same table of descriptors (clone with CLONE_FILES, without
+ * CLONE_VM): the ends of a second ring would take the place of its own. A kernel without kcmp says no. */
+bool sp_ring_is_beside(const struct sp_porter *porter, pid_t outer_pid);
+
 /* Whether the group has ended; always false of the sandboxee itself. */
 bool sp_ring_has_ended(const struct sp_ring *ring);
 

@@ -22,8 +22,9 @@
  * SP_NR_CHANNEL(SP_PROTOCOL_VERSION, flags): asks for a ring of the calling process's own, in the
  * place of one that it has. Channel and doorbell then stand at their numbers, and in the channel what
  * belongs to them: with SP_CHANNEL_LOCK the Welcome, then the Parcels. 0; -EPROTO: of another
- * release; -EPERM: it is under filters that are not ours; -EBUSY: with SP_CHANNEL_LOCK, the process has other threads; -EAGAIN: the sandbox has as
- * many rings as it may; -EBADF: RLIMIT_NOFILE ends below the numbers; or another errno.
+ * release; -EPERM: it is under filters that are not ours; -EBUSY: with SP_CHANNEL_LOCK, the process has
+ * other threads; -EAGAIN: the sandbox has as many rings as it may, or the process shares its descriptors
+ * with another one that has a ring; -EBADF: RLIMIT_NOFILE ends below the numbers; or another errno.
  *
  * SP_NR_FORWARD(struct sp_forwarded *): makes a call that the filter on top has trapped by way of the
  * floor. Its result is the call's.

@@ -215,6 +215,14 @@ const Row kRows[] = {
      "copy; stat -c %h copy/hard'",
      "", EXACT},
     {"ps", READS " " RUNS, "dash -c 'exec ps -o comm= -p $$'", "", EXACT},
+    {"shared_descriptors", READS,
+     "perl -e 'pipe(my $read, my $write); stat(\"sub\"); my $child = syscall(56, 0x400 | 17, 0, 0, "
+     "0, 0); "
+     "if (!$child) { open(my $file, \"<\", \"text.txt\"); syswrite($write, \"x\"); sleep 100 } "
+     "sysread($read, my $byte, 1); print -e \"sub/other\" ? \"there\\n\" : \"$!\\n\"; kill(9, "
+     "$child); "
+     "waitpid($child, 0); open(my $file, \"<\", \"text.txt\"); print <$file>'",
+     "", EXACT},
     {"mkfifo", WRITES, "mkfifo -m 600 fifo", "", EXACT},
     {"python_multiprocessing", READS " " RUNS " -w /dev/shm",
      "/usr/bin/python3 -c 'import multiprocessing as m\nwith m.Pool(3) as p: print(p.map(abs, "
