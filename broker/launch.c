@@ -170,6 +170,29 @@ static int check_strict(struct launch *launch)
 	return -EOPNOTSUPP;
 }
 
+/* The trap of a runtime outranks what other filters refuse, so that the porter has to refuse it for them: it can
+ * where they look at numbers alone, since of arguments it knows what the request says. */
+static int check_filters(struct launch *launch)
+{
+	if (!has_runtime(launch) || is_permissive(launch))
+		return 0;
+	for (size_t i = 0; i < SP_CALL_COUNT; i++) {
+		uint32_t action;
+
+		if (sp_call_table[i].nr < 0 ||
+		    sp_rules_foreign_verdict(launch->setup.rules, sp_call_table[i].nr, &action) ==
+			0)
+			continue;
+		if (sp_call_is_conditional(&sp_call_table[i]) &&
+		    !sp_rules_grants_addresses(launch->setup.rules) &&
+		    !(sp_rules_granted(launch->setup.rules) & (SP_RIGHT_CONNECT | SP_RIGHT_BIND)))
+			continue;
+		launch->failed = LAYER_FILTERS_ARGUMENTS;
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 static int step_rules(struct launch *launch)
 {
 	const ProtobufCBinaryData *policy = &launch->order->plan->policy;
@@ -180,6 +203,8 @@ static int step_rules(struct launch *launch)
 	r = check_strict(launch);
 	if (r == 0)
 		r = check_asking(launch, sp_rules_asks(launch->setup.rules));
+	if (r == 0)
+		r = check_filters(launch);
 	if (r < 0)
 		return r;
 	if (is_permissive(launch) && has_extra_filters(launch)) {

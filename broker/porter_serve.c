@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -161,11 +162,31 @@ static bool ask_for_call(struct sp_porter *porter, const struct sp_call *call,
 	return false;
 }
 
+/* The trap of a runtime outranks what a filter of others refuses without killing, and a request may be forged. */
+static bool is_refused_by_others(struct sp_porter *porter, int nr)
+{
+	struct sp_call_refusal refusal = {.error = ENOSYS, .rule = "a filter of others"};
+	uint32_t action;
+
+	/* One that looks at more than the number is launched with no runtime. */
+	if (sp_rules_foreign_verdict(porter->rules, nr, &action) < 0)
+		action = SECCOMP_RET_KILL_PROCESS;
+	if ((action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ALLOW ||
+	    (action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_LOG)
+		return false;
+	if ((action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO)
+		refusal.error = (int)(action & SECCOMP_RET_DATA);
+	refuse(porter, &refusal);
+	return true;
+}
+
 /* True: the call waits. */
 static bool perform(struct sp_porter *porter, const struct sp_call *call)
 {
 	struct sp_call_refusal refusal;
 
+	if (porter->origin.ring && is_refused_by_others(porter, call->info->nr))
+		return false;
 	if (is_refused(porter, call->info, &refusal)) {
 		if (!refusal.ask) {
 			refuse(porter, &refusal);

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/arch.h"
 #include "ipc/decode.h"
 #include "ipc/runtime.h"
 #include "ipc/util.h"
@@ -1225,6 +1227,28 @@ const struct sock_fprog *sp_rules_extra_filters(const struct sp_rules *rules, si
 {
 	*ret_count = rules->extra_count;
 	return rules->extras;
+}
+
+#define WORD(field) (1u << (offsetof(struct seccomp_data, field) / sizeof(uint32_t)))
+
+int sp_rules_foreign_verdict(const struct sp_rules *rules, int nr, uint32_t *ret_action)
+{
+	const struct seccomp_data data = {.nr = nr, .arch = SP_AUDIT_ARCH};
+	uint32_t action = SECCOMP_RET_ALLOW;
+
+	for (size_t i = rules->extra_count; i > 0; i--) {
+		struct sp_bpf_course course;
+		uint32_t said = sp_bpf_follow(&rules->extras[i - 1], &data, &course);
+
+		if (course.words & ~(WORD(nr) | WORD(arch)))
+			return -EOPNOTSUPP;
+		/* As the kernel ranks them: as signed numbers. */
+		if ((int32_t)(said & SECCOMP_RET_ACTION_FULL) <
+		    (int32_t)(action & SECCOMP_RET_ACTION_FULL))
+			action = said;
+	}
+	*ret_action = action;
+	return 0;
 }
 
 /* ---- telling why ---- */

@@ -57,6 +57,12 @@ struct sock_fprog sp_rules_listener_filter(const struct sp_rules *rules); /* bor
 /* Filters that others wrote, to be installed before ours. Borrowed. */
 const struct sock_fprog *sp_rules_extra_filters(const struct sp_rules *rules, size_t *ret_count);
 
+/*
+ * What filters of others say of a call, by its number alone: of SECCOMP_RET_* the strictest, and of equals what the
+ * kernel takes, the last. -EOPNOTSUPP: one of them looks at more than the number.
+ */
+int sp_rules_foreign_verdict(const struct sp_rules *rules, int nr, uint32_t *ret_action);
+
 /* On what some rule leaves the decision to the application. */
 enum sp_asks {
 	SP_ASKS_PORTER =

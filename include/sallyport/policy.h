@@ -101,7 +101,10 @@ int sp_policy_limit(struct sp_policy *policy, const char *name, const char *valu
  * first instruction, also where that locks itself, and only takes away: of the verdicts of all filters the kernel
  * takes the strictest. SECCOMP_RET_TRAP without a number gets the number 65535, so that the runtime does not take
  * the trap for its own; SECCOMP_RET_USER_NOTIF and SECCOMP_RET_TRACE fail the call with ENOSYS. What it refuses the
- * kernel answers, so that no report tells of it; sp_policy_explain() does. Copied. Affects launches made after it.
+ * kernel answers, so that no report tells of it; sp_policy_explain() does. Since the trap of a program that locks itself
+ * outranks an errno, the porter refuses brokered calls in the filter's place there, by their number; a filter that
+ * looks at arguments of those goes with SP_INTERCEPTION_NOTIFY alone, and with a runtime fails the launch (layer
+ * "additional filter"). Copied. Affects launches made after it.
  * Returns 0; -EINVAL (no program that the kernel would take, or one that returns what it computed); -EPERM (it
  * refuses seccomp(2) or execveat(2), without which nothing can be launched below it); -E2BIG (over 8); -ENOMEM.
  */
