@@ -15,7 +15,7 @@
  *     not a pipe or on a disk or in memory, shares its offset and flags. A caller that is only known by the sandbox's
  *     own numbers: ENXIO.
  *   - access(X_OK) on a file: EACCES, since no path rule grants execution.
- *   - Set-id bits of a mode are dropped, also where the file had them already.
+ *   - Set-id and sticky bits of a mode are dropped, also where the file had them already.
  *   - What changes by a descriptor has a right by the name that the object has now. A named file of another view:
  *     EPERM. A descriptor opened with access mode 3 counts as O_PATH: EBADF.
  *   - Changing a device: EPERM.

@@ -171,8 +171,8 @@ void sp_note_change(struct sp_request *request, const struct sp_walk *walk, cons
 
 void sp_note_mode(struct sp_request *request, const struct sp_walk *walk, uint64_t mode)
 {
-	if (mode & (S_ISUID | S_ISGID))
-		sp_note_change(request, walk, "set-id bits are left out");
+	if (mode & (S_ISUID | S_ISGID | S_ISVTX))
+		sp_note_change(request, walk, "set-id and sticky bits are left out");
 }
 
 bool sp_is_refused(const struct sp_request *request, int r)

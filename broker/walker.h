@@ -27,9 +27,6 @@
 extern "C" {
 #endif
 
-/* What is made of a mode that is asked for. Set-id bits never are: who runs such a file gains rights. */
-#define SP_MODE_BITS 01777
-
 /* Everything that one call is about; all borrowed. */
 struct sp_request {
 	const struct sp_view *view;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* chmod, fchmod, fchmodat, fchmodat2: permission bits and the sticky one, and no others. */
+/* chmod, fchmod, fchmodat, fchmodat2: permission bits, and no others. */
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -20,10 +20,8 @@ int64_t sp_call_chmod(struct sp_request *request)
 		sp_note_mode(request, &walk, call->mode);
 	if (r < 0 || request->judgement)
 		return r;
-	/* Set-id bits are not kept either: between a look at them and the act the contents could
-	 * become somebody else's, which clears them for a reason. */
+	/* Set-id and sticky bits are not kept either: between a look at them and the act the
+	 * contents could become somebody else's, which clears them for a reason. */
 	sp_own_name(walk.object, name);
-	return fchmodat(request->view->own_fd, name, (mode_t)call->mode & SP_MODE_BITS, 0) < 0
-		   ? -errno
-		   : 0;
+	return fchmodat(request->view->own_fd, name, (mode_t)call->mode & 0777, 0) < 0 ? -errno : 0;
 }

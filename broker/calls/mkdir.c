@@ -17,10 +17,10 @@ int64_t sp_call_mkdir(struct sp_request *request)
 		sp_note_mode(request, &walk, call->mode);
 	if (r < 0 || request->judgement)
 		return r;
-	/* Set-id bits are never made; a default ACL wants the unmasked mode beside the umask. */
+	/* Neither set-id nor sticky bits are ever made; a default ACL wants the unmasked mode
+	 * beside the umask. */
 	previous = umask(call->umask & 0777);
-	r = mkdirat(walk.parent, walk.component, (mode_t)call->mode & SP_MODE_BITS) < 0 ? -errno
-											: 0;
+	r = mkdirat(walk.parent, walk.component, (mode_t)call->mode & 0777) < 0 ? -errno : 0;
 	(void)umask(previous);
 	return r;
 }

@@ -42,10 +42,9 @@ int64_t sp_call_mknod(struct sp_request *request)
 	sp_note_mode(request, &walk, mode);
 	if (r < 0 || request->judgement)
 		return r;
-	/* As mkdir: no set-id bits, and the mask is applied by the kernel. */
+	/* As mkdir: no set-id and sticky bits, and the mask is applied by the kernel. */
 	previous = umask(call->umask & 0777);
-	r = mknodat(walk.parent, walk.component, mode & (S_IFMT | SP_MODE_BITS), 0) < 0 ? -errno
-											: 0;
+	r = mknodat(walk.parent, walk.component, mode & (S_IFMT | 0777), 0) < 0 ? -errno : 0;
 	(void)umask(previous);
 	return r;
 }

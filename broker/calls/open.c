@@ -264,9 +264,10 @@ static int open_held(const struct sp_walk *walk, uint64_t flags, uint64_t mode)
 
 static int open_masked(const struct opening *o, const struct sp_walk *walk, uint64_t flags)
 {
-	/* Set-id bits are never made; a default ACL wants the unmasked mode beside the umask. */
+	/* Neither set-id nor sticky bits are ever made; a default ACL wants the unmasked mode
+	 * beside the umask. */
 	mode_t previous = umask(o->request->call->umask & 0777);
-	int fd = open_held(walk, flags, o->mode & SP_MODE_BITS);
+	int fd = open_held(walk, flags, o->mode & 0777);
 
 	(void)umask(previous);
 	return fd;

@@ -185,11 +185,6 @@ const Row kRows[] = {
     {"touch", WRITES " " RUNS,
      "bash -c 'touch -d @1 text.txt; chmod 640 text.txt; truncate -s 2 text.txt; ls -l text.txt'",
      "", EXACT},
-    {"sticky", WRITES " " RUNS,
-     "bash -c 'mkdir -m 1777 shared; install -d -m 1755 made; chmod +t sub; chmod 1644 text.txt; "
-     "ls "
-     "-ld shared made sub text.txt; chmod -t sub; [ -k sub ]'",
-     "", EXACT, 1},
     {"writes_directories", READS,
      "perl -MFcntl -e 'for my $name (qw(. sub /etc /usr/)) { for (O_WRONLY, O_RDWR, O_RDWR | "
      "O_CREAT, "
