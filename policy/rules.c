@@ -1451,9 +1451,20 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 		    (struct sp_call_refusal){rules->default_error, rules->default_source, false};
 }
 
+/* How many of the sets are the policy's own and of those that bound it, from the launch on. */
+static size_t launch_set_count(const struct sp_rules *rules)
+{
+	return rules->phase_count + rules->narrowing_count > 0 ? rules->phases[0].first_set
+							       : rules->set_count;
+}
+
 uint32_t sp_rules_granted(const struct sp_rules *rules)
 {
-	return rules->sets[0].granted | sp_rules_givable(rules);
+	uint32_t granted = rules->sets[0].granted | sp_rules_givable(rules);
+
+	for (size_t i = 1; i < launch_set_count(rules); i++)
+		granted &= rules->sets[i].granted;
+	return granted;
 }
 
 static int each_grant(const struct rule_set *set, sp_rules_grant_fn *fn, void *data)

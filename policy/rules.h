@@ -193,7 +193,8 @@ void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refus
 bool sp_rules_find_refusal(const struct sp_rules *rules, int nr,
 			   struct sp_call_refusal *ret_refusal);
 
-/* All rights that the policy itself grants on any name, or that an edit may give, whatever bounds it. */
+/* All rights that the policy grants on any name, or that an edit may give, and each policy that bounds it grants on any:
+ * of no other the porter's filter lets it make the calls. What is entered later is left out. */
 uint32_t sp_rules_granted(const struct sp_rules *rules);
 
 /* Every grant of the policy itself, of which those that bound it may take some away, and what edits may

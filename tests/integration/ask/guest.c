@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@
 
 #include <sallyport/sandboxee.h>
 
+#include "ipc/runtime.h"
 #include "ipc/slots.h"
 
 static const char *current; /* the word in hand */
@@ -400,6 +402,31 @@ static void execute_act(char *path)
 	say_number(current, WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status));
 }
 
+/* "nameless:/new": what descriptors let be done to a file that no name leads to, and a name for it. */
+static void nameless_act(char *name)
+{
+	int fd = memfd_create("nameless", MFD_CLOEXEC);
+
+	if (fd < 0)
+		_exit(3);
+	say_number("linked", linkat(fd, "", AT_FDCWD, name, AT_EMPTY_PATH));
+	say_number("moded", fchmod(fd, 0640));
+	(void)close(fd);
+}
+
+/* "forge:": calls that no filter sends, by way of the number that a runtime uses. */
+static void forge_act(char *unused)
+{
+	struct sp_forwarded forwarded = {.nr = SYS_listen, .argument = {0, 1}};
+	int pair[2];
+
+	(void)unused;
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		_exit(3);
+	forwarded.argument[0] = (uint64_t)pair[0];
+	say_number("forged", syscall(SP_NR_FORWARD, &forwarded));
+}
+
 static const struct {
 	const char *name;
 	void (*act)(char *words);
@@ -414,6 +441,7 @@ static const struct {
     {"threads", threads_act},     {"filter", filter_act}, {"hold", hold_act},
     {"held", held_act},           {"forked", forked_act}, {"connect", connect_act},
     {"race", race_act},           {"step", step_act},
+    {"nameless", nameless_act},   {"forge", forge_act},
 };
 
 static void perform(char *word)

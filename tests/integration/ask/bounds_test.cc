@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What no policy of several grants, the porter has no calls for: nothing that is asked of it may make it try. */
+#include "fixture.h"
+
+namespace
+{
+
+class EachWayBounds : public AskTest, public ::testing::WithParamInterface<enum sp_interception>
+{
+      protected:
+	Policy parsed(const std::string &text)
+	{
+		struct sp_policy *policy = nullptr;
+		auto complain = [](const struct sp_diagnostic *d, void *) {
+			ADD_FAILURE() << d->text;
+		};
+
+		EXPECT_EQ(sp_policy_parse("bounds.policy", text.data(), text.size(), complain,
+					  nullptr, &policy),
+			  0);
+		return Policy(policy, sp_policy_unref);
+	}
+	/* What the inner one grants, in its files and besides, the outer one does not. */
+	Policy bounded(const std::string &files, const std::string &sections,
+		       const std::string &outer)
+	{
+		const std::string own = "files { read " + std::string(sp_test_binary_dir()) +
+					"/**; ";
+
+		return parsed("policy inner\nwithin outer\ninclude program\n" + own + files +
+			      " }\n" + sections + "policy outer\n" + outer);
+	}
+	const std::string reads_ = "include parser\nfiles { read, execute /** }\n";
+};
+
+INSTANTIATE_TEST_SUITE_P(All, EachWayBounds,
+			 ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY),
+			 [](const auto &info) {
+				 return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
+			 });
+
+} // namespace
+
+TEST_P(EachWayBounds, AFileWithoutANameIsNotWrittenTo)
+{
+	Policy rules = bounded("write " + root + "/**", "", reads_);
+	Asked box;
+
+	run_guest(box, GetParam(), {"nameless:" + root + "/new", "stat:/"}, rules.get());
+	EXPECT_TRUE(box.has_said("moded = -1")) << box.output_text();
+	EXPECT_TRUE(box.has_said("stat:/ = 0")) << box.output_text();
+}
+
+TEST_P(EachWayBounds, NobodyListensByAForgedRequest)
+{
+	Policy rules = bounded("", "network { bind unix " + root + "/** }\n",
+			       "include program\nfiles { read, execute /** }\n");
+	Asked box;
+
+	if (GetParam() != SP_INTERCEPTION_NOTIFY)
+		GTEST_SKIP() << "only a floor takes such calls";
+	run_guest(box, GetParam(), {"forge:", "stat:/"}, rules.get());
+	EXPECT_EQ(box.count("forged = 0"), 0u) << box.output_text();
+	EXPECT_TRUE(box.has_said("stat:/ = 0")) << box.output_text();
+}
