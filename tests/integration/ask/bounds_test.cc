@@ -51,6 +51,19 @@ TEST_P(EachWayBounds, AFileWithoutANameIsNotWrittenTo)
 	EXPECT_TRUE(box.has_said("stat:/ = 0")) << box.output_text();
 }
 
+TEST_P(EachWayBounds, AFileWithoutANameGetsNoneWhereNothingIsMade)
+{
+	Policy rules = parsed("policy bare\ninclude parser\n");
+	Asked box;
+
+	if (GetParam() == SP_INTERCEPTION_NOTIFY) /* its launch needs files */
+		rules = bounded("", "", reads_);
+	run_guest(box, GetParam(), {"nameless:" + root + "/new"}, rules.get());
+	EXPECT_EQ(box.count("linked = 0"), 0u) << box.output_text();
+	EXPECT_EQ(box.count("linked = -13"), 1u) << box.output_text();
+	EXPECT_EQ(access((root + "/new").c_str(), F_OK), -1);
+}
+
 TEST_P(EachWayBounds, NobodyListensByAForgedRequest)
 {
 	Policy rules = bounded("", "network { bind unix " + root + "/** }\n",
