@@ -1438,10 +1438,19 @@ bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data
 
 uint32_t sp_rules_floor_words(const struct sp_rules *rules, const struct seccomp_data *data)
 {
+	const uint32_t asks = SECCOMP_RET_USER_NOTIF | SP_FLOOR_ASKS;
 	struct sp_bpf_course course;
+	uint32_t words;
 
 	(void)sp_bpf_follow(&rules->floor, data, &course);
-	return course.words >> (offsetof(struct seccomp_data, args) / sizeof(uint32_t));
+	words = course.words;
+	for (size_t i = 0; i < rules->phase_count + rules->narrowing_count; i++) {
+		const struct phase *phase = &rules->phases[i];
+
+		if (phase->entered && sp_bpf_follow(&phase->floor, data, &course) == asks)
+			words |= course.words;
+	}
+	return words >> (offsetof(struct seccomp_data, args) / sizeof(uint32_t));
 }
 
 void sp_rules_refusal(const struct sp_rules *rules, int nr, struct sp_call_refusal *ret_refusal)

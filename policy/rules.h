@@ -130,8 +130,8 @@ uint32_t sp_rules_givable_at(const struct sp_rules *rules, const char *name, siz
 /* What the floor says of a call, and what every phase that was entered leaves of that. */
 bool sp_rules_floor_asks(const struct sp_rules *rules, const struct seccomp_data *data);
 
-/* The words of the arguments that the floor looks at on its way to what it says of a call: bit N for the bytes
- * from 4 N on. Calls that are alike in these are alike to it. */
+/* The words of the arguments that the floor, and that of each phase which was entered and asks too, looks at on its way to
+ * what it says of a call: bit N for the bytes from 4 N on. Calls that are alike in these are alike to all who ask. */
 #define SP_ARGUMENT_WORDS 12
 uint32_t sp_rules_floor_words(const struct sp_rules *rules, const struct seccomp_data *data);
 

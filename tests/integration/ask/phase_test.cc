@@ -172,6 +172,35 @@ TEST_F(PhaseTest, AnswersAboutCallsDoNotReachBeyondThePhase)
 	EXPECT_EQ(box.questions.size(), 2u);
 }
 
+/* What the phase asks about is what its own conditions have seen, however little those before it looked at. */
+TEST_F(PhaseTest, AnswersAboutCallsAreForWhatThePhaseAsksAbout)
+{
+	std::string own = "files { read " + std::string(sp_test_binary_dir()) + "/** }\n",
+		    text = "policy viewer\ninclude program\nphase parse within narrow\n"
+			   "syscalls { ask socket }\n" +
+			   own +
+			   "policy narrow\ninclude program\n"
+			   "syscalls { ask socket(domain in {AF_UNIX, AF_INET}) }\n" +
+			   own;
+	struct sp_policy *parsed = nullptr;
+	Asked box;
+
+	ASSERT_EQ(sp_policy_parse("p", text.data(), text.size(), nullptr, nullptr, &parsed), 0);
+	box.on_question = [&box](const Question &question) {
+		EXPECT_EQ(sp_question_answer(box.sandbox, question.id,
+					     question.arguments.at(0) == 1 ? SP_ANSWER_ALLOW
+									   : SP_ANSWER_DENY,
+					     true),
+			  0);
+	};
+	run_guest(box, SP_INTERCEPTION_NOTIFY,
+		  {"phase:parse", "socket:1", "socket:2", "socket:1", "socket:2"}, parsed);
+	sp_policy_unref(parsed);
+	EXPECT_EQ(box.count("socket:1 = 0"), 2u) << box.output_text();
+	EXPECT_EQ(box.count("socket:2 = 0"), 0u) << box.output_text();
+	EXPECT_EQ(box.questions.size(), 2u);
+}
+
 /* With a runtime the filter of the phase comes on top, for every thread. */
 TEST_F(PhaseTest, CallsOfTheKernelsAreNarrowedUnderTrap)
 {
