@@ -338,7 +338,8 @@ class World
 						       one.detail + " " + one.name);
 		}
 		// Who is granted terminals has some of its own, but here.
-		if (strcmp(refusal.name, "/dev/ptmx") == 0 &&
+		if ((strcmp(refusal.name, "/dev/ptmx") == 0 ||
+		     strcmp(refusal.name, "/dev/pts/ptmx") == 0) &&
 		    strcmp(refusal.detail, "is a device") == 0)
 			return;
 		// Whether anybody reads, only opening tells.
