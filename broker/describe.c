@@ -62,10 +62,12 @@ static const char *consequence(const struct sp_report *report)
 
 static int describe_wall(const struct sp_report *report, char *buffer, size_t size)
 {
-	return snprintf(buffer, size, "%s permitted: %s%s%s",
-			report->call ? report->call : "it was",
-			report->detail ? report->detail : "?", report->rule ? ", by " : "",
-			report->rule ? report->rule : "");
+	const char *path = report->path;
+
+	return snprintf(buffer, size, "%s%s%s%s permitted: %s%s%s",
+			report->call ? report->call : "it was", path ? " of \"" : "",
+			path ? path : "", path ? "\"" : "", report->detail ? report->detail : "?",
+			report->rule ? ", by " : "", report->rule ? report->rule : "");
 }
 
 static int describe_refusal(const struct sp_report *report, char *buffer, size_t size)

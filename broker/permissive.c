@@ -66,15 +66,45 @@ static void name_address(struct sp_porter *porter, const struct sp_memory *memor
 		       (int)sizeof(address.sun_path), address.sun_path);
 }
 
-static void judge_walls(struct sp_porter *porter, const struct sp_memory *memory)
+/* ---- what names and addresses are wanted ---- */
+
+/* Whether a name or an address is missing: what a policy would have to grant for the call to be brokered. */
+static bool lacks_name(const struct sp_judgement *judgement)
+{
+	for (size_t i = 0; i < judgement->count; i++)
+		if (judgement->refusals[i].missing & (SP_RIGHT_CONNECT | SP_RIGHT_BIND))
+			return true;
+	return false;
+}
+
+/* True: porter->judgement holds what the call would lack where sockets are named. */
+static bool judge_socket(struct sp_porter *porter, const struct sp_call *call)
+{
+	if (!call || (call->info->operation != SP_OPERATION_CONNECT &&
+		      call->info->operation != SP_OPERATION_BIND))
+		return false;
+	sp_call_judge(&porter->view, porter->rules, &porter->caller, call, &porter->answer,
+		      porter->judgement);
+	return lacks_name(porter->judgement);
+}
+
+static void judge_walls(struct sp_porter *porter, const struct sp_call *call,
+			const struct sp_memory *memory)
 {
 	sa_family_t family;
 
 	if (!(sp_rules_isolate(porter->rules) & SP_ISOLATE_NETWORK))
 		return;
 	family = family_of(porter->seen, memory);
-	if (family != AF_UNSPEC && family != AF_UNIX && family != AF_NETLINK)
-		sp_porter_report_wall(porter, ENETUNREACH, false, "the network is isolated");
+	if (family == AF_UNSPEC || family == AF_UNIX || family == AF_NETLINK)
+		return;
+	porter->refusal = (struct sp_refusal){0};
+	if (judge_socket(porter, call))
+		porter->refusal = porter->judgement->refusals[0];
+	porter->refusal.error = ENETUNREACH;
+	porter->refusal.rule = NULL;
+	porter->refusal.detail = "the network is isolated";
+	sp_porter_report_unreachable(porter);
 }
 
 /* ---- what the filter refuses ---- */
@@ -86,8 +116,30 @@ static uint32_t verdict_of(const struct sp_porter *porter, const struct seccomp_
 	return sp_bpf_run(&floor, data);
 }
 
-static void report_refused(struct sp_porter *porter, const struct sp_memory *memory,
-			   uint32_t verdict)
+/* The call was refused as a whole: by the name as it was found, and with the right that a policy can give on it. Links on
+ * the way are names of their own. */
+static void report_socket(struct sp_porter *porter, const struct sp_call *call, bool fatal)
+{
+	const struct seccomp_data *seen = porter->seen;
+	const struct sp_refusal whole = porter->refusal;
+
+	for (size_t i = 0; i < porter->judgement->count; i++) {
+		const struct sp_refusal *lacking = &porter->judgement->refusals[i];
+
+		porter->refusal = *lacking;
+		if (!(lacking->missing & (SP_RIGHT_CONNECT | SP_RIGHT_BIND))) {
+			sp_porter_report_call(porter, call);
+			continue;
+		}
+		porter->refusal.error = whole.error;
+		porter->refusal.rule = whole.rule;
+		porter->refusal.detail = whole.detail;
+		sp_porter_report_refused(porter, seen->nr, seen->instruction_pointer, fatal);
+	}
+}
+
+static void report_refused(struct sp_porter *porter, const struct sp_call *call,
+			   const struct sp_memory *memory, uint32_t verdict)
 {
 	const struct seccomp_data *seen = porter->seen;
 	uint32_t action = verdict & SECCOMP_RET_ACTION_FULL;
@@ -103,6 +155,10 @@ static void report_refused(struct sp_porter *porter, const struct sp_memory *mem
 		porter->refusal.rule = refusal.rule;
 	} else if (action == SECCOMP_RET_ERRNO) {
 		porter->refusal.error = (int)(verdict & SECCOMP_RET_DATA);
+	}
+	if (judge_socket(porter, call)) {
+		report_socket(porter, call, fatal);
+		return;
 	}
 	name_address(porter, memory);
 	sp_porter_report_refused(porter, seen->nr, seen->instruction_pointer, fatal);
@@ -131,7 +187,7 @@ static void judge_clone(struct sp_porter *porter, const struct sp_memory *memory
 	if (lets_pass(verdict))
 		return;
 	porter->seen = &data;
-	report_refused(porter, memory, verdict);
+	report_refused(porter, NULL, memory, verdict);
 	porter->seen = seen;
 }
 
@@ -145,7 +201,7 @@ static void judge_brokered(struct sp_porter *porter, const struct sp_call_info *
 
 	if (!sp_call_is_conditional(info) &&
 	    sp_rules_find_refusal(porter->rules, porter->seen->nr, &refusal)) {
-		report_refused(porter, memory, SECCOMP_RET_USER_NOTIF);
+		report_refused(porter, call, memory, SECCOMP_RET_USER_NOTIF);
 		return;
 	}
 	if (!call)
@@ -169,12 +225,12 @@ void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 	for (size_t i = 0; i < SP_ARGUMENTS; i++)
 		argument[i] = porter->seen->args[i];
 	if (lets_pass(verdict))
-		judge_walls(porter, memory);
+		judge_walls(porter, call, memory);
 	else if (verdict == SECCOMP_RET_USER_NOTIF && info &&
 		 sp_porter_brokers(porter, info, argument))
 		judge_brokered(porter, info, call, memory);
 	else
-		report_refused(porter, memory, verdict);
+		report_refused(porter, call, memory, verdict);
 	if (native && porter->seen->nr == __NR_clone3)
 		judge_clone(porter, memory);
 }

@@ -164,6 +164,17 @@ void sp_porter_report_wall(struct sp_porter *porter, int error, bool fatal, cons
 	send_report(porter, &report);
 }
 
+void sp_porter_report_unreachable(struct sp_porter *porter)
+{
+	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;
+
+	report.kind = SP_REPORT_WALL;
+	set_caller(porter, &report);
+	set_bytes(&report.has_path, &report.path, porter->refusal.name);
+	set_refusal(porter, &report);
+	send_report(porter, &report);
+}
+
 void sp_porter_report_execution(struct sp_porter *porter)
 {
 	Sallyport__Wire__Report report = SALLYPORT__WIRE__REPORT__INIT;

@@ -20,6 +20,9 @@ void sp_porter_report_refused(struct sp_porter *porter, int nr, uint64_t instruc
 void sp_porter_report_wall(struct sp_porter *porter, int error, bool fatal, const char *detail);
 
 /* A program was executed that porter->refusal names: it is killed. */
+/* Permissive: what connects somewhere, which porter->refusal names, would find no network. */
+void sp_porter_report_unreachable(struct sp_porter *porter);
+
 void sp_porter_report_execution(struct sp_porter *porter);
 
 /*

@@ -188,6 +188,14 @@ void sp_forgive(struct sp_request *request)
 		request->judgement->count = 0;
 }
 
+int sp_refuse_right(struct sp_request *request, const char *name,
+		    const struct sp_path_decision *decision, uint32_t missing)
+{
+	fill_refusal(request, name, decision, decision->error, sp_right_lack(missing));
+	request->refusal->missing = missing;
+	return refuse(request);
+}
+
 /* Nothing has been done yet: the call can be made again when the application has answered. */
 static int refuse_unasked(struct sp_request *request, const struct sp_walk *walk, uint32_t missing)
 {
@@ -208,11 +216,7 @@ int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t 
 		return refuse_unasked(request, walk, missing);
 	if (missing && (missing & decision->refused))
 		return sp_refuse(request, walk->name, decision, EACCES, SP_NOT_ALLOWED);
-	if (!missing)
-		return 0;
-	fill_refusal(request, walk->name, decision, decision->error, sp_right_lack(missing));
-	request->refusal->missing = missing;
-	return refuse(request);
+	return missing ? sp_refuse_right(request, walk->name, decision, missing) : 0;
 }
 
 int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,

@@ -289,6 +289,10 @@ void sp_forgive(struct sp_request *request);
 int sp_require_no_more(struct sp_request *request, const struct sp_walk *from,
 		       const struct sp_walk *to);
 
+/* Of a name, or an address, that lacks these rights: with the decision's errno. */
+int sp_refuse_right(struct sp_request *request, const char *name,
+		    const struct sp_path_decision *decision, uint32_t missing);
+
 /* 0 if `walk` has all rights of `needed`, else the refusal that names the first one missing; where the
  * application might grant all that are missing, one that says so in refusal->ask. */
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed);

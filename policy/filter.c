@@ -939,6 +939,7 @@ static const struct {
     {__NR_pidfd_open, 0, true},
     {__NR_pidfd_getfd, 0, true},
     {__NR_kcmp, 0, true},
+    {__NR_getsockopt, 0, true}, /* in a permissive launch: what kind of socket would be connected */
     {__NR_pidfd_open, SP_RIGHT_CONNECT | SP_RIGHT_BIND | SP_RIGHT_CREATE | SP_RIGHT_READ, false},
     {__NR_pidfd_getfd, SP_RIGHT_CONNECT | SP_RIGHT_BIND | SP_RIGHT_CREATE | SP_RIGHT_READ, false},
     {__NR_inotify_add_watch, SP_RIGHT_READ, false},

@@ -23,8 +23,9 @@
 
 struct lesson {
 	struct learnt learnt, unlearnable; /* of the latter the calls alone: sentences */
+	struct learnt locals;              /* the calls alone, by which local sockets were made */
+	struct learnt unnamed;             /* the calls alone, on sockets that no rule can name */
 	bool talks;                        /* to somebody by a socket who was there to hear it */
-	char *local_call;                  /* by which a local socket was made; owned */
 };
 
 static int digit_value(char digit)
@@ -87,12 +88,57 @@ static bool is_move(const char *call)
 	return strncmp(call, "rename", 6) == 0 || strncmp(call, "link", 4) == 0;
 }
 
-static void learn_name(struct lesson *lesson, const struct sp_report *report)
+static bool is_there(const char *path)
 {
-	char *pattern = report->missing && report->path ? pattern_of(report->path) : NULL;
-	uint32_t rights = pattern ? rights_of(report->missing) : 0;
+	struct stat status;
+
+	return stat(path, &status) == 0;
+}
+
+/* Who asks a name service cache, a system log or the like that is not there goes on without; who binds a name that is
+ * there, too. */
+static bool is_in_vain(const struct sp_report *report)
+{
+	bool address = report->kind == SP_REPORT_PATH && report->path && report->path[0] != '/';
+
+	if (!report->call || !report->path || address || (report->missing && *report->missing))
+		return false;
+	return strcmp(report->call, "bind") == 0 ||
+	       (strcmp(report->call, "connect") == 0 && !is_there(report->path));
+}
+
+/* The right to connect or bind, on a name or an address. False: it is about neither. */
+static bool learn_socket(struct lesson *lesson, const struct sp_report *report)
+{
+	const uint32_t sockets = LEARNT_CONNECT | LEARNT_BIND;
+	uint32_t rights = report->missing && report->path ? rights_of(report->missing) : 0;
+	char *pattern = rights & sockets ? pattern_of(report->path) : NULL;
 	struct need *need;
 
+	if (!(rights & sockets))
+		return false;
+	if (pattern && pattern[0] == '/') {
+		need = learnt_socket(&lesson->learnt, pattern);
+		need->rights |= rights & sockets;
+		need->created |= (rights & LEARNT_BIND) != 0;
+		lesson->talks = true;
+	} else if (!learnt_address(&lesson->learnt, report->path)) {
+		cannot_learn(lesson, report);
+	}
+	free(pattern);
+	return true;
+}
+
+static void learn_name(struct lesson *lesson, const struct sp_report *report)
+{
+	char *pattern;
+	uint32_t rights;
+	struct need *need;
+
+	if (learn_socket(lesson, report) || is_in_vain(report))
+		return;
+	pattern = report->missing && report->path ? pattern_of(report->path) : NULL;
+	rights = pattern ? rights_of(report->missing) : 0;
 	if (!pattern || pattern[0] != '/') {
 		cannot_learn(lesson, report);
 		free(pattern);
@@ -171,19 +217,6 @@ static bool is_built_in(const char *rule)
 	       strncmp(rule + 10, "default", 7) != 0;
 }
 
-static bool is_there(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) == 0;
-}
-
-/* Who asks a name service cache, a system log or the like that is not there goes on without. */
-static bool is_in_vain(const struct sp_report *report)
-{
-	return strcmp(report->call, "connect") == 0 && report->path && !is_there(report->path);
-}
-
 static bool is_local_socket(const struct sp_report *report)
 {
 	return strcmp(report->call, "socket") == 0 && (uint32_t)report->argument[0] == AF_UNIX;
@@ -194,21 +227,22 @@ static void learn_call(struct lesson *lesson, const struct sp_report *report)
 	struct sp_policy_call call;
 	char text[1024];
 
+	if (learn_socket(lesson, report) || is_in_vain(report))
+		return;
 	if (sp_policy_call_at(report->number, &call) < 0 || is_built_in(report->rule) ||
 	    call.standing != SP_POLICY_CALL_ORDINARY) {
 		cannot_learn(lesson, report);
 		return;
 	}
-	if (is_in_vain(report))
-		return;
 	describe_call(&call, report->argument, text, sizeof(text));
 	if (is_local_socket(report)) {
-		free(lesson->local_call);
-		lesson->local_call = strdup(text);
-		return;
+		learnt_call(&lesson->locals, text);
+	} else if (strcmp(call.name, "connect") == 0 || strcmp(call.name, "bind") == 0) {
+		lesson->talks = true;
+		learnt_call(&lesson->unnamed, text);
+	} else {
+		learnt_call(&lesson->learnt, text);
 	}
-	lesson->talks |= strcmp(call.name, "connect") == 0 || strcmp(call.name, "bind") == 0;
-	learnt_call(&lesson->learnt, text);
 }
 
 /* Programs fall back from clone3 on clone, of which it is told as well. */
@@ -226,7 +260,7 @@ static void observe(struct sp_sandbox *sandbox, const struct sp_report *report, 
 		learn_name(lesson, report);
 	else if (report->kind == SP_REPORT_CALL && !is_fallback(report))
 		learn_call(lesson, report);
-	else if (report->kind == SP_REPORT_WALL)
+	else if (report->kind == SP_REPORT_WALL && !learn_socket(lesson, report))
 		cannot_learn(lesson, report);
 }
 
@@ -322,6 +356,22 @@ static int write_policy(const struct learnt *learnt, const char *output, FILE *f
 
 /* ---- the command ---- */
 
+/* Where a policy names sockets, to connect goes to those alone. */
+static void learn_unnamed(struct lesson *lesson)
+{
+	char sentence[128];
+
+	for (size_t i = 0; i < lesson->unnamed.call_count; i++) {
+		const char *call = lesson->unnamed.calls[i];
+		bool given = learnt_gives(&lesson->learnt, call);
+
+		(void)snprintf(sentence, sizeof(sentence),
+			       "%s of other sockets beside those that it needs by name", call);
+		learnt_call(given ? &lesson->unlearnable : &lesson->learnt,
+			    given ? sentence : call);
+	}
+}
+
 static void conclude(struct lesson *lesson, const struct options *options)
 {
 	char *directory = getcwd(NULL, 0);
@@ -333,8 +383,9 @@ static void conclude(struct lesson *lesson, const struct options *options)
 	    .words = options->words,
 	};
 
-	if (lesson->talks && lesson->local_call)
-		learnt_call(&lesson->learnt, lesson->local_call);
+	for (size_t i = 0; i < lesson->locals.call_count && lesson->talks; i++)
+		learnt_call(&lesson->learnt, lesson->locals.calls[i]);
+	learn_unnamed(lesson);
 	learnt_generalise(&lesson->learnt, &surroundings);
 	free(directory);
 	for (size_t i = 0; i < lesson->unlearnable.call_count; i++)
@@ -381,7 +432,8 @@ static int learn(const struct options *options)
 	sp_policy_unref(policy);
 	learnt_clear(&lesson.learnt);
 	learnt_clear(&lesson.unlearnable);
-	free(lesson.local_call);
+	learnt_clear(&lesson.locals);
+	learnt_clear(&lesson.unnamed);
 	return status;
 }
 

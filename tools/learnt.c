@@ -10,7 +10,8 @@
 
 #define CHANGES (LEARNT_WRITE | LEARNT_CREATE | LEARNT_DELETE)
 
-static const char *const rights[] = {"read", "write", "create", "delete", "linked", "execute"};
+static const char *const rights[] = {"read",   "write",   "create",  "delete",
+				     "linked", "execute", "connect", "bind"};
 
 static void *grown(void *array, size_t count, size_t size)
 {
@@ -35,21 +36,76 @@ void learnt_clear(struct learnt *learnt)
 		free(learnt->needs[i].pattern);
 	for (size_t i = 0; i < learnt->call_count; i++)
 		free(learnt->calls[i]);
+	for (size_t i = 0; i < learnt->ports_count; i++)
+		free(learnt->ports[i].host);
 	free(learnt->needs);
+	free(learnt->ports);
 	free(learnt->calls);
 	free(learnt->name);
 	free(learnt->base);
 	*learnt = (struct learnt){0};
 }
 
-struct need *learnt_need(struct learnt *learnt, const char *name)
+static struct need *need_of(struct learnt *learnt, const char *name, bool socket)
 {
 	for (size_t i = 0; i < learnt->need_count; i++)
-		if (strcmp(learnt->needs[i].pattern, name) == 0)
+		if (learnt->needs[i].socket == socket &&
+		    strcmp(learnt->needs[i].pattern, name) == 0)
 			return &learnt->needs[i];
 	learnt->needs = grown(learnt->needs, learnt->need_count + 1, sizeof(*learnt->needs));
-	learnt->needs[learnt->need_count] = (struct need){.pattern = copied(name)};
+	learnt->needs[learnt->need_count] =
+	    (struct need){.pattern = copied(name), .socket = socket};
 	return &learnt->needs[learnt->need_count++];
+}
+
+struct need *learnt_need(struct learnt *learnt, const char *name)
+{
+	return need_of(learnt, name, false);
+}
+
+struct need *learnt_socket(struct learnt *learnt, const char *name)
+{
+	return need_of(learnt, name, true);
+}
+
+/* "PORT", "PORT-PORT" or "*". */
+static bool read_ports(const char *text, struct learnt_ports *ports)
+{
+	char *end;
+
+	ports->first = 0;
+	ports->last = UINT16_MAX;
+	if (strcmp(text, "*") == 0)
+		return true;
+	if (!isdigit((unsigned char)*text))
+		return false;
+	ports->first = ports->last = (unsigned)strtoul(text, &end, 10);
+	if (*end == '-' && isdigit((unsigned char)end[1]))
+		ports->last = (unsigned)strtoul(end + 1, &end, 10);
+	return *end == '\0' && ports->first <= ports->last && ports->last <= UINT16_MAX;
+}
+
+bool learnt_address(struct learnt *learnt, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	struct learnt_ports ports;
+
+	if (!colon || colon == text || !read_ports(colon + 1, &ports))
+		return false;
+	ports.host = strndup(text, (size_t)(colon - text));
+	if (!ports.host)
+		err(EXIT_FAILED, "policy learn");
+	learnt->ports = grown(learnt->ports, learnt->ports_count + 1, sizeof(*learnt->ports));
+	learnt->ports[learnt->ports_count++] = ports;
+	return true;
+}
+
+static bool has_sockets(const struct learnt *learnt, uint32_t which)
+{
+	for (size_t i = 0; i < learnt->need_count; i++)
+		if (learnt->needs[i].socket && (learnt->needs[i].rights & which))
+			return true;
+	return false;
 }
 
 void learnt_call(struct learnt *learnt, const char *text)
@@ -59,6 +115,29 @@ void learnt_call(struct learnt *learnt, const char *text)
 			return;
 	learnt->calls = grown(learnt->calls, learnt->call_count + 1, sizeof(*learnt->calls));
 	learnt->calls[learnt->call_count++] = copied(text);
+}
+
+bool learnt_gives(const struct learnt *learnt, const char *call)
+{
+	static const char *const unix_sockets[] = {
+	    "socket(domain == AF_UNIX, type == SOCK_STREAM",
+	    "socket(domain == AF_UNIX, type == SOCK_SEQPACKET"};
+	static const char *const tcp_sockets[] = {"socket(domain == AF_INET, type == SOCK_STREAM",
+						  "socket(domain == AF_INET6, type == SOCK_STREAM"};
+	bool binds = has_sockets(learnt, LEARNT_BIND), addresses = learnt->ports_count > 0;
+
+	if (strcmp(call, "connect") == 0)
+		return addresses || has_sockets(learnt, LEARNT_CONNECT);
+	if (strcmp(call, "bind") == 0 || strcmp(call, "listen") == 0)
+		return binds || addresses;
+	if (strcmp(call, "accept") == 0 || strcmp(call, "accept4") == 0)
+		return binds;
+	for (size_t i = 0; i < 2; i++)
+		if ((has_sockets(learnt, LEARNT_CONNECT | LEARNT_BIND) &&
+		     strncmp(call, unix_sockets[i], strlen(unix_sockets[i])) == 0) ||
+		    (addresses && strncmp(call, tcp_sockets[i], strlen(tcp_sockets[i])) == 0))
+			return true;
+	return false;
 }
 
 uint32_t learnt_right(const char *word, size_t length)
@@ -340,7 +419,7 @@ static void join_equal(struct learnt *learnt)
 		for (size_t j = learnt->need_count; j-- > i + 1;) {
 			struct need *one = &learnt->needs[i], *two = &learnt->needs[j];
 
-			if (strcmp(one->pattern, two->pattern) != 0)
+			if (one->socket != two->socket || strcmp(one->pattern, two->pattern) != 0)
 				continue;
 			one->rights |= two->rights;
 			one->created |= two->created;
@@ -371,7 +450,7 @@ static void drop_needless(struct learnt *learnt)
 /* Who writes a file this time finds it there the next; who moves one may not raise its rights by that. */
 static void round_up(struct need *need)
 {
-	if (need->kept)
+	if (need->kept || need->socket)
 		return;
 	if (need->moved)
 		need->rights |= LEARNT_READ | CHANGES;
@@ -443,7 +522,8 @@ static bool changes(const struct need *need)
 
 static bool is_member(const struct need *need, bool changing)
 {
-	return !need->kept && changes(need) == changing && !(need->rights & LEARNT_EXECUTE);
+	return !need->kept && !need->socket && changes(need) == changing &&
+	       !(need->rights & LEARNT_EXECUTE);
 }
 
 /* The needs of one kind within a folder, as one pattern; below it, not only in it, where they are there. */
@@ -540,6 +620,8 @@ static void widen_named(struct learnt *learnt, const char *path,
 	for (size_t i = 0; i < learnt->need_count; i++) {
 		struct need *need = &learnt->needs[i];
 
+		if (need->socket)
+			continue;
 		needed |= is_within(need->pattern, path);
 		if (strcmp(need->pattern, path) != 0 || need->kept || !*extension ||
 		    !is_shared(parent, surroundings) || is_system(parent) ||
@@ -558,6 +640,27 @@ static void widen_named(struct learnt *learnt, const char *path,
 		free(parent);
 }
 
+/* A socket that is named there is another one the next time, too: one of its folder, where that is not everybody's, or of
+ * its kind. */
+static void widen_sockets(struct learnt *learnt, const char *path,
+			  const struct surroundings *surroundings)
+{
+	char *parent = parent_of(path), *any = joined(parent, "/*");
+	const char *extension = extension_of(path);
+
+	for (size_t i = 0; i < learnt->need_count; i++) {
+		struct need *need = &learnt->needs[i];
+
+		if (!need->socket || need->kept || strcmp(need->pattern, path) != 0 ||
+		    is_system(parent) || (!*extension && is_shared(parent, surroundings)))
+			continue;
+		free(need->pattern);
+		need->pattern = joined(any, extension);
+	}
+	free(any);
+	free(parent);
+}
+
 static void find_named(struct learnt *learnt, const struct surroundings *surroundings,
 		       struct folders *folders)
 {
@@ -565,6 +668,7 @@ static void find_named(struct learnt *learnt, const struct surroundings *surroun
 		char *path = path_of(*word, surroundings), *inside = joined(path, "/.");
 		char *folder = realpath(inside, NULL);
 
+		widen_sockets(learnt, path, surroundings);
 		if (folder)
 			add_folder_take(folders, copied(folder), surroundings);
 		else
@@ -626,7 +730,17 @@ static int compare_needs(const void *left, const void *right)
 {
 	const struct need *a = left, *b = right;
 
-	return strcmp(a->pattern, b->pattern);
+	int order = strcmp(a->pattern, b->pattern);
+
+	return order ? order : a->socket - b->socket;
+}
+
+static int compare_ports(const void *left, const void *right)
+{
+	const struct learnt_ports *a = left, *b = right;
+	int order = strcmp(a->host, b->host);
+
+	return order ? order : (a->first > b->first) - (a->first < b->first);
 }
 
 static int compare_texts(const void *left, const void *right)
@@ -640,6 +754,37 @@ static void sort(struct learnt *learnt)
 		qsort(learnt->needs, learnt->need_count, sizeof(*learnt->needs), compare_needs);
 	if (learnt->call_count)
 		qsort(learnt->calls, learnt->call_count, sizeof(*learnt->calls), compare_texts);
+}
+
+/* Of one host, those that touch are one range. */
+static void join_ports(struct learnt *learnt)
+{
+	size_t count = 0;
+
+	if (learnt->ports_count)
+		qsort(learnt->ports, learnt->ports_count, sizeof(*learnt->ports), compare_ports);
+	for (size_t i = 0; i < learnt->ports_count; i++) {
+		struct learnt_ports *next = &learnt->ports[i],
+				    *last = count ? &learnt->ports[count - 1] : NULL;
+
+		if (last && strcmp(last->host, next->host) == 0 && next->first <= last->last + 1) {
+			if (next->last > last->last)
+				last->last = next->last;
+			free(next->host);
+		} else {
+			learnt->ports[count++] = *next;
+		}
+	}
+	learnt->ports_count = count;
+}
+
+static void drop_given(struct learnt *learnt)
+{
+	for (size_t i = learnt->call_count; i-- > 0;)
+		if (learnt_gives(learnt, learnt->calls[i])) {
+			free(learnt->calls[i]);
+			learnt->calls[i] = learnt->calls[--learnt->call_count];
+		}
 }
 
 static void prepare(struct learnt *learnt, const struct surroundings *surroundings)
@@ -681,6 +826,8 @@ void learnt_generalise(struct learnt *learnt, const struct surroundings *surroun
 		if (learnt->needs[i].rights == 0)
 			learnt->needs[i].rights = LEARNT_READ;
 	drop_needless(learnt);
+	join_ports(learnt);
+	drop_given(learnt);
 	sort(learnt);
 }
 
@@ -724,21 +871,22 @@ static bool are_neighbours(const struct need *one, const struct need *other)
 	       !strchr(other->pattern + length, '/');
 }
 
+#define OF_FILES (LEARNT_CONNECT - 1u)
+
 /* Whether it stands on the line of one before it. */
-static bool is_written(const struct learnt *learnt, size_t index)
+static bool is_written(const struct learnt *learnt, size_t index, uint32_t which)
 {
 	for (size_t i = 0; i < index; i++)
-		if (are_neighbours(&learnt->needs[i], &learnt->needs[index]))
+		if ((learnt->needs[i].rights & which) &&
+		    are_neighbours(&learnt->needs[i], &learnt->needs[index]))
 			return true;
 	return false;
 }
 
-static void write_needs(const struct learnt *learnt, size_t first, FILE *file)
+static void write_names(const struct learnt *learnt, size_t first, FILE *file)
 {
 	const char *separator = " ";
 
-	(void)fputc('\t', file);
-	write_rights(learnt->needs[first].rights, file);
 	for (size_t i = first; i < learnt->need_count; i++) {
 		if (i > first && !are_neighbours(&learnt->needs[first], &learnt->needs[i]))
 			continue;
@@ -747,6 +895,64 @@ static void write_needs(const struct learnt *learnt, size_t first, FILE *file)
 		separator = ", ";
 	}
 	(void)fputc('\n', file);
+}
+
+/* The needs of these rights; behind them stands `family`. */
+static void write_needs(const struct learnt *learnt, uint32_t which, const char *family, FILE *file)
+{
+	for (size_t i = 0; i < learnt->need_count; i++) {
+		if (!(learnt->needs[i].rights & which) || is_written(learnt, i, which))
+			continue;
+		(void)fputc('\t', file);
+		write_rights(learnt->needs[i].rights & which, file);
+		(void)fputs(family, file);
+		write_names(learnt, i, file);
+	}
+}
+
+static void write_port(const struct learnt_ports *ports, FILE *file)
+{
+	if (ports->first == 0 && ports->last == UINT16_MAX)
+		(void)fprintf(file, "%s:*", ports->host);
+	else if (ports->first == ports->last)
+		(void)fprintf(file, "%s:%u", ports->host, ports->first);
+	else
+		(void)fprintf(file, "%s:%u-%u", ports->host, ports->first, ports->last);
+}
+
+/* A host, with all its ports, on each line. */
+static void write_addresses(const struct learnt *learnt, FILE *file)
+{
+	for (size_t i = 0; i < learnt->ports_count; i++) {
+		bool first =
+			 i == 0 || strcmp(learnt->ports[i - 1].host, learnt->ports[i].host) != 0,
+		     last = i + 1 == learnt->ports_count ||
+			    strcmp(learnt->ports[i + 1].host, learnt->ports[i].host) != 0;
+
+		(void)fputs(first ? "\tconnect tcp " : ", ", file);
+		write_port(&learnt->ports[i], file);
+		if (last)
+			(void)fputc('\n', file);
+	}
+}
+
+static void write_network(const struct learnt *learnt, FILE *file)
+{
+	if (!learnt->ports_count && !has_sockets(learnt, LEARNT_CONNECT | LEARNT_BIND))
+		return;
+	(void)fputs("network {\n", file);
+	write_needs(learnt, LEARNT_CONNECT, " unix", file);
+	write_needs(learnt, LEARNT_BIND, " unix", file);
+	write_addresses(learnt, file);
+	(void)fputs("}\n", file);
+}
+
+static bool has_files(const struct learnt *learnt)
+{
+	for (size_t i = 0; i < learnt->need_count; i++)
+		if (!learnt->needs[i].socket)
+			return true;
+	return false;
 }
 
 int learnt_write(const struct learnt *learnt, FILE *file)
@@ -758,13 +964,12 @@ int learnt_write(const struct learnt *learnt, FILE *file)
 		(void)fprintf(file, "\tallow %s\n", learnt->calls[i]);
 	if (learnt->call_count)
 		(void)fputs("}\n", file);
-	if (learnt->need_count)
+	if (has_files(learnt)) {
 		(void)fputs("files {\n", file);
-	for (size_t i = 0; i < learnt->need_count; i++)
-		if (!is_written(learnt, i))
-			write_needs(learnt, i, file);
-	if (learnt->need_count)
+		write_needs(learnt, OF_FILES, "", file);
 		(void)fputs("}\n", file);
+	}
+	write_network(learnt, file);
 	return ferror(file) ? EOF : fflush(file);
 }
 
@@ -799,9 +1004,20 @@ static bool read_names(struct learnt *learnt, char *line, uint32_t which)
 
 		if (!pattern || pattern[0] != '/')
 			return false;
-		need = learnt_need(learnt, pattern);
+		need = need_of(learnt, pattern, !(which & OF_FILES));
 		need->rights |= which;
 		need->kept = true;
+	} while (*line);
+	return true;
+}
+
+static bool read_addresses(struct learnt *learnt, char *line)
+{
+	do {
+		char *address = read_pattern(&line);
+
+		if (!address || !learnt_address(learnt, address))
+			return false;
 	} while (*line);
 	return true;
 }
@@ -816,7 +1032,8 @@ static bool read_needs(struct learnt *learnt, char *line)
 		uint32_t right = learnt_right(line, length);
 		bool more = line[length] == ',';
 
-		if (!right || line[length] == '\0' || (more && line[length + 1] != ' '))
+		if (!(right & OF_FILES) || line[length] == '\0' ||
+		    (more && line[length + 1] != ' '))
 			return false;
 		which |= right;
 		line += length + (more ? 2 : 1);
@@ -832,8 +1049,38 @@ static char *behind(char *line, const char *word)
 	return strncmp(line, word, length) == 0 && line[length] ? line + length : NULL;
 }
 
-/* *in_section is the word that began it, or NULL. */
-static bool read_line(struct learnt *learnt, char *line, const char **in_section)
+static bool read_call(struct learnt *learnt, char *line)
+{
+	char *call = behind(line, "allow ");
+
+	if (call)
+		learnt_call(learnt, call);
+	return call;
+}
+
+static bool read_network(struct learnt *learnt, char *line)
+{
+	char *rest = behind(line, "connect unix ");
+
+	if (rest)
+		return read_names(learnt, rest, LEARNT_CONNECT);
+	rest = behind(line, "bind unix ");
+	if (rest)
+		return read_names(learnt, rest, LEARNT_BIND);
+	rest = behind(line, "connect tcp ");
+	return rest && read_addresses(learnt, rest);
+}
+
+struct section {
+	const char *opening;
+	bool (*read)(struct learnt *learnt, char *line);
+};
+
+static const struct section sections[] = {
+    {"syscalls {", read_call}, {"files {", read_needs}, {"network {", read_network}};
+
+/* *in_section: NULL outside of all. */
+static bool read_line(struct learnt *learnt, char *line, const struct section **in_section)
 {
 	char *rest;
 
@@ -842,14 +1089,10 @@ static bool read_line(struct learnt *learnt, char *line, const char **in_section
 		return true;
 	}
 	if (*in_section)
-		return line[0] == '\t' &&
-		       (**in_section == 's' ? (rest = behind(line + 1, "allow ")) &&
-						  (learnt_call(learnt, rest), true)
-					    : read_needs(learnt, line + 1));
-	if (strcmp(line, "syscalls {") == 0 || strcmp(line, "files {") == 0) {
-		*in_section = *line == 's' ? "syscalls" : "files";
-		return true;
-	}
+		return line[0] == '\t' && (*in_section)->read(learnt, line + 1);
+	for (size_t i = 0; i < ELEMENTS(sections); i++)
+		if (strcmp(line, sections[i].opening) == 0)
+			return *in_section = &sections[i], true;
 	rest = behind(line, "policy ");
 	if (rest && !learnt->name)
 		return learnt->name = copied(rest), true;
@@ -861,7 +1104,7 @@ static bool read_line(struct learnt *learnt, char *line, const char **in_section
 
 unsigned learnt_read(struct learnt *learnt, FILE *file)
 {
-	const char *section = NULL;
+	const struct section *section = NULL;
 	char *line = NULL;
 	size_t room = 0;
 	unsigned number = 0;

@@ -19,6 +19,8 @@ enum learnt_right {
 	LEARNT_DELETE = 1 << 3,
 	LEARNT_LINKED = 1 << 4,
 	LEARNT_EXECUTE = 1 << 5,
+	LEARNT_CONNECT = 1 << 6, /* these two of sockets alone */
+	LEARNT_BIND = 1 << 7,
 };
 
 /* What was needed on a name, or, once general, on a pattern. */
@@ -27,12 +29,21 @@ struct need {
 	uint32_t rights; /* none: it was only looked up */
 	bool kept;       /* stands in the file already, and stays as it is */
 	bool created, deleted, moved;
+	bool socket; /* of a unix socket, apart from what is needed on the file */
+};
+
+/* Ports of one TCP host, as the language writes it. */
+struct learnt_ports {
+	char *host; /* owned */
+	unsigned first, last;
 };
 
 struct learnt {
 	char *name, *base; /* of the policy, and what it includes; owned */
 	struct need *needs;
 	size_t need_count;
+	struct learnt_ports *ports;
+	size_t ports_count;
 	char **calls; /* as a rule has them: "ioctl(request == TCGETS)"; owned */
 	size_t call_count;
 };
@@ -46,9 +57,14 @@ struct surroundings {
 
 void learnt_clear(struct learnt *learnt);
 
-/* Both end the program where there is no memory: nothing could be written any more. */
+/* All of these end the program where there is no memory: nothing could be written any more. */
 struct need *learnt_need(struct learnt *learnt, const char *name);
+struct need *learnt_socket(struct learnt *learnt, const char *name);
+bool learnt_address(struct learnt *learnt, const char *text); /* false: it is none */
 void learnt_call(struct learnt *learnt, const char *text);
+
+/* Whether the sockets and addresses that are named give the call, or decide on it whatever a rule says of it. */
+bool learnt_gives(const struct learnt *learnt, const char *call);
 
 /* The right of that name; 0: none. */
 uint32_t learnt_right(const char *word, size_t length);

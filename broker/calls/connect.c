@@ -154,9 +154,22 @@ static int decide(struct sp_request *request, const struct sp_address *address)
 	sp_rules_decide_address(request->rules, address, &decision);
 	if (decision.error == 0)
 		return 0;
-	return sp_refuse(request, sp_address_print(address, text),
-			 &(struct sp_path_decision){.rule = decision.rule}, decision.error,
-			 "no right to connect");
+	return sp_refuse_right(
+	    request, sp_address_print(address, text),
+	    &(struct sp_path_decision){.rule = decision.rule, .error = decision.error},
+	    SP_RIGHT_CONNECT);
+}
+
+/* What a policy lacks for it no address makes good where the socket is another one than could be connected. */
+static int judge_tcp(struct sp_request *request, const struct sp_address *address)
+{
+	_cleanup_close_ int socket = sp_own_socket(request, request->call->dirfd, SP_OWN_TCP);
+	char text[SP_ADDRESS_TEXT_MAX];
+
+	if (socket == -EAFNOSUPPORT)
+		return sp_refuse(request, sp_address_print(address, text), NULL, EACCES,
+				 "is no TCP socket");
+	return socket < 0 ? socket : decide(request, address);
 }
 
 static int64_t connect_tcp(struct sp_request *request, sa_family_t family)
@@ -165,9 +178,11 @@ static int64_t connect_tcp(struct sp_request *request, sa_family_t family)
 	struct sp_address address;
 	int r = read_address(request->call, &address);
 
+	if (r == 0 && request->judgement)
+		return judge_tcp(request, &address);
 	if (r == 0)
 		r = decide(request, &address);
-	if (r < 0 || request->judgement)
+	if (r < 0)
 		return r;
 	write_address(&address, family, read_scope(request->call), &work);
 	return leave(request, -1, &work, SP_OWN_TCP);

@@ -76,8 +76,8 @@ struct sp_report {
 	const char *detail;   /* what was missing, in words */
 	uint64_t instruction; /* program counter, a claim; 0 where unknown */
 	uint64_t suppressed;  /* earlier reports that the rate limit (100 a second) swallowed */
-	const char
-	    *missing; /* of a path: the rights that a rule would have to grant, as in the language
+	const char *
+	    missing; /* of a path, or a socket's address: the rights that a rule would have to grant, as in the language
 			       * ("read, write"), "" where any will do; NULL: none helps */
 	bool
 	    permitted; /* of a permissive launch: it was performed nonetheless, and `error` is what the caller

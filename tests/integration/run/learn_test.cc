@@ -2,7 +2,10 @@
 /* sallyport policy learn: what is learnt from one run holds for it and for the next, and is no more than that. */
 #include "command.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -278,6 +281,184 @@ TEST_F(LearnTest, WhatIsLearntHoldsForTheRunAndTheNextAndIsNoMore)
 	}
 }
 
+/* ---- sockets ---- */
+
+const Lesson kSockets = {"sockets", "true", {}, {}, "true", ""};
+
+/* Who listens is outside: a TCP port of the loopback device, and a name beside the program's folder. */
+class LearnSocketsTest : public LearnTest
+{
+      protected:
+	void SetUp() override
+	{
+		sockaddr_un name = {};
+
+		LearnTest::SetUp();
+		name.sun_family = AF_UNIX;
+		unix_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		ASSERT_EQ(mkdir((directory + "/outside").c_str(), 0755), 0);
+		snprintf(name.sun_path, sizeof(name.sun_path), "%s/outside/server.sock",
+			 directory.c_str());
+		ASSERT_EQ(bind(unix_, reinterpret_cast<sockaddr *>(&name), sizeof(name)), 0);
+		ASSERT_EQ(listen(unix_, 128), 0);
+		tcp_ = listener(&port_);
+		other_ = listener(&other_port_);
+	}
+	void TearDown() override
+	{
+		for (int *fd : {&unix_, &tcp_, &other_})
+			close(*fd);
+		LearnTest::TearDown();
+	}
+	static int listener(in_port_t *ret_port)
+	{
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		sockaddr_in address = {};
+		socklen_t size = sizeof(address);
+
+		address.sin_family = AF_INET;
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr *>(&address), size), 0);
+		EXPECT_EQ(listen(fd, 4096), 0);
+		EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr *>(&address), &size), 0);
+		*ret_port = ntohs(address.sin_port);
+		return fd;
+	}
+	std::string port() const
+	{
+		return std::to_string(port_);
+	}
+	Result learn_python(const std::string &script)
+	{
+		return command({"policy", "learn", "-o", policy(), "--", "/usr/bin/python3", "-c",
+				"import os, socket\n" + script},
+			       "", there());
+	}
+	Result run_python(const std::string &script)
+	{
+		return command({"run", "--policy", policy(), "--", "/usr/bin/python3", "-c",
+				"import os, socket\n" + script},
+			       "", there());
+	}
+	static std::string reach(in_port_t port)
+	{
+		return "socket.create_connection(('127.0.0.1', " + std::to_string(port) +
+		       ")).close()\n";
+	}
+
+	int unix_ = -1, tcp_ = -1, other_ = -1;
+	in_port_t port_ = 0, other_port_ = 0;
+};
+
+TEST_F(LearnSocketsTest, NamesAndAddressesAreLearntAndNoMore)
+{
+	const std::string setup = "cat >s.py <<'end'\n"
+				  "import os, socket, sys\n"
+				  "with socket.create_connection(('127.0.0.1', " +
+				  port() +
+				  ")) as s:\n"
+				  "    print(s.getpeername()[0])\n"
+				  "with socket.socket(socket.AF_UNIX) as s:\n"
+				  "    s.connect('../outside/server.sock')\n"
+				  "    print(os.path.basename(s.getpeername()))\n"
+				  "with socket.socket(socket.AF_UNIX) as s:\n"
+				  "    s.bind(sys.argv[1])\n"
+				  "    s.listen()\n"
+				  "    with socket.socket(socket.AF_UNIX) as t:\n"
+				  "        t.connect(sys.argv[1])\n"
+				  "        s.accept()[0].close()\n"
+				  "        print(t.recv(1))\n"
+				  "end\n";
+	const std::string by_hand = "policy python3\ninclude program\nfiles { read $D/** }\n"
+				    "network {\n	connect unix " +
+				    directory +
+				    "/outside/*, $D/*.sock\n	bind unix $D/*.sock\n"
+				    "	connect tcp 127.0.0.1:" +
+				    port() + "\n}\n";
+	const Lesson lesson = {"sockets",
+			       setup.c_str(),
+			       {"/usr/bin/python3", "s.py", "one.sock"},
+			       {"/usr/bin/python3", "s.py", "two.sock"},
+			       "ls",
+			       by_hand.c_str()};
+
+	EXPECT_EQ(learn(lesson, lesson.first, policy()), native(lesson, lesson.first));
+	std::string text = read_file(policy());
+
+	SCOPED_TRACE(text);
+	EXPECT_NE(text.find(filled("network {\n	connect unix " + directory +
+				   "/outside/server.sock\n	connect unix $D/*.sock\n"
+				   "	bind unix $D/*.sock\n	connect tcp 127.0.0.1:" +
+				   port() + "\n}\n")),
+		  std::string::npos);
+	expect_same_again(lesson, text);
+	expect_to_hold(lesson, text);
+	expect_no_line_too_many(lesson, text);
+}
+
+/* What an earlier run needed as a call goes where a later one needs the name. */
+TEST_F(LearnSocketsTest, RunsAreMergedByAddress)
+{
+	set_up(kSockets);
+	EXPECT_EQ(learn_python("socket.socket(socket.AF_INET).close()").status, 0);
+	EXPECT_NE(read_file(policy()).find("\tallow socket(domain == AF_INET, type == SOCK_STREAM"),
+		  std::string::npos)
+	    << read_file(policy());
+	Result learnt = learn_python(reach(port_));
+	EXPECT_EQ(learnt.status, 0) << learnt.errors;
+	EXPECT_EQ(learnt.errors, "");
+	std::string text = read_file(policy());
+	EXPECT_EQ(text.find("syscalls"), std::string::npos) << text;
+	EXPECT_NE(text.find("\tconnect tcp 127.0.0.1:" + port() + "\n"), std::string::npos) << text;
+	EXPECT_EQ(run_python(reach(port_)).status, 0);
+	EXPECT_NE(run_python(reach(other_port_)).status, 0) << "more than was learnt";
+
+	learnt = learn_python(reach(other_port_));
+	EXPECT_EQ(learnt.status, 0) << learnt.errors;
+	text = read_file(policy());
+	EXPECT_EQ(text.find("connect tcp"), text.rfind("connect tcp")) << "on one line: " << text;
+	for (in_port_t port : {port_, other_port_})
+		EXPECT_EQ(run_python(reach(port)).status, 0) << text;
+	EXPECT_EQ(learn_python(reach(port_)).status, 0);
+	EXPECT_EQ(read_file(policy()), text);
+}
+
+TEST_F(LearnSocketsTest, PortsThatTouchAreOneRange)
+{
+	const std::string begin = "policy p\ninclude program\nnetwork {\n";
+
+	write_file(policy(), begin + "\tconnect tcp 127.0.0.1:20, 127.0.0.1:22-23\n"
+				     "\tconnect tcp 10.0.0.1:21, 127.0.0.1:21\n"
+				     "\tconnect tcp [::1]:*, 127.0.0.1:25\n}\n");
+	EXPECT_EQ(command({"policy", "learn", "-o", policy(), "--", "true"}).status, 0);
+	EXPECT_EQ(read_file(policy()), begin + "\tconnect tcp 10.0.0.1:21\n"
+					       "\tconnect tcp 127.0.0.1:20-23, 127.0.0.1:25\n"
+					       "\tconnect tcp [::1]:*\n}\n");
+}
+
+/* A datagram socket only remembers an address, and no rule can name one. */
+TEST_F(LearnSocketsTest, OnlyAddressesOfTcpAreLearnt)
+{
+	const std::string remember =
+	    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.1', 9))\n";
+
+	set_up(kSockets);
+	Result learnt = learn_python(remember);
+	EXPECT_EQ(learnt.status, 0) << learnt.errors;
+	EXPECT_NE(read_file(policy()).find("\tallow connect\n"), std::string::npos);
+	EXPECT_EQ(read_file(policy()).find("network"), std::string::npos) << read_file(policy());
+	unlink(policy().c_str());
+	learnt = learn_python(remember + reach(port_));
+	EXPECT_NE(learnt.errors.find("no rule allows connect of other sockets"), std::string::npos)
+	    << learnt.errors;
+	EXPECT_EQ(read_file(policy()).find("allow connect"), std::string::npos);
+	EXPECT_EQ(read_file(policy()).find(":9\n"), std::string::npos) << read_file(policy());
+	/* Under what names addresses the broker itself is asked. */
+	learnt = learn_python(remember + reach(port_));
+	EXPECT_NE(learnt.errors.find("is no TCP socket"), std::string::npos) << learnt.errors;
+	EXPECT_EQ(read_file(policy()).find(":9\n"), std::string::npos) << read_file(policy());
+}
+
 /* ---- calls, merging, and what is not learnt ---- */
 
 const Lesson kPlain = {"plain", "echo one >one.txt; echo two >two.txt; mkdir sub", {}, {}, "true",
@@ -440,12 +621,19 @@ TEST_F(LearnTest, NamesOfEverySortStandForThemselves)
 
 TEST_F(LearnTest, AFileOfSomebodyElsesIsLeftAlone)
 {
-	for (const char *text : {"# mine\npolicy p\ninclude program\n",
-				 "policy p\ninclude program\nfiles { read /x }\n",
-				 "policy p\ninclude program\nfiles {\n	read /x\n", "policy p\n",
-				 "", "policy p\ninclude program\nfiles {\n	read x\n}\n",
-				 "policy p\ninclude program\nfiles {\n	see /x\n}\n",
-				 "policy p\ninclude program\nfiles {\n	read \"/x\n}\n"}) {
+	for (const char *text :
+	     {"# mine\npolicy p\ninclude program\n",
+	      "policy p\ninclude program\nfiles { read /x }\n",
+	      "policy p\ninclude program\nfiles {\n	read /x\n", "policy p\n", "",
+	      "policy p\ninclude program\nfiles {\n	read x\n}\n",
+	      "policy p\ninclude program\nfiles {\n	see /x\n}\n",
+	      "policy p\ninclude program\nfiles {\n	read \"/x\n}\n",
+	      "policy p\ninclude program\nfiles {\n	connect /x\n}\n",
+	      "policy p\ninclude program\nnetwork {\n	connect unix x\n}\n",
+	      "policy p\ninclude program\nnetwork {\n	connect tcp 1.2.3.4\n}\n",
+	      "policy p\ninclude program\nnetwork {\n	connect tcp 1.2.3.4:x\n}\n",
+	      "policy p\ninclude program\nnetwork {\n	connect tcp 1.2.3.4:2-1\n}\n",
+	      "policy p\ninclude program\nnetwork {\n	deny tcp 1.2.3.4:1\n}\n"}) {
 		write_file(policy(), text);
 		Result result = command({"policy", "learn", "-o", policy(), "--", "true"});
 
