@@ -22,7 +22,7 @@ static void cut_host(const uint8_t host[16], unsigned prefix, uint8_t ret_host[1
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned bits = prefix > 8 * i ? prefix - 8 * i : 0;
 
-		ret_host[i] = bits >= 8 ? host[i] : (uint8_t)(host[i] & (0xff00 >> bits));
+		ret_host[i] = (uint8_t)(bits >= 8 ? host[i] : host[i] & (0xff00 >> bits));
 	}
 }
 
