@@ -42,6 +42,7 @@ struct diff {
 	    before;        /* of all, before any phase: what a phase leaves as it is, is no news */
 	const char *phase; /* that was entered on both sides, or NULL */
 	bool headed;       /* its name was told */
+	bool bound;        /* of what bounds edits, where no statement on edits has an effect */
 	bool quiet;        /* the question is whether the first allows more: 1 where it does */
 };
 
@@ -575,20 +576,41 @@ static void diff_extras(struct diff *diff)
 
 /* ---- edits ---- */
 
+static void clear_diff(struct diff *diff)
+{
+	forget(diff);
+	clear_told(&diff->before);
+	sp_subject_close(&diff->side[0]);
+	sp_subject_close(&diff->side[1]);
+}
+
 static const char *edits_of(const struct sp_policy *policy)
 {
 	return policy->edit_bound ? "within " : policy->editable.set ? "yes" : "no";
 }
 
-/* Of what bounds them it is enough that it differs. NOLINTNEXTLINE(misc-no-recursion): bounds have none */
+static int tell(struct diff *diff, struct sp_policy *first, struct sp_policy *second,
+		char **ret_text);
+
+/* NOLINTNEXTLINE(misc-no-recursion): bounds have none */
+static int diff_bounds(struct sp_policy *first, struct sp_policy *second)
+{
+	__attribute__((cleanup(clear_diff))) struct diff diff = {.bound = true};
+	_cleanup_free_ char *text = NULL;
+
+	return tell(&diff, first, second, &text);
+}
+
+/* Of what bounds them it is enough that it differs. NOLINTNEXTLINE(misc-no-recursion): the same */
 static int diff_edits(struct diff *diff, const struct sp_policy *first,
 		      const struct sp_policy *second)
 {
-	_cleanup_free_ char *text = NULL;
 	int r = 0;
 
+	if (diff->bound)
+		return 0;
 	if (first->edit_bound && second->edit_bound)
-		r = sp_policy_diff(first->edit_bound, second->edit_bound, &text);
+		r = diff_bounds(first->edit_bound, second->edit_bound);
 	else if (strcmp(edits_of(first), edits_of(second)) != 0)
 		r = 1;
 	if (r <= 0)
@@ -601,14 +623,6 @@ static int diff_edits(struct diff *diff, const struct sp_policy *first,
 }
 
 /* ---- the rules as a whole ---- */
-
-static void clear_diff(struct diff *diff)
-{
-	forget(diff);
-	clear_told(&diff->before);
-	sp_subject_close(&diff->side[0]);
-	sp_subject_close(&diff->side[1]);
-}
 
 /* All that the rules say: 0, an error, or of a quiet one the answer. */
 static int diff_rules(struct diff *diff, struct sp_policy *first, struct sp_policy *second)
@@ -708,24 +722,31 @@ static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy
 	return r < 0 ? r : diff_phases(diff, policy);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): the same */
-SP_EXPORT int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text)
+/* 1: there are differences. NOLINTNEXTLINE(misc-no-recursion): the same */
+static int tell(struct diff *diff, struct sp_policy *first, struct sp_policy *second,
+		char **ret_text)
 {
-	__attribute__((cleanup(clear_diff))) struct diff diff = {0};
 	char *text = NULL;
 	size_t length;
 	int r;
 
-	diff.out = open_memstream(&text, &length);
-	if (!diff.out)
+	diff->out = open_memstream(&text, &length);
+	if (!diff->out)
 		return -ENOMEM;
-	r = run_diff(&diff, first, second);
-	if (fclose(diff.out) != 0 && r == 0)
+	r = run_diff(diff, first, second);
+	if (fclose(diff->out) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r < 0) {
 		free(text);
 		return r;
 	}
 	*ret_text = text;
-	return diff.differences > 0;
+	return diff->differences > 0;
+}
+
+SP_EXPORT int sp_policy_diff(struct sp_policy *first, struct sp_policy *second, char **ret_text)
+{
+	__attribute__((cleanup(clear_diff))) struct diff diff = {0};
+
+	return tell(&diff, first, second, ret_text);
 }

@@ -404,6 +404,11 @@ static void print_foreign(FILE *out, const struct sp_finding *finding)
 	}
 }
 
+static bool may_change(const struct sp_subject *subject, const struct sp_finding *finding)
+{
+	return finding->named_count > 0 && subject->policy->editable.set;
+}
+
 void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *call,
 		     const struct sp_invocation *invocation, const struct sp_finding *finding)
 {
@@ -429,7 +434,7 @@ void sp_explain_text(FILE *out, const struct sp_subject *subject, const char *ca
 		print_named(out, subject, &finding->named[i]);
 	if (finding->has_address)
 		print_address(out, subject, finding);
-	if (finding->named_count > 0 && subject->policy->editable.set)
+	if (may_change(subject, finding))
 		(void)fputs(
 		    "the policy is editable: what is granted on names may change while it runs\n",
 		    out);
@@ -569,7 +574,8 @@ void sp_explain_json(FILE *out, const struct sp_subject *subject, const char *ca
 		(void)fprintf(out, ", \"address\": \"%s\"",
 			      sp_address_print(&finding->address, text));
 	}
-	(void)fputs("}\n", out);
+	(void)fprintf(out, ", \"editable\": %s}\n",
+		      may_change(subject, finding) ? "true" : "false");
 }
 
 /* ---- the function for all ---- */

@@ -469,6 +469,48 @@ TEST_F(EditsTest, WhatMayBeEditedIsNotProved)
 	EXPECT_NE(std::string::npos, told.find("may be revoked")) << told;
 }
 
+/* Whether what bounds edits were editable itself is without an effect. */
+TEST_F(EditsTest, DiffOfBoundsIsAboutWhatTheyGrant)
+{
+	const std::string own = "policy a\neditable within b\nfiles { read /q/** }\n";
+	const Policy plain = parse(own + "policy b\nfiles { read /q/** }\n"),
+		     twice = parse(own + "policy b\neditable\nfiles { read /q/** }\n"),
+		     wider = parse(own + "policy b\neditable\nfiles { read /q/**, /r }\n");
+	char *text = nullptr;
+
+	EXPECT_EQ(0, sp_policy_diff(plain.get(), twice.get(), &text)) << text;
+	free(text);
+	EXPECT_EQ(1, sp_policy_diff(twice.get(), wider.get(), &text)) << text;
+	EXPECT_STREQ("~ editable: within b | within b\n", text);
+	free(text);
+}
+
+TEST_F(EditsTest, ExplanationsSayThatNamesMayChange)
+{
+	const struct {
+		const char *statement, *call;
+		bool told;
+	} cases[] = {{"editable", "open(\"/q/x\", O_RDONLY)", true},
+		     {"editable", "getpid()", false},
+		     {"", "open(\"/q/x\", O_RDONLY)", false}};
+
+	for (const auto &each : cases) {
+		Policy policy =
+		    parse(std::string("policy a\n") + each.statement + "\nfiles { read /q/** }\n");
+		sp_explanation *explanation = nullptr;
+
+		ASSERT_EQ(
+		    0, sp_policy_explain(policy.get(), each.call, nullptr, nullptr, &explanation));
+		EXPECT_EQ(each.told, strstr(explanation->text, "the policy is editable") != nullptr)
+		    << explanation->text;
+		EXPECT_NE(nullptr,
+			  strstr(explanation->json, each.told ? ", \"editable\": true}\n"
+							      : ", \"editable\": false}\n"))
+		    << explanation->json;
+		sp_explanation_free(explanation);
+	}
+}
+
 TEST_F(EditsTest, DiffLintShowAndSaveKnowThem)
 {
 	const std::string files = "\nfiles { read /q/** }\n",
