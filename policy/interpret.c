@@ -64,11 +64,32 @@ bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement
 	return false;
 }
 
-static void misspelt(struct sp_reading *reading, const struct sp_word *word, const char *what,
-		     sp_candidate_fn *candidate, const void *data)
+bool sp_is_misplaced(struct sp_reading *reading, const struct sp_term *term, const char *nearest)
 {
-	SP_MISTAKE(reading, word->place, sp_nearest(word->text, candidate, data),
-		   "unknown %s \"%s\"", what, word->text);
+	const char *word = term->word->text;
+
+	if (!nearest || strcmp(nearest, word) != 0)
+		return false;
+	if (term->condition || term->parameters)
+		SP_MISTAKE(reading, term->word->place, NULL, "\"%s\" takes no parentheses here",
+			   word);
+	else if (term->next)
+		SP_MISTAKE(reading, term->next->word->place, NULL,
+			   "unexpected \"%s\": no comma belongs between \"%s\" and what follows it",
+			   term->next->word->text, word);
+	else
+		SP_MISTAKE(reading, term->word->place, NULL, "\"%s\" belongs in no list", word);
+	return true;
+}
+
+void sp_misspelt(struct sp_reading *reading, const struct sp_term *term, const char *what,
+		 sp_candidate_fn *candidate, const void *data)
+{
+	const char *nearest = sp_nearest(term->word->text, candidate, data);
+
+	if (!sp_is_misplaced(reading, term, nearest))
+		SP_MISTAKE(reading, term->word->place, nearest, "unknown %s \"%s\"", what,
+			   term->word->text);
 }
 
 static const char *candidate_as(size_t index, const void *unused)
@@ -145,7 +166,7 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 		uint32_t right = sp_right_find(term->word->text);
 
 		if (right == 0 || term->condition) {
-			misspelt(reading, term->word, "right", candidate, NULL);
+			sp_misspelt(reading, term, "right", candidate, NULL);
 			return false;
 		}
 		if (right == SP_RIGHT_CONNECT || right == SP_RIGHT_BIND) {
@@ -350,7 +371,8 @@ static void interpret_family(struct sp_reading *reading, const struct sp_stateme
 {
 	const struct sp_phrase *phrase = sp_phrase_at(statement, 1);
 	const struct sp_word *word = sp_single_word(phrase);
-	const char *family = word ? word->text : "", *wrong = family_mistake(verb, family);
+	const char *family = word ? word->text : "", *wrong = family_mistake(verb, family),
+		   *nearest = sp_nearest(phrase->terms->word->text, candidate_family, NULL);
 	const struct sp_path_rule rule = {.rights = strcmp(verb, "bind") == 0 ? SP_RIGHT_BIND
 									      : SP_RIGHT_CONNECT};
 
@@ -360,9 +382,8 @@ static void interpret_family(struct sp_reading *reading, const struct sp_stateme
 		add_addresses(reading, statement, strcmp(verb, "deny") == 0);
 	else if (strcmp(family, "unix") == 0)
 		add_patterns(reading, statement, 2, phrase, &rule);
-	else
-		SP_MISTAKE(reading, phrase->terms->word->place,
-			   sp_nearest(phrase->terms->word->text, candidate_family, NULL),
+	else if (!sp_is_misplaced(reading, phrase->terms, nearest))
+		SP_MISTAKE(reading, phrase->terms->word->place, nearest,
 			   "unknown family \"%s\", expected \"tcp\" or \"unix\"",
 			   phrase->terms->word->text);
 }
@@ -377,8 +398,8 @@ static void interpret_network(struct sp_reading *reading, const struct sp_statem
 	       (!verb || strcmp(verb->text, word) != 0))
 		index++;
 	if (!word)
-		misspelt(reading, statement->phrases->terms->word, "statement of a network",
-			 candidate_network_verb, NULL);
+		sp_misspelt(reading, statement->phrases->terms, "statement of a network",
+			    candidate_network_verb, NULL);
 	else if (!sp_phrase_at(statement, 1))
 		SP_MISTAKE(reading, statement->place, NULL, "%s", network_example(word));
 	else
@@ -519,7 +540,7 @@ static void interpret_limit(struct sp_reading *reading, const struct sp_statemen
 	int limit = name ? find_limit(name->text) : -1;
 
 	if (limit < 0) {
-		misspelt(reading, statement->phrases->terms->word, "limit", candidate_limit, NULL);
+		sp_misspelt(reading, statement->phrases->terms, "limit", candidate_limit, NULL);
 		return;
 	}
 	if (!value) {
@@ -574,7 +595,7 @@ static void interpret_layer(struct sp_reading *reading, const struct sp_statemen
 	uint32_t layer = name ? find_layer(name->text) : 0;
 
 	if (layer == 0) {
-		misspelt(reading, statement->phrases->terms->word, "layer", candidate_layer, NULL);
+		sp_misspelt(reading, statement->phrases->terms, "layer", candidate_layer, NULL);
 		return;
 	}
 	if (reading->layers & layer)
@@ -631,8 +652,7 @@ static void interpret_memory(struct sp_reading *reading, const struct sp_stateme
 	bool allow;
 
 	if (!wx || strcmp(wx->text, "wx") != 0) {
-		misspelt(reading, statement->phrases->terms->word, "memory rule", candidate_wx,
-			 NULL);
+		sp_misspelt(reading, statement->phrases->terms, "memory rule", candidate_wx, NULL);
 		return;
 	}
 	allow = verdict && strcmp(verdict->text, "allow") == 0;
@@ -982,8 +1002,8 @@ static void interpret_statement(struct sp_reading *reading, const struct sp_stat
 			interpret_section(reading, statement, (enum sp_section)i);
 			return;
 		}
-	misspelt(reading, statement->phrases->terms->word,
-		 statement->section ? "section" : "statement", candidate_top, NULL);
+	sp_misspelt(reading, statement->phrases->terms,
+		    statement->section ? "section" : "statement", candidate_top, NULL);
 }
 
 /* ---- documents ----------------------------------------------------------------------------------

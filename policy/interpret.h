@@ -195,6 +195,13 @@ const struct sp_phrase *sp_phrase_at(const struct sp_statement *statement, size_
 /* The only term of a phrase, without a condition; NULL where there is something else. */
 const struct sp_term *sp_single_term(const struct sp_phrase *phrase);
 
+/* Of a word that is right, and was not understood since it stands in a list, or before parentheses. */
+bool sp_is_misplaced(struct sp_reading *reading, const struct sp_term *term, const char *nearest);
+
+/* Of a `what` that is none, with the nearest that is. */
+void sp_misspelt(struct sp_reading *reading, const struct sp_term *term, const char *what,
+		 sp_candidate_fn *candidate, const void *data);
+
 /* The only word of a phrase; NULL where the phrase is missing or something else. */
 const struct sp_word *sp_single_word(const struct sp_phrase *phrase);
 

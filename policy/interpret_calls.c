@@ -623,9 +623,7 @@ void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement 
 		return;
 	}
 	if (!verb) {
-		word = statement->phrases->terms->word;
-		SP_MISTAKE(reading, word->place, sp_nearest(word->text, candidate_verb, NULL),
-			   "unknown verdict \"%s\"", word->text);
+		sp_misspelt(reading, statement->phrases->terms, "verdict", candidate_verb, NULL);
 		return;
 	}
 	verdict.error = verb->detail == DETAIL_AS ? EPERM : 0;
