@@ -88,8 +88,10 @@ void sp_links_remove(struct sp_links *links, int object)
 	if (!links->list || !look(object, &file))
 		return;
 	known = find(links, &file);
-	if (known && file.names < known->names)
-		known->names = file.names > 1 ? file.names : 0;
+	/* One fewer, or somebody else has given it names that make up for those which are known. */
+	if (known)
+		known->names =
+		    file.names > 1 && file.names + 1 == known->names ? file.names : 0;
 }
 
 void sp_links_forget(struct sp_links *links, int object)
@@ -103,13 +105,16 @@ void sp_links_forget(struct sp_links *links, int object)
 		known->names = 0;
 }
 
-bool sp_links_known(const struct sp_links *links, int object)
+bool sp_links_known(struct sp_links *links, int object)
 {
-	struct sp_link file;
-	const struct sp_link *known;
+	struct sp_link file, *known;
 
 	if (!links || !links->list || !look(object, &file))
 		return false;
 	known = find(links, &file);
-	return known && known->names == file.names;
+	if (!known || known->names == file.names)
+		return known;
+	/* Somebody else gives it names, or takes them: the number could be right again of other ones. */
+	known->names = 0;
+	return false;
 }

@@ -38,8 +38,8 @@ void sp_links_remove(struct sp_links *links, int object);
 /* The held object was given another name for one of its own, which is not writable. */
 void sp_links_forget(struct sp_links *links, int object);
 
-/* Whether each name of the held object is known. `links` may be NULL. */
-bool sp_links_known(const struct sp_links *links, int object);
+/* Whether each name of the held object is known; where one is not, the file is forgotten. `links` may be NULL. */
+bool sp_links_known(struct sp_links *links, int object);
 
 #ifdef __cplusplus
 }

@@ -83,6 +83,18 @@ static int decide(struct sp_request *request, const struct sp_walk *from, const 
 	return r;
 }
 
+/* Of two names of one file neither goes. */
+static bool replaces(const struct sp_request *request, const struct sp_walk *from,
+		     const struct sp_walk *to)
+{
+	const struct statx *a = &from->status, *b = &to->status;
+
+	if (to->object < 0 || (request->call->flags & RENAME_EXCHANGE))
+		return false;
+	return a->stx_ino != b->stx_ino || a->stx_dev_major != b->stx_dev_major ||
+	       a->stx_dev_minor != b->stx_dev_minor;
+}
+
 /* One name fewer of what was replaced; and what was moved may have a name now that it can't be written by. */
 static void remember(struct sp_request *request, const struct sp_walk *from,
 		     const struct sp_walk *to)
@@ -91,7 +103,7 @@ static void remember(struct sp_request *request, const struct sp_walk *from,
 
 	if (!links)
 		return;
-	if (to->object >= 0)
+	if (replaces(request, from, to))
 		sp_links_remove(links, to->object);
 	if (S_ISDIR(from->status.stx_mode) || (request->call->flags & RENAME_EXCHANGE)) {
 		if (from->decision.rights != to->decision.rights || !sp_is_writable(request, to))

@@ -36,7 +36,7 @@ int64_t sp_call_unlink(struct sp_request *request)
 		return r;
 	if (unlinkat(walk.parent, walk.component, (int)call->flags) < 0)
 		return -errno;
-	if (request->caller->links && walk.status.stx_nlink > 1)
+	if (request->caller->links)
 		sp_links_remove(request->caller->links, walk.object);
 	return 0;
 }

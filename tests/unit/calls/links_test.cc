@@ -132,6 +132,48 @@ TEST_F(Links, ANameFromElsewhereDoesNotTakeAnOldOnesPlace)
 	EXPECT_EQ(1, changes("all/a"));
 }
 
+/* What is counted are names: that there are as many as before does not make them the same. */
+TEST_F(Links, ANumberThatIsRightByChanceIsNot)
+{
+	for (bool replaced : {false, true}) {
+		make("all/a");
+		ASSERT_EQ(0, link_in("all/a", "all/b"));
+		ASSERT_EQ(0, link(t("all/a").c_str(), t("outside/kept").c_str()));
+		if (replaced) {
+			make("all/x");
+			ASSERT_EQ(0, rename_in("all/x", "all/b"));
+		} else {
+			unlink_in("all/b");
+		}
+		EXPECT_EQ(0, changes("all/a")) << replaced;
+		unlink_in("all/a");
+		ASSERT_EQ(0, unlink(t("outside/kept").c_str()));
+	}
+	// Nor where others take a name away behind one that they gave, and the sandbox was refused meanwhile.
+	make("all/a");
+	ASSERT_EQ(0, link_in("all/a", "all/c"));
+	ASSERT_EQ(0, link(t("all/a").c_str(), t("outside/kept").c_str()));
+	EXPECT_EQ(0, changes("all/a"));
+	ASSERT_EQ(0, unlink(t("all/c").c_str()));
+	EXPECT_EQ(0, changes("all/a"));
+}
+
+/* An exchange takes no name away. */
+TEST_F(Links, ThoseThatAreExchangedStayKnown)
+{
+	make("all/a");
+	make("all/x");
+	ASSERT_EQ(0, link_in("all/a", "all/b"));
+	for (bool of_one_file : {false, true}) {
+		// The second time both are names of the file.
+		Call call = {SP_CALL_renameat2, t("all/x"), RENAME_EXCHANGE};
+		call.path2 = t(of_one_file ? "all/a" : "all/b");
+		ASSERT_EQ(0, world_->perform(call).result);
+		EXPECT_EQ(1, changes("all/a"));
+		EXPECT_EQ(1, changes("all/x"));
+	}
+}
+
 TEST_F(Links, AFileThatHadOthersIsNot)
 {
 	ASSERT_EQ(0, link(t("read/file").c_str(), t("all/hard").c_str()));
