@@ -188,6 +188,12 @@ int sp_view_open_terminals(struct sp_view *view)
 	return 0;
 }
 
+bool sp_view_is_of_terminals(const struct sp_view *view, const struct statx *status)
+{
+	return view->terminals >= 0 &&
+	       makedev(status->stx_dev_major, status->stx_dev_minor) == view->terminals_device;
+}
+
 void sp_view_close(struct sp_view *view)
 {
 	sp_close_pointer(&view->terminals);

@@ -179,6 +179,9 @@ int sp_leave(const struct sp_request *request, int object, const struct sp_work 
  */
 int sp_caller_terminal(const struct sp_request *request, int *ret_number);
 
+/* Whether an object lies on the sandbox's own devpts, if it has one. */
+bool sp_view_is_of_terminals(const struct sp_view *view, const struct statx *status);
+
 /* A held object once more, with `flags` and never waiting: a descriptor, or -errno. */
 int sp_view_reopen(const struct sp_view *view, int fd, int flags);
 

@@ -129,9 +129,7 @@ static bool is_tame(unsigned major_number, unsigned minor_number)
 /* A terminal that no other sandbox has, or the way to a new one. */
 static bool is_own_terminal(const struct sp_view *view, const struct sp_walk *walk)
 {
-	return view->terminals >= 0 && S_ISCHR(walk->status.stx_mode) &&
-	       makedev(walk->status.stx_dev_major, walk->status.stx_dev_minor) ==
-		   view->terminals_device;
+	return S_ISCHR(walk->status.stx_mode) && sp_view_is_of_terminals(view, &walk->status);
 }
 
 /* Who is only judged has the system's terminals, and would have had some of its own. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inotify_add_watch: by the porter, on the caller's own instance, whose limits are those of who made it. */
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "broker/walker.h"
@@ -49,6 +51,22 @@ static int check(const struct sp_request *request)
 	return (mask & IN_MASK_ADD) && (mask & IN_MASK_CREATE) ? -EINVAL : 0;
 }
 
+/*
+ * Devices, and directories of terminals, that others use as well: when somebody's terminal, or /dev/tty, is read from
+ * tells when keys are pressed, also where a password is typed.
+ */
+static bool is_others(const struct sp_request *request, const struct sp_walk *walk)
+{
+	mode_t mode = walk->status.stx_mode;
+	struct statfs system;
+
+	if (sp_view_is_of_terminals(request->view, &walk->status))
+		return false;
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		return true;
+	return fstatfs(walk->object, &system) < 0 || system.f_type == DEVPTS_SUPER_MAGIC;
+}
+
 /* A link to a descriptor below /proc leads to the name of what it shows, and nowhere else. */
 static int look_up(struct sp_request *request, struct sp_walk *walk)
 {
@@ -58,8 +76,13 @@ static int look_up(struct sp_request *request, struct sp_walk *walk)
 
 	if (r == 0 && (mask & IN_ONLYDIR) && !S_ISDIR(walk->status.stx_mode))
 		r = -ENOTDIR;
-	/* Events tell the names that are in a directory, as reading it does. */
-	return r < 0 ? r : sp_require(request, walk, SP_RIGHT_READ);
+	/* Events tell the names that are in a directory, as reading it does, and that they are used. */
+	if (r == 0)
+		r = sp_require(request, walk, SP_RIGHT_READ);
+	if (r == 0 && is_others(request, walk))
+		r = sp_refuse(request, walk->name, &walk->decision, EACCES,
+			      "is a device that others use");
+	return r;
 }
 
 static int watch(const struct sp_request *request, int instance, int object)

@@ -27,7 +27,9 @@ class Watch : public TreeTest
 		for (const char *name : {"read/file", "secret/file"})
 			write_file(t(name));
 		std::vector<Rule> rows = tree(t("read"), SP_RIGHT_READ);
-		rows.push_back({"/proc/self/**", SP_RIGHT_READ});
+		for (const char *name : {"/proc/self/**", "/dev/null", "/dev/tty", "/dev/ptmx",
+					 "/dev/pts", "/dev/pts/**", "/dev/shm"})
+			rows.push_back({name, SP_RIGHT_READ});
 		world_ = std::make_unique<World>(rows);
 		world_->caller()->outer = getpid();
 	}
@@ -94,6 +96,24 @@ TEST_F(Watch, MissingAndPresentAnswerAlikeOutside)
 	EXPECT_TRUE(watch(instance_.get(), t("")).refused_with(EACCES)) << "on the way alone";
 	EXPECT_EQ(-ENOENT, watch(instance_.get(), t("read/missing")).result);
 	EXPECT_EQ(-ENOENT, watch(instance_.get(), "").result);
+}
+
+// That somebody reads from a terminal tells when keys are pressed.
+TEST_F(Watch, NoDeviceThatOthersUse)
+{
+	Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+	const std::string link = "/proc/self/fd/" + std::to_string(null.get());
+
+	for (const std::string &name : {std::string("/dev/null"), std::string("/dev/tty"),
+					std::string("/dev/ptmx"), std::string("/dev/pts"), link}) {
+		if (access(name.c_str(), F_OK) != 0)
+			continue;
+		for (uint32_t mask : {IN_OPEN, IN_ACCESS | IN_MODIFY})
+			EXPECT_TRUE(watch(instance_.get(), name, mask).refused_with(EACCES))
+			    << name;
+	}
+	EXPECT_EQ("", events(instance_.get()));
+	EXPECT_EQ(1, watch(instance_.get(), "/dev/shm", IN_OPEN).result);
 }
 
 // What a descriptor shows is watched by its name, or not at all.
