@@ -230,7 +230,7 @@ static bool takes_orders(const char *type, long magic)
 	    {"efivarfs", EFIVARFS_MAGIC},     {"configfs", 0x62656570},
 	    {"pstore", PSTOREFS_MAGIC},       {"bpf", BPF_FS_MAGIC},
 	    {"fusectl", 0x65735543},          {"binfmt_misc", BINFMTFS_MAGIC},
-	    {"selinuxfs", SELINUX_MAGIC},
+	    {"selinuxfs", SELINUX_MAGIC},     {"resctrl", RDTGROUP_SUPER_MAGIC},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(rows); i++)
