@@ -1153,47 +1153,67 @@ static int make_draft(struct compilation *c, struct draft *draft)
 
 /* ---- the program ---- */
 
-static struct sp_label write_layer(struct sp_assembly *assembly, const struct layers *layers,
-				   size_t index, uint32_t action);
+/* The code of one call. What was written already for the policies from `index` on, where those before them say
+ * `action`, is used again: without this each policy would multiply the code of the next by its conditions. */
+struct writing {
+	struct sp_assembly *assembly;
+	const struct layers *layers;
+	struct {
+		size_t index;
+		uint32_t action;
+		struct sp_label label;
+	} written[4 * SP_LAYERS_MAX];
+	size_t written_count;
+};
+
+static struct sp_label write_decisions(struct writing *w, size_t index, uint32_t action);
 
 /* What one policy leaves of an action, the next may narrow.
  * NOLINTNEXTLINE(misc-no-recursion): as deep as there are layers */
-static struct sp_label write_outcome(struct sp_assembly *assembly, const struct layers *layers,
-				     size_t index, uint32_t action, bool final)
+static struct sp_label write_layer(struct writing *w, size_t index, uint32_t action)
 {
-	return final ? sp_bpf_return(assembly, action)
-		     : write_layer(assembly, layers, index + 1, action);
+	struct sp_label label;
+
+	if (index == w->layers->count || strictness(action) == strictness(SECCOMP_RET_KILL_PROCESS))
+		return sp_bpf_return(w->assembly, action);
+	for (size_t i = 0; i < w->written_count; i++)
+		if (w->written[i].index == index && w->written[i].action == action)
+			return w->written[i].label;
+	label = write_decisions(w, index, action);
+	if (w->written_count < SP_ELEMENTS(w->written)) {
+		w->written[w->written_count].index = index;
+		w->written[w->written_count].action = action;
+		w->written[w->written_count++].label = label;
+	}
+	return label;
 }
 
-/* The code of the policies from `index` on, where those before them say `action`. Each has its
- * decisions written last first. NOLINTNEXTLINE(misc-no-recursion): as deep as there are layers */
-static struct sp_label write_layer(struct sp_assembly *assembly, const struct layers *layers,
-				   size_t index, uint32_t action)
+/* The last of the decisions is written first. NOLINTNEXTLINE(misc-no-recursion): as deep as there are layers */
+static struct sp_label write_decisions(struct writing *w, size_t index, uint32_t action)
 {
-	const struct decisions *decisions;
+	const struct decisions *decisions = w->layers->layer[index];
 	struct sp_label label = {.word = SP_BPF_NO_WORD};
 
-	if (index == layers->count || strictness(action) == strictness(SECCOMP_RET_KILL_PROCESS))
-		return sp_bpf_return(assembly, action);
-	decisions = layers->layer[index];
 	for (size_t i = decisions->count; i-- > 0;) {
 		const struct decision *d = &decisions->list[i];
+		uint32_t said = stricter(action, d->action);
 		struct sp_label yes =
-		    write_outcome(assembly, layers, index, stricter(action, d->action), d->final);
+		    d->final ? sp_bpf_return(w->assembly, said) : write_layer(w, index + 1, said);
 
 		if (d->guard)
-			yes =
-			    sp_bpf_condition(assembly, d->guard, yes,
-					     write_outcome(assembly, layers, index,
-							   stricter(action, d->otherwise), false));
-		label = d->where ? sp_bpf_condition(assembly, d->where, yes, label) : yes;
+			yes = sp_bpf_condition(
+			    w->assembly, d->guard, yes,
+			    write_layer(w, index + 1, stricter(action, d->otherwise)));
+		label = d->where ? sp_bpf_condition(w->assembly, d->where, yes, label) : yes;
 	}
 	return label;
 }
 
 static struct sp_label write_call(struct sp_assembly *assembly, const struct sp_leaf *leaf)
 {
-	return write_layer(assembly, leaf->data, 0, SECCOMP_RET_ALLOW);
+	struct writing writing = {.assembly = assembly, .layers = leaf->data};
+
+	return write_layer(&writing, 0, SECCOMP_RET_ALLOW);
 }
 
 /* Leaves of one kind are joined: calls without a condition go by their action, others stand alone. */

@@ -406,6 +406,25 @@ TEST_F(WithinTest, ThePortersFilterIsNarrower)
 
 	EXPECT_EQ(SECCOMP_RET_ALLOW, filter.run(__NR_mkdirat, {}));
 	EXPECT_EQ(SECCOMP_RET_KILL_PROCESS, filter.run(__NR_unlinkat, {}));
+	/* And knows of none. */
+	EXPECT_EQ(uint32_t(SP_RIGHT_CREATE), sp_rules_granted(rules.get()));
+}
+
+/* The code of each is there once for an outcome of those before it, not once for every condition of theirs. */
+TEST_F(WithinTest, NoPolicyMultipliesTheCodeOfAnother)
+{
+	const std::string body = "include program\nnetwork { connect tcp *:* }\n";
+	Rules one = rules_of(body),
+	      three = load(compile(parse("policy a\nwithin b\n" + body + "policy b\nwithin c\n" +
+					 body + "policy c\n" + body)
+				       .get()));
+	BpfSimulator alone(sp_rules_floor(one.get())), all(sp_rules_floor(three.get()));
+
+	EXPECT_LT(all.length(), 6 * alone.length());
+	for (uint64_t level : {0, 1, 6, 41})
+		for (uint64_t option = 0; option < 80; option++)
+			EXPECT_EQ(alone.run(__NR_setsockopt, {3, level, option}),
+				  all.run(__NR_setsockopt, {3, level, option}));
 }
 
 } // namespace
