@@ -24,8 +24,8 @@ class Bounds : public AskTest
 	Policy bounded(const std::string &files, const std::string &sections,
 		       const std::string &outer)
 	{
-		const std::string own = "files { read " + std::string(sp_test_binary_dir()) +
-					"/**; ";
+		const std::string own =
+		    "files { read " + std::string(sp_test_binary_dir()) + "/**; ";
 
 		return parsed("policy inner\nwithin outer\ninclude program\n" + own + files +
 			      " }\n" + sections + "policy outer\n" + outer);
@@ -78,4 +78,45 @@ TEST_F(Bounds, NobodyListensByAForgedRequest)
 	run_guest(box, SP_INTERCEPTION_NOTIFY, {"forge:", "stat:/"}, rules.get());
 	EXPECT_EQ(box.count("forged = 0"), 0u) << box.output_text();
 	EXPECT_TRUE(box.has_said("stat:/ = 0")) << box.output_text();
+}
+
+/* Whatever is asked for, on descriptors of every kind, the porter makes no call that it does not have. */
+TEST_P(EachWayBounds, NoCallEndsThePorter)
+{
+	const std::string calls = "syscalls { allow socket, inotify_init1, eventfd2, pipe2 }\n",
+			  everything =
+			      "policy wide\ninclude program\n"
+			      "files { read, write, create, delete, execute /** }\n"
+			      "network { connect unix /**; bind unix /**; connect tcp *:* }\n";
+	bool notify = GetParam() == SP_INTERCEPTION_NOTIFY;
+
+	for (const char *grants :
+	     {"", "files { read * }", "files { write * }", "files { create * }",
+	      "files { delete * }", "files { read, write * }", "files { create, delete * }",
+	      "network { connect unix * }", "network { bind unix * }",
+	      "network { connect tcp 127.0.0.1:1 }",
+	      "network { bind unix *; connect tcp 127.0.0.1:1 }"}) {
+		std::string sections = grants;
+		const std::string least = notify ? "files { read, execute /** }\n" : "";
+
+		if (size_t star = sections.find('*'); star != std::string::npos)
+			sections.replace(star, 1, root + "/**");
+		if (notify && sections.compare(0, 7, "files {") == 0)
+			sections.replace(0, 7, least.substr(0, least.size() - 3) + "; ");
+		else
+			sections = least + sections;
+		for (bool bounded : {false, true}) {
+			Policy rules =
+			    bounded ? parsed(everything +
+					     "within narrow\npolicy narrow\n"
+					     "include parser\n" +
+					     calls + sections)
+				    : parsed("policy narrow\ninclude parser\n" + calls + sections);
+			Asked box;
+
+			SCOPED_TRACE(sections + (bounded ? " (bounds)" : ""));
+			run_guest(box, GetParam(), {"storm:" + root + "/new"}, rules.get());
+			EXPECT_TRUE(box.has_said("storm = 0")) << box.output_text();
+		}
+	}
 }

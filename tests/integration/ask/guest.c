@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -427,6 +430,123 @@ static void forge_act(char *unused)
 	say_number("forged", syscall(SP_NR_FORWARD, &forwarded));
 }
 
+static uint64_t random_state = 1;
+
+static unsigned below(unsigned bound)
+{
+	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(random_state >> 33) % bound;
+}
+
+#define STORM_DESCRIPTORS 16
+
+static size_t hold_all_kinds(int descriptor[STORM_DESCRIPTORS])
+{
+	int pair[2];
+	size_t count = 0;
+
+	descriptor[count++] = AT_FDCWD;
+	descriptor[count++] = -1;
+	descriptor[count++] = memfd_create("storm", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	descriptor[count++] = open("/", O_PATH | O_CLOEXEC);
+	descriptor[count++] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	descriptor[count++] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	descriptor[count++] = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	descriptor[count++] = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	descriptor[count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	descriptor[count++] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	descriptor[count++] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) == 0) {
+		descriptor[count++] = pair[0];
+		descriptor[count++] = pair[1];
+	}
+	return count;
+}
+
+/* What a name, an address, times, attributes or what is to be written may be. */
+static char storm_words[10][128];
+
+static void fill_words(const char *name, const int *descriptor, size_t count)
+{
+	static const struct sockaddr_in tcp = {.sin_family = AF_INET, .sin_port = 1};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	(void)snprintf(storm_words[1], 128, "/");
+	(void)snprintf(storm_words[2], 128, "%s", name);
+	(void)snprintf(storm_words[3], 128, "%s.other", name);
+	(void)snprintf(storm_words[4], 128, "/dev/stdin");
+	(void)snprintf(storm_words[5], 128, "user.storm");
+	(void)snprintf(storm_words[6], 128, "/proc/self/fd/%d", descriptor[below((unsigned)count)]);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s.socket", name);
+	memcpy(storm_words[7], &address, sizeof(address));
+	memcpy(storm_words[8], &tcp, sizeof(tcp));
+}
+
+static long storm_argument(const int *descriptor, size_t count)
+{
+	static const long numbers[] = {0,
+				       1,
+				       2,
+				       16,
+				       110,
+				       0600,
+				       O_RDWR,
+				       O_CREAT | O_RDWR,
+				       O_TRUNC | O_WRONLY,
+				       AT_EMPTY_PATH,
+				       AT_SYMLINK_FOLLOW,
+				       AT_SYMLINK_NOFOLLOW,
+				       AT_REMOVEDIR,
+				       IN_MODIFY,
+				       S_IFSOCK | 0600};
+
+	switch (below(5)) {
+	case 0:
+	case 1:
+		return (long)storm_words[below(10)];
+	case 2:
+	case 3:
+		return descriptor[below((unsigned)count)];
+	default:
+		return numbers[below(sizeof(numbers) / sizeof(numbers[0]))];
+	}
+}
+
+/* "storm:/name": calls that are brokered, with arguments of any kind. What comes of them is not what is looked at. */
+static void storm_act(char *name)
+{
+	static const int calls[] = {
+	    SYS_openat,       SYS_faccessat, SYS_newfstatat, SYS_statx,
+	    SYS_readlinkat,   SYS_chdir,     SYS_mkdirat,    SYS_unlinkat,
+	    SYS_renameat2,    SYS_statfs,    SYS_mknodat,    SYS_symlinkat,
+	    SYS_linkat,       SYS_fchmod,    SYS_fchmodat,   SYS_utimensat,
+	    SYS_truncate,     SYS_fchown,    SYS_fchownat,   SYS_getxattr,
+	    SYS_lgetxattr,    SYS_listxattr, SYS_fsetxattr,  SYS_lsetxattr,
+	    SYS_fremovexattr, SYS_socket,    SYS_connect,    SYS_inotify_add_watch,
+	    SYS_bind,         SYS_listen,
+	};
+	int descriptor[STORM_DESCRIPTORS];
+	size_t count = hold_all_kinds(descriptor);
+
+	for (unsigned round = 0; round < 4000; round++) {
+		int nr = calls[below(sizeof(calls) / sizeof(calls[0]))];
+		long argument[6], result;
+
+		fill_words(name, descriptor, count);
+		for (size_t i = 0; i < 6; i++)
+			argument[i] = storm_argument(descriptor, count);
+		if (nr == SYS_openat) /* of a pipe without its other end it would wait */
+			argument[2] |= O_NONBLOCK | O_CLOEXEC;
+		if (nr == SYS_socket)
+			argument[1] = SOCK_STREAM | SOCK_NONBLOCK;
+		result = syscall(nr, argument[0], argument[1], argument[2], argument[3],
+				 argument[4], argument[5]);
+		if ((nr == SYS_openat || nr == SYS_socket) && result >= 0)
+			(void)close((int)result);
+	}
+	say("storm", "0");
+}
+
 static const struct {
 	const char *name;
 	void (*act)(char *words);
@@ -440,8 +560,8 @@ static const struct {
     {"restarted", restarted_act}, {"phase", phase_act},   {"getuid", getuid_act},
     {"threads", threads_act},     {"filter", filter_act}, {"hold", hold_act},
     {"held", held_act},           {"forked", forked_act}, {"connect", connect_act},
-    {"race", race_act},           {"step", step_act},
-    {"nameless", nameless_act},   {"forge", forge_act},
+    {"race", race_act},           {"step", step_act},     {"nameless", nameless_act},
+    {"forge", forge_act},         {"storm", storm_act},
 };
 
 static void perform(char *word)
