@@ -157,9 +157,15 @@ static const char *candidate_file_verb(size_t index, const void *unused)
 					  : sp_candidate_right(index - SP_ELEMENTS(words), unused);
 }
 
+static const char nobody_asked[] =
+    "\"ask\" is about files and system calls: sockets and addresses are granted, or denied, by "
+    "\"network\" alone";
+
+/* `candidate`: sp_candidate_right where the application is asked. */
 static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phrase,
 			sp_candidate_fn *candidate, uint32_t *ret)
 {
+	const uint32_t sockets = SP_RIGHT_CONNECT | SP_RIGHT_BIND;
 	uint32_t rights = 0;
 
 	for (const struct sp_term *term = phrase->terms; term; term = term->next) {
@@ -169,7 +175,11 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 			sp_misspelt(reading, term, "right", candidate, NULL);
 			return false;
 		}
-		if (right == SP_RIGHT_CONNECT || right == SP_RIGHT_BIND) {
+		if (candidate == sp_candidate_right && sockets & right) {
+			SP_MISTAKE(reading, term->word->place, NULL, "%s", nobody_asked);
+			return false;
+		}
+		if (sockets & right) {
 			SP_MISTAKE(reading, term->word->place, NULL,
 				   "sockets are named in the section \"network\", like "
 				   "\"connect unix /run/app.sock\"");
@@ -397,7 +407,9 @@ static void interpret_network(struct sp_reading *reading, const struct sp_statem
 	while ((word = candidate_network_verb(index, NULL)) &&
 	       (!verb || strcmp(verb->text, word) != 0))
 		index++;
-	if (!word)
+	if (!word && verb && strcmp(verb->text, "ask") == 0)
+		SP_MISTAKE(reading, verb->place, NULL, "%s", nobody_asked);
+	else if (!word)
 		sp_misspelt(reading, statement->phrases->terms, "statement of a network",
 			    candidate_network_verb, NULL);
 	else if (!sp_phrase_at(statement, 1))
