@@ -24,8 +24,7 @@ static int hold(struct sp_request *request, int number, struct sp_walk *from)
 	int r = sp_walk_descriptor(request, number, true, from), file;
 
 	/* Where nothing may be made the porter has no call to take it by, and there will be no name. */
-	if (r < 0 || !is_nameless(from) ||
-	    !(sp_rules_granted(request->rules) & SP_RIGHT_CREATE))
+	if (r < 0 || !is_nameless(from) || !(sp_rules_granted(request->rules) & SP_RIGHT_CREATE))
 		return r;
 	sp_walk_close(from);
 	file = sp_own_take(request, number);

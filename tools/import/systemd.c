@@ -413,6 +413,12 @@ static const char *const lost[] = {"SystemCallLog",
 				   "SELinuxContext",
 				   "Personality"};
 
+/* They let UDP and servers through as well, which no address in a policy does; and where a policy names one, it
+ * overrides what SystemCallFilter= and RestrictAddressFamilies= say of sockets. */
+static const char packets[] =
+    ": it filters packets of every protocol, in and out; TCP servers can be "
+    "named by \"connect tcp\" in \"network\"";
+
 static bool is_among(const char *const *names, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
@@ -434,7 +440,8 @@ static void read_other(struct reading *reading, unsigned line, const char *name,
 				    import_printable(import, value, strlen(value)));
 	} else if ((denies || strcmp(value, "0") == 0) &&
 		   is_among(lost, sizeof(lost) / sizeof(lost[0]), name)) {
-		import_note(import, line, "%s= does not carry over", name);
+		import_note(import, line, "%s= does not carry over%s", name,
+			    strncmp(name, "IPAddress", 9) == 0 ? packets : "");
 	}
 }
 

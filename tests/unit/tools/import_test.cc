@@ -447,6 +447,8 @@ TEST(ImportTest, ActionsThatAreNotOurs)
 		    "sample:3: note: this rule is for other architectures", "allow write\n");
 	expect_note("systemd", "PrivateTmp=yes\n",
 		    "sample:1: note: PrivateTmp= does not carry over");
+	expect_note("systemd", "[Service]\nIPAddressDeny=any\nIPAddressAllow=10.0.0.0/8\n",
+		    "sample:3: note: IPAddressAllow= does not carry over: it filters packets");
 	expect_note("firejail", "include a\nblacklist /x\ninclude b\n",
 		    "note: \"include\" does not carry over (first on line 1)");
 	expect_note("systemd", "SystemCallFilter=read sokcet @nothing\n",
