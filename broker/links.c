@@ -90,8 +90,7 @@ void sp_links_remove(struct sp_links *links, int object)
 	known = find(links, &file);
 	/* One fewer, or somebody else has given it names that make up for those which are known. */
 	if (known)
-		known->names =
-		    file.names > 1 && file.names + 1 == known->names ? file.names : 0;
+		known->names = file.names > 1 && file.names + 1 == known->names ? file.names : 0;
 }
 
 void sp_links_forget(struct sp_links *links, int object)
