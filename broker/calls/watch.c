@@ -64,7 +64,8 @@ static bool is_others(const struct sp_request *request, const struct sp_walk *wa
 		return false;
 	if (S_ISCHR(mode) || S_ISBLK(mode))
 		return true;
-	return fstatfs(walk->object, &system) < 0 || system.f_type == DEVPTS_SUPER_MAGIC;
+	return S_ISDIR(mode) &&
+	       (fstatfs(walk->object, &system) < 0 || system.f_type == DEVPTS_SUPER_MAGIC);
 }
 
 /* A link to a descriptor below /proc leads to the name of what it shows, and nowhere else. */
