@@ -225,7 +225,28 @@ TEST_F(PermissiveTest, ANetworkThatIsNotIsolatedIsTold)
 	EXPECT_EQ(refusals[0].call, "connect");
 	EXPECT_EQ(refusals[0].error, "ENETUNREACH");
 	EXPECT_EQ(refusals[0].detail, "the network is isolated");
+	EXPECT_EQ(refusals[0].path, "192.0.2.1:9");
+	EXPECT_EQ(refusals[0].missing, "connect");
 	EXPECT_EQ(refusals[0].rule, "./p.policy:4:1") << result.errors;
+}
+
+/* As a policy can grant it, whether it is the call that is refused or the address. */
+TEST_F(PermissiveTest, AConnectionIsToldByItsAddress)
+{
+	for (const char *rules : {"", "network { connect tcp 192.0.2.1:10 }\n"}) {
+		make_tree();
+		write_file(directory + "/p.policy",
+			   std::string("policy p\ninclude program\n") + rules);
+		(void)command({"run", "--permissive", "--policy", "p.policy", "--report", "r.json",
+			       "--", program("denied-guest"), "reach"});
+		std::vector<Refusal> refusals = parse_refusals(read_file(directory + "/r.json"));
+
+		ASSERT_FALSE(refusals.empty()) << rules;
+		EXPECT_EQ(refusals.back().call, "connect");
+		EXPECT_EQ(refusals.back().path, "192.0.2.1:9");
+		EXPECT_EQ(refusals.back().missing, "connect");
+		EXPECT_EQ(refusals.back().error, "EACCES");
+	}
 }
 
 TEST_F(PermissiveTest, PeopleAreToldOnceAndMachinesEachTime)
