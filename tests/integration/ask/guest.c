@@ -482,7 +482,8 @@ static void fill_words(const char *name, const int *descriptor, size_t count)
 	memcpy(storm_words[8], &tcp, sizeof(tcp));
 }
 
-static long storm_argument(const int *descriptor, size_t count)
+/* `kind`: d(escriptor), p(ointer), anything else: a number. */
+static long storm_argument(char kind, const int *descriptor, size_t count)
 {
 	static const long numbers[] = {0,
 				       1,
@@ -490,55 +491,60 @@ static long storm_argument(const int *descriptor, size_t count)
 				       16,
 				       110,
 				       0600,
-				       O_RDWR,
 				       O_CREAT | O_RDWR,
 				       O_TRUNC | O_WRONLY,
-				       AT_EMPTY_PATH,
 				       AT_SYMLINK_FOLLOW,
 				       AT_SYMLINK_NOFOLLOW,
 				       AT_REMOVEDIR,
-				       IN_MODIFY,
 				       S_IFSOCK | 0600};
 
-	switch (below(5)) {
-	case 0:
-	case 1:
-		return (long)storm_words[below(10)];
-	case 2:
-	case 3:
+	if (kind == 'd')
 		return descriptor[below((unsigned)count)];
-	default:
-		return numbers[below(sizeof(numbers) / sizeof(numbers[0]))];
-	}
+	if (kind == 'p')
+		return (long)storm_words[below(3) ? below(10) : 0];
+	return below(3) ? numbers[below(sizeof(numbers) / sizeof(numbers[0]))] : AT_EMPTY_PATH;
 }
 
 /* "storm:/name": calls that are brokered, with arguments of any kind. What comes of them is not what is looked at. */
 static void storm_act(char *name)
 {
-	static const int calls[] = {
-	    SYS_openat,       SYS_faccessat, SYS_newfstatat, SYS_statx,
-	    SYS_readlinkat,   SYS_chdir,     SYS_mkdirat,    SYS_unlinkat,
-	    SYS_renameat2,    SYS_statfs,    SYS_mknodat,    SYS_symlinkat,
-	    SYS_linkat,       SYS_fchmod,    SYS_fchmodat,   SYS_utimensat,
-	    SYS_truncate,     SYS_fchown,    SYS_fchownat,   SYS_getxattr,
-	    SYS_lgetxattr,    SYS_listxattr, SYS_fsetxattr,  SYS_lsetxattr,
-	    SYS_fremovexattr, SYS_socket,    SYS_connect,    SYS_inotify_add_watch,
-	    SYS_bind,         SYS_listen,
+	static const struct {
+		int nr;
+		char kinds[7];
+	} calls[] = {
+	    {SYS_openat, "dpnn"},     {SYS_faccessat, "dpnn"},
+	    {SYS_newfstatat, "dppn"}, {SYS_statx, "dpnnp"},
+	    {SYS_readlinkat, "dppn"}, {SYS_chdir, "p"},
+	    {SYS_mkdirat, "dpn"},     {SYS_unlinkat, "dpn"},
+	    {SYS_renameat2, "dpdpn"}, {SYS_statfs, "pp"},
+	    {SYS_mknodat, "dpnn"},    {SYS_symlinkat, "pdp"},
+	    {SYS_linkat, "dpdpn"},    {SYS_fchmod, "dn"},
+	    {SYS_fchmodat, "dpn"},    {SYS_utimensat, "dppn"},
+	    {SYS_truncate, "pn"},     {SYS_fchown, "dnn"},
+	    {SYS_fchownat, "dpnnn"},  {SYS_getxattr, "pppn"},
+	    {SYS_lgetxattr, "pppn"},  {SYS_listxattr, "ppn"},
+	    {SYS_fsetxattr, "dppnn"}, {SYS_lsetxattr, "pppnn"},
+	    {SYS_fremovexattr, "dp"}, {SYS_socket, "nnn"},
+	    {SYS_connect, "dpn"},     {SYS_inotify_add_watch, "dpn"},
+	    {SYS_bind, "dpn"},        {SYS_listen, "dn"},
 	};
 	int descriptor[STORM_DESCRIPTORS];
 	size_t count = hold_all_kinds(descriptor);
 
 	for (unsigned round = 0; round < 4000; round++) {
-		int nr = calls[below(sizeof(calls) / sizeof(calls[0]))];
+		size_t call = below(sizeof(calls) / sizeof(calls[0]));
+		int nr = calls[call].nr;
 		long argument[6], result;
 
 		fill_words(name, descriptor, count);
 		for (size_t i = 0; i < 6; i++)
-			argument[i] = storm_argument(descriptor, count);
+			argument[i] = storm_argument(calls[call].kinds[i], descriptor, count);
 		if (nr == SYS_openat) /* of a pipe without its other end it would wait */
 			argument[2] |= O_NONBLOCK | O_CLOEXEC;
-		if (nr == SYS_socket)
+		if (nr == SYS_socket) {
+			argument[0] = below(2) ? AF_UNIX : AF_INET;
 			argument[1] = SOCK_STREAM | SOCK_NONBLOCK;
+		}
 		result = syscall(nr, argument[0], argument[1], argument[2], argument[3],
 				 argument[4], argument[5]);
 		if ((nr == SYS_openat || nr == SYS_socket) && result >= 0)
