@@ -584,6 +584,11 @@ static void serve_request(struct sp_porter *porter)
 		serve_permissively(porter);
 		return;
 	}
+	/* Our filters ask about native calls alone. */
+	if (request->data.arch != SP_AUDIT_ARCH) {
+		send(porter->listener, request->id, -ENOSYS, 0);
+		return;
+	}
 	if (request->data.nr == SP_NR_CHANNEL) {
 		serve_channel(porter);
 		return;

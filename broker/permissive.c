@@ -224,8 +224,10 @@ void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 
 	for (size_t i = 0; i < SP_ARGUMENTS; i++)
 		argument[i] = porter->seen->args[i];
-	if (lets_pass(verdict))
+	if (lets_pass(verdict) && native)
 		judge_walls(porter, call, memory);
+	else if (lets_pass(verdict))
+		return; /* of another architecture, which the policy gives */
 	else if (verdict == SECCOMP_RET_USER_NOTIF && info &&
 		 sp_porter_brokers(porter, info, argument))
 		judge_brokered(porter, info, call, memory);

@@ -370,7 +370,7 @@ static struct sp_label write_none(struct sp_assembly *assembly, const struct sp_
 
 /* Only numbers, of which one has to be alone to be compared with, are looked for before the rest. */
 static void fill_forest(struct forest *forest, const struct sp_leaf *leaves, size_t count,
-			const uint32_t *foreign, int singles)
+			const struct sp_twin_leaves *twins, const uint32_t *foreign, int singles)
 {
 	for (size_t i = 0; i + 1 < count && singles > 0; i++)
 		if (leaves[i + 1].first == leaves[i].first + 1)
@@ -378,10 +378,17 @@ static void fill_forest(struct forest *forest, const struct sp_leaf *leaves, siz
 	for (size_t i = 0; i < count; i++)
 		join_leaf(forest, &leaves[i]);
 #ifdef SP_NR_FOREIGN
-	forest->leaves[forest->count] = (struct sp_leaf){
-	    .first = SP_NR_FOREIGN, .kind = UINT64_MAX, .write = write_foreign, .data = foreign};
-	forest->weights[forest->count++] = 0;
+	for (size_t i = 0; i < twins->x32_count; i++)
+		join_leaf(forest, &twins->x32[i]);
+	if (twins->x32_count == 0) {
+		forest->leaves[forest->count] = (struct sp_leaf){.first = SP_NR_FOREIGN,
+								 .kind = UINT64_MAX,
+								 .write = write_foreign,
+								 .data = foreign};
+		forest->weights[forest->count++] = 0;
+	}
 #else
+	(void)twins;
 	(void)foreign;
 	(void)write_foreign;
 #endif
@@ -407,27 +414,75 @@ static struct sp_label write_forest(struct sp_assembly *assembly, const struct f
 	return rest;
 }
 
-void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
-		    uint32_t foreign, int singles)
+static bool make_forest(struct forest *forest, size_t count)
 {
-	struct forest forest = {.leaves = calloc(count + 2, sizeof(*forest.leaves)),
-				.weights = calloc(count + 2, sizeof(*forest.weights))};
-	struct sp_label numbers;
+	*forest = (struct forest){.leaves = calloc(count, sizeof(*forest->leaves)),
+				  .weights = calloc(count, sizeof(*forest->weights))};
+	return forest->leaves && forest->weights;
+}
 
-	if (forest.leaves && forest.weights) {
-		fill_forest(&forest, leaves, count, &foreign, singles);
+static void clear_forest(struct forest *forest)
+{
+	free(forest->leaves);
+	free(forest->weights);
+}
+
+/* To be entered with anything in the accumulator, near where it is entered from. */
+static struct sp_label enter_label(struct sp_assembly *assembly, struct sp_label label)
+{
+	return (struct sp_label){enter(assembly, label, WORD_CLOBBERED), SP_BPF_NO_WORD};
+}
+
+/* The code for another architecture than the native one. */
+static struct sp_label write_others(struct sp_assembly *assembly,
+				    const struct sp_twin_leaves *twins)
+{
+	struct sp_label label = {.word = SP_BPF_NO_WORD};
+	struct forest forest;
+
+	if (make_forest(&forest, twins->i386_count)) {
+		for (size_t i = 0; i < twins->i386_count; i++)
+			join_leaf(&forest, &twins->i386[i]);
+		label = enter_label(assembly, write_forest(assembly, &forest, SP_BPF_EQUAL_HALVES));
+	} else {
+		assembly->error = -ENOMEM;
+	}
+	clear_forest(&forest);
+	return label;
+}
+
+void sp_bpf_architectures(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
+			  const struct sp_twin_leaves *twins, uint32_t foreign, int singles)
+{
+	struct sp_label numbers, others = {.word = SP_BPF_NO_WORD};
+	struct forest forest;
+
+	if (twins->i386_count > 0)
+		others = write_others(assembly, twins);
+	if (make_forest(&forest, count + twins->x32_count + 2)) {
+		fill_forest(&forest, leaves, count, twins, &foreign, singles);
 		numbers = write_forest(assembly, &forest, singles);
 		/* Before anything comes in between, over which each call would have to jump. */
-		numbers =
-		    (struct sp_label){enter(assembly, numbers, WORD_CLOBBERED), SP_BPF_NO_WORD};
-		numbers = branch(assembly, BPF_JEQ, SP_AUDIT_ARCH, WORD_ARCH, numbers,
-				 sp_bpf_return(assembly, foreign));
+		numbers = enter_label(assembly, numbers);
+		if (twins->i386_count > 0)
+			others = branch(assembly, BPF_JEQ, AUDIT_ARCH_I386, WORD_ARCH, others,
+					sp_bpf_return(assembly, foreign));
+		else
+			others = sp_bpf_return(assembly, foreign);
+		numbers = branch(assembly, BPF_JEQ, SP_AUDIT_ARCH, WORD_ARCH, numbers, others);
 		(void)enter(assembly, numbers, WORD_CLOBBERED);
 	} else {
 		assembly->error = -ENOMEM;
 	}
-	free(forest.leaves);
-	free(forest.weights);
+	clear_forest(&forest);
+}
+
+void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
+		    uint32_t foreign, int singles)
+{
+	static const struct sp_twin_leaves none;
+
+	sp_bpf_architectures(assembly, leaves, count, &none, foreign, singles);
 }
 
 int sp_bpf_finish(const struct sp_assembly *assembly, struct sock_filter **ret_code,

@@ -80,6 +80,15 @@ struct sp_leaf {
 void sp_bpf_numbers(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
 		    uint32_t foreign, int singles);
 
+/* Calls of other architectures that are looked up as well, in the same way; no leaves: `foreign`. The numbers of x32
+ * bear its bit. */
+struct sp_twin_leaves {
+	const struct sp_leaf *i386, *x32;
+	size_t i386_count, x32_count;
+};
+void sp_bpf_architectures(struct sp_assembly *assembly, const struct sp_leaf *leaves, size_t count,
+			  const struct sp_twin_leaves *twins, uint32_t foreign, int singles);
+
 /* What a program that the kernel takes says of a call: SECCOMP_RET_* with its data. A division by zero kills. */
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data);
 

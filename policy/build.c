@@ -291,6 +291,8 @@ static int include_settings(struct sp_policy *policy, const struct sp_policy *ot
 	if (r == 0)
 		r = include_setting(&policy->strict, &other->strict);
 	if (r == 0)
+		r = include_setting(&policy->architectures, &other->architectures);
+	if (r == 0)
 		r = include_setting(&policy->isolate, &other->isolate);
 	if (r == 0)
 		r = include_setting(&policy->optional_layers, &other->optional_layers);
@@ -354,6 +356,14 @@ SP_EXPORT int sp_policy_strict(struct sp_policy *policy, const char *source)
 {
 	sp_model_forget_compiled(policy);
 	return sp_model_set(&policy->strict, OWN_DEPTH, true, source);
+}
+
+SP_EXPORT int sp_policy_architectures(struct sp_policy *policy, unsigned twins, const char *source)
+{
+	if (twins & ~(unsigned)(SP_ARCHITECTURE_I386 | SP_ARCHITECTURE_X32))
+		return -EINVAL;
+	sp_model_forget_compiled(policy);
+	return sp_model_set(&policy->architectures, OWN_DEPTH, twins, source);
 }
 
 SP_EXPORT bool sp_policy_is_strict(const struct sp_policy *policy)

@@ -563,6 +563,26 @@ static void diff_strict(struct diff *diff)
 	(void)fprintf(diff->out, "~ the lock: %s | %s\n", words[first], words[second]);
 }
 
+static const char *twins_of(const struct sp_policy *policy)
+{
+	static const char *const words[] = {"native", "native, i386", "native, x32",
+					    "native, i386, x32"};
+
+	return words[sp_model_architectures(policy) % SP_ELEMENTS(words)];
+}
+
+/* Their calls follow from the native ones. */
+static void diff_architectures(struct diff *diff)
+{
+	const char *first = twins_of(diff->side[0].policy),
+		   *second = twins_of(diff->side[1].policy);
+
+	if (strcmp(first, second) == 0)
+		return;
+	diff->differences++;
+	(void)fprintf(diff->out, "~ architectures: %s | %s\n", first, second);
+}
+
 static void diff_extras(struct diff *diff)
 {
 	const struct sp_policy *first = diff->side[0].policy, *second = diff->side[1].policy;
@@ -717,6 +737,7 @@ static int run_diff(struct diff *diff, struct sp_policy *first, struct sp_policy
 	diff_limits(diff);
 	diff_layers(diff);
 	diff_strict(diff);
+	diff_architectures(diff);
 	diff_extras(diff);
 	r = diff_edits(diff, first, second);
 	return r < 0 ? r : diff_phases(diff, policy);

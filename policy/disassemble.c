@@ -36,6 +36,8 @@ static void print_number(FILE *out, uint32_t word, uint32_t k)
 		(void)fprintf(out, "  # %s", name);
 	else if (word == WORD_ARCH && k == AUDIT_ARCH_X86_64)
 		(void)fputs("  # x86_64", out);
+	else if (word == WORD_ARCH && k == AUDIT_ARCH_I386)
+		(void)fputs("  # i386", out);
 }
 
 /* What stands on the right side: the second register or a constant. */

@@ -29,6 +29,7 @@
 #include "policy/names.h"
 #include "policy/rights.h"
 #include "policy/rules.h"
+#include "policy/twins.h"
 
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
@@ -287,6 +288,7 @@ struct decision {
 	const char *source;                 /* where the rule stands; borrowed */
 	const struct sp_call_rule *rule;    /* NULL: built in, or the default; borrowed */
 	bool final;                         /* no bounding policy is asked */
+	int error; /* how a denial fails where nobody can be asked; 0: ENOSYS */
 };
 
 struct decisions {
@@ -499,6 +501,11 @@ static bool grants(const struct sp_call_rule *rule)
 	       (rule->action == SP_ACTION_ASK && sp_call_class(rule->nr) == SP_CLASS_ORDINARY);
 }
 
+static int error_of(const struct sp_call_rule *rule)
+{
+	return rule->action == SP_ACTION_DENY ? rule->error : 0;
+}
+
 static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
 {
 	_cleanup_condition_ struct sp_condition *where = NULL, *guard = NULL;
@@ -518,7 +525,8 @@ static int add_rule(struct compilation *c, const struct sp_call_rule *rule)
 					    .where = TAKE_POINTER(where),
 					    .guard = TAKE_POINTER(guard),
 					    .source = rule->source,
-					    .rule = rule});
+					    .rule = rule,
+					    .error = error_of(rule)});
 }
 
 /* Lower ranks first; in one rank a rule with conditions before the one without, which it is an
@@ -633,7 +641,9 @@ static int decide_default(struct compilation *c, const char *built_in)
 	    .error = setting->set ? (int)c->policy->default_error.value : ENOSYS,
 	};
 
-	return decide_always(c, action_of(c, &rule), sp_setting_source(setting, built_in));
+	return decide(c, &(struct decision){.action = action_of(c, &rule),
+					    .source = sp_setting_source(setting, built_in),
+					    .error = error_of(&rule)});
 }
 
 /* What the policy says of a call that it can't allow, then `source` intercepts it. */
@@ -1040,6 +1050,8 @@ struct draft {
 	struct decisions *decisions; /* owned: of each layer, of each call */
 	size_t count;
 	struct layers call[CALLS];
+	uint32_t architectures; /* that are looked up besides the native one */
+	struct layers twin[SP_TWIN_COUNT][SP_TWIN_NUMBERS + 1];
 };
 
 static void clear_draft(struct draft *draft)
@@ -1127,15 +1139,167 @@ static int decide_layer(struct compilation *c, struct decisions *all)
 	return 0;
 }
 
+/* ---- twins: calls of other architectures, by their names ---- */
+
+/* A test whose outcome the lower half of an argument alone decides: the upper one may hold anything, of which the kernel
+ * sees nothing. NOLINTNEXTLINE(misc-no-recursion): as deep as the condition */
+static bool is_comparable(const struct sp_condition *condition, unsigned arguments)
+{
+	const struct sp_test *test;
+
+	if (!condition)
+		return true;
+	if (condition->kind != SP_CONDITION_TEST)
+		return is_comparable(condition->left, arguments) &&
+		       is_comparable(condition->right, arguments);
+	test = &condition->test;
+	return (arguments & 1u << test->argument) &&
+	       (!test->wide ||
+		(test->kind == SP_TEST_MASKED && ((test->mask | test->value) >> 32) == 0));
+}
+
+static bool lets_through(uint32_t action)
+{
+	action &= SECCOMP_RET_ACTION_FULL;
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+/* Nobody is asked about a twin, neither a handler, which has the signal frame of another architecture, nor a porter: what
+ * would go to them fails. */
+static uint32_t twin_action(const struct sp_twin *twin, uint32_t action, int error)
+{
+	switch (action & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_KILL_PROCESS:
+	case SECCOMP_RET_KILL_THREAD:
+	case SECCOMP_RET_ERRNO:
+		return action;
+	case SECCOMP_RET_ALLOW:
+	case SECCOMP_RET_LOG:
+		if (twin->given)
+			return action;
+		return SECCOMP_RET_ERRNO | ENOSYS;
+	default:
+		return SECCOMP_RET_ERRNO | (uint32_t)(error ? error : ENOSYS);
+	}
+}
+
+/*
+ * What a decision on the native call is on the twin. A condition that can't be told leaves what comes after it where it would
+ * only have let more through, and refuses everything otherwise: a twin is never let through where the native call would
+ * not be. Returns false where it is left out.
+ */
+static bool translate(const struct decision *from, const struct sp_twin *twin, struct decision *ret)
+{
+	bool where = is_comparable(from->where, twin->comparable);
+	bool guard = is_comparable(from->guard, twin->comparable);
+
+	if (from->action == SECCOMP_RET_ALLOW && !from->guard &&
+	    (!where || from->source == built_in_runtime))
+		return false;
+	*ret = (struct decision){.action = twin_action(twin, from->action, from->error),
+				 .where = where ? from->where : NULL,
+				 .guard = where && guard ? from->guard : NULL,
+				 .source = from->source,
+				 .rule = from->rule,
+				 .final = where && guard && from->final};
+	if (!where || (!guard && lets_through(from->action)))
+		ret->action = SECCOMP_RET_ERRNO | ENOSYS;
+	return true;
+}
+
+static int copy_condition(const struct sp_condition *from, struct sp_condition **ret)
+{
+	*ret = from ? sp_condition_copy(from) : NULL;
+	return from && !*ret ? -ENOMEM : 0;
+}
+
+/* Into c->decisions. */
+static int add_translation(struct compilation *c, const struct decision *from,
+			   const struct sp_twin *twin)
+{
+	struct decision decision;
+	struct sp_condition *where = NULL, *guard = NULL;
+	int r;
+
+	if (!translate(from, twin, &decision))
+		return 0;
+	r = copy_condition(decision.where, &where);
+	if (r == 0)
+		r = copy_condition(decision.guard, &guard);
+	if (r < 0) {
+		sp_condition_free(where);
+		return r;
+	}
+	decision.where = where;
+	decision.guard = guard;
+	r = decide(c, &decision);
+	if (r == 0)
+		c->decisions->list[c->decisions->count - 1].otherwise =
+		    twin_action(twin, from->otherwise, 0);
+	return r;
+}
+
+static int decide_twin(struct compilation *c, const struct decisions *native,
+		       const struct sp_twin *twin)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < native->count && r == 0; i++)
+		r = add_translation(c, &native->list[i], twin);
+	if (r == 0)
+		r = decide_always(c, SECCOMP_RET_ERRNO | ENOSYS, built_in_foreign);
+	if (r == 0)
+		cut_decisions(c->decisions);
+	return r;
+}
+
+/* By number among the decisions of a layer. */
+static int native_of(const struct sp_twin *twin)
+{
+	return twin->native >= 0 ? twin->native : BEYOND;
+}
+
+/* All calls of one architecture, as the policy in hand sees them. */
+static int decide_architecture(struct compilation *c, const struct decisions *native,
+			       size_t architecture, struct draft *draft, struct decisions *all)
+{
+	int r = 0;
+
+	for (uint32_t nr = 0; nr <= SP_TWIN_NUMBERS && r == 0; nr++) {
+		struct layers *layers = &draft->twin[architecture][nr];
+		struct sp_twin twin = sp_twin_find(1u << architecture, nr);
+
+		c->decisions = &all[nr];
+		r = decide_twin(c, &native[native_of(&twin)], &twin);
+		layers->layer[layers->count++] = c->decisions;
+	}
+	return r;
+}
+
+#define TWINS ((size_t)SP_TWIN_COUNT * (SP_TWIN_NUMBERS + 1))
+
+static int decide_twins(struct compilation *c, const struct decisions *native, struct draft *draft,
+			struct decisions *all)
+{
+	int r = 0;
+
+	for (size_t a = 0; a < SP_TWIN_COUNT && r == 0; a++)
+		if (draft->architectures & 1u << a)
+			r = decide_architecture(c, native, a, draft,
+						all + a * (SP_TWIN_NUMBERS + 1));
+	return r;
+}
+
 static int make_draft(struct compilation *c, struct draft *draft)
 {
 	const struct sp_policy *layers[SP_LAYERS_MAX] = {c->policy};
 	size_t count = is_porter(c) ? 1 : sp_model_layers(c->policy, layers);
 
-	draft->decisions = calloc(count * CALLS, sizeof(*draft->decisions));
+	draft->architectures = is_porter(c) ? 0 : sp_model_architectures(c->policy);
+	draft->count = count * (CALLS + (draft->architectures ? TWINS : 0));
+	draft->decisions = calloc(draft->count, sizeof(*draft->decisions));
 	if (!draft->decisions)
 		return -ENOMEM;
-	draft->count = count * CALLS;
 	for (size_t layer = 0; layer < count; layer++) {
 		struct decisions *all = draft->decisions + layer * CALLS;
 		int r;
@@ -1143,6 +1307,9 @@ static int make_draft(struct compilation *c, struct draft *draft)
 		c->policy = layers[layer];
 		c->bounds = layer > 0;
 		r = decide_layer(c, all);
+		if (r == 0 && draft->architectures)
+			r = decide_twins(c, all, draft,
+					 draft->decisions + count * CALLS + layer * TWINS);
 		if (r < 0)
 			return r;
 		for (size_t nr = 0; nr < CALLS; nr++)
@@ -1233,14 +1400,22 @@ static uint64_t kind_of(const struct layers *layers, uint64_t nr)
 	return action;
 }
 
-static int write_program(const struct sp_leaf *leaves, int singles, struct sp_program *ret_program)
+/* The leaves of a program. */
+struct foliage {
+	struct sp_leaf native[CALLS];
+	struct sp_leaf twin[SP_TWIN_COUNT][SP_TWIN_NUMBERS + 1];
+	struct sp_twin_leaves twins;
+};
+
+static int write_program(const struct foliage *foliage, int singles, struct sp_program *ret_program)
 {
 	_cleanup_(sp_bpf_clear) struct sp_assembly assembly = {0};
 	struct sock_filter *code;
 	size_t length;
 	int r;
 
-	sp_bpf_numbers(&assembly, leaves, CALLS, SECCOMP_RET_KILL_PROCESS, singles);
+	sp_bpf_architectures(&assembly, foliage->native, CALLS, &foliage->twins,
+			     SECCOMP_RET_KILL_PROCESS, singles);
 	r = sp_bpf_finish(&assembly, &code, &length);
 	if (r == 0)
 		*ret_program = (struct sp_program){(uint8_t *)code, length * sizeof(*code)};
@@ -1270,13 +1445,14 @@ static uint64_t weigh_program(const struct sp_program *program, const struct sp_
 
 /* Jumps that lead too far take an instruction more, so what was tried is weighed as it came out: the lightest
  * is taken, and no other one than without weights unless it is lighter. */
-static int write_lightest(const struct sp_leaf *leaves, struct sp_program *program)
+static int write_lightest(const struct foliage *foliage, struct sp_program *program)
 {
+	const struct sp_leaf *leaves = foliage->native;
 	uint64_t best = weigh_program(program, leaves);
 
 	for (int singles = 0; best > 0 && singles <= SP_BPF_SINGLES_MAX; singles++) {
 		struct sp_program other;
-		int r = write_program(leaves, singles, &other);
+		int r = write_program(foliage, singles, &other);
 		uint64_t weight = r == 0 ? weigh_program(&other, leaves) : UINT64_MAX;
 
 		if (r == -E2BIG)
@@ -1294,23 +1470,56 @@ static int write_lightest(const struct sp_leaf *leaves, struct sp_program *progr
 	return 0;
 }
 
+static void grow_twin(const struct draft *draft, size_t architecture, struct foliage *foliage)
+{
+	for (uint32_t nr = 0; nr <= SP_TWIN_NUMBERS; nr++) {
+		const struct layers *layers = &draft->twin[architecture][nr];
+		/* No other leaf's, where it can't be joined to its neighbour. */
+		uint64_t number = (uint64_t)(architecture + 1) << 16 | nr;
+
+		foliage->twin[architecture][nr] =
+		    (struct sp_leaf){.first = sp_twin_first(1u << architecture) + nr,
+				     .kind = kind_of(layers, number),
+				     .write = write_call,
+				     .data = layers};
+	}
+}
+
+static void grow_twins(const struct draft *draft, struct foliage *foliage)
+{
+	for (size_t a = 0; a < SP_TWIN_COUNT; a++)
+		if (draft->architectures & 1u << a)
+			grow_twin(draft, a, foliage);
+	if (draft->architectures & SP_ARCHITECTURE_I386) {
+		foliage->twins.i386 = foliage->twin[0];
+		foliage->twins.i386_count = SP_TWIN_NUMBERS + 1;
+	}
+	if (draft->architectures & SP_ARCHITECTURE_X32) {
+		foliage->twins.x32 = foliage->twin[1];
+		foliage->twins.x32_count = SP_TWIN_NUMBERS + 1;
+	}
+}
+
 static int write_draft(const struct sp_policy *policy, const struct draft *draft,
 		       struct sp_program *ret_program)
 {
-	struct sp_leaf leaves[CALLS];
+	_cleanup_free_ struct foliage *foliage = calloc(1, sizeof(*foliage));
 	struct sp_program program;
 	int r;
 
+	if (!foliage)
+		return -ENOMEM;
 	for (uint32_t nr = 0; nr < CALLS; nr++)
-		leaves[nr] = (struct sp_leaf){.first = first_number(nr),
-					      .weight = sp_model_weight(policy, nr),
-					      .kind = kind_of(&draft->call[nr], nr),
-					      .write = write_call,
-					      .data = &draft->call[nr]};
-	r = write_program(leaves, SP_BPF_EQUAL_HALVES, &program);
+		foliage->native[nr] = (struct sp_leaf){.first = first_number(nr),
+						       .weight = sp_model_weight(policy, nr),
+						       .kind = kind_of(&draft->call[nr], nr),
+						       .write = write_call,
+						       .data = &draft->call[nr]};
+	grow_twins(draft, foliage);
+	r = write_program(foliage, SP_BPF_EQUAL_HALVES, &program);
 	if (r < 0)
 		return r;
-	r = write_lightest(leaves, &program);
+	r = write_lightest(foliage, &program);
 	if (r < 0)
 		free(program.bytes);
 	else
@@ -1481,9 +1690,53 @@ static bool is_foreign(int nr)
 #endif
 }
 
+/* The twin's number; -1: the call is native, or of an architecture that the policy does not give. */
+static int64_t twin_number(const struct sp_policy *policy, uint32_t arch, int nr,
+			   uint32_t *ret_architecture)
+{
+	uint32_t given = sp_model_architectures(policy);
+
+	*ret_architecture = arch == AUDIT_ARCH_I386 ? SP_ARCHITECTURE_I386 : SP_ARCHITECTURE_X32;
+	if (policy->strict.set || !(given & *ret_architecture))
+		return -1;
+	if (arch == AUDIT_ARCH_I386)
+		return (uint32_t)nr;
+	return arch == SP_AUDIT_ARCH && is_foreign(nr)
+		   ? (int64_t)((uint32_t)nr - sp_twin_first(SP_ARCHITECTURE_X32))
+		   : -1;
+}
+
+/* One layer: c->decisions are to be freed with c->policy, whose rules they speak of. */
+static int judge_twin(struct compilation *c, const struct sp_twin *twin)
+{
+	struct decisions native = {0}, *decisions = c->decisions;
+	int r;
+
+	c->decisions = &native;
+	c->nr = native_of(twin);
+	r = decide_any(c);
+	if (r == 0)
+		cut_decisions(&native);
+	c->decisions = decisions;
+	if (r == 0)
+		r = decide_twin(c, &native, twin);
+	clear_decisions(&native);
+	return r;
+}
+
 int sp_judge_new(const struct sp_policy *policy, enum sp_filter_kind kind, int nr,
 		 struct sp_judge **ret_judge)
 {
+	return sp_judge_new_for(policy, kind, SP_AUDIT_ARCH, nr, ret_judge);
+}
+
+int sp_judge_new_for(const struct sp_policy *policy, enum sp_filter_kind kind, uint32_t arch,
+		     int nr, struct sp_judge **ret_judge)
+{
+	uint32_t architecture;
+	int64_t number = twin_number(policy, arch, nr, &architecture);
+	struct sp_twin twin =
+	    sp_twin_find(architecture, number >= 0 ? (uint32_t)number : SP_TWIN_NUMBERS);
 	struct compilation c = compilation_of(policy, kind);
 	const struct sp_policy *layers[SP_LAYERS_MAX];
 	struct sp_judge *judge = calloc(1, sizeof(*judge));
@@ -1491,15 +1744,15 @@ int sp_judge_new(const struct sp_policy *policy, enum sp_filter_kind kind, int n
 
 	if (!judge)
 		return -ENOMEM;
-	judge->foreign = is_foreign(nr);
-	judge->none = (uint32_t)nr == SP_NR_NONE && !policy->strict.set;
+	judge->foreign = number < 0 && (arch != SP_AUDIT_ARCH || is_foreign(nr));
+	judge->none = arch == SP_AUDIT_ARCH && (uint32_t)nr == SP_NR_NONE && !policy->strict.set;
 	judge->count = sp_model_layers(policy, layers);
 	c.nr = leaf_of((uint32_t)nr);
 	for (size_t i = 0; i < judge->count && r == 0; i++) {
 		c.policy = layers[i];
 		c.bounds = i > 0;
 		c.decisions = &judge->layer[i];
-		r = decide_any(&c);
+		r = number >= 0 ? judge_twin(&c, &twin) : decide_any(&c);
 	}
 	if (r < 0)
 		sp_judge_free(judge);
@@ -1625,7 +1878,7 @@ int sp_model_verdict(const struct sp_policy *policy, enum sp_filter_kind kind,
 {
 	uint64_t argument[SP_ARGUMENTS];
 	struct sp_judge *judge;
-	int r = sp_judge_new(policy, kind, data->nr, &judge);
+	int r = sp_judge_new_for(policy, kind, data->arch, data->nr, &judge);
 
 	if (r < 0)
 		return r;
@@ -1635,7 +1888,6 @@ int sp_model_verdict(const struct sp_policy *policy, enum sp_filter_kind kind,
 		sp_judge_free(judge);
 		return 0;
 	}
-	judge->foreign |= data->arch != SP_AUDIT_ARCH;
 	for (size_t i = 0; i < SP_ARGUMENTS; i++)
 		argument[i] = data->args[i];
 	sp_judge_ask(judge, argument, NULL, ret_verdict);

@@ -78,6 +78,9 @@ int sp_model_verdict(const struct sp_policy *policy, enum sp_filter_kind kind,
 struct sp_judge;
 int sp_judge_new(const struct sp_policy *policy, enum sp_filter_kind kind, int nr,
 		 struct sp_judge **ret_judge);
+/* Of an architecture by its audit name. */
+int sp_judge_new_for(const struct sp_policy *policy, enum sp_filter_kind kind, uint32_t arch,
+		     int nr, struct sp_judge **ret_judge);
 void sp_judge_free(struct sp_judge *judge); /* accepts NULL */
 
 /* `trace` (NULL: none) hears of each test that had a part in the verdict. */

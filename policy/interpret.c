@@ -11,6 +11,7 @@
 #include "policy/export.h"
 #include "policy/glob.h"
 #include "policy/names.h"
+#include "policy/twins.h"
 
 /* A name travels in reports and file names. */
 #define NAME_MAX_LENGTH 64
@@ -778,6 +779,60 @@ static void interpret_strict(struct sp_reading *reading, const struct sp_stateme
 		      sp_model_set(&reading->policy->strict, reading->depth, true, source));
 }
 
+static const char *candidate_architecture(size_t index, const void *unused)
+{
+	(void)unused;
+	return index == 0 ? "native" : sp_architecture_name(1u << (index - 1));
+}
+
+/* 0 after a mistake. */
+static bool read_architectures(struct sp_reading *reading, const struct sp_statement *statement,
+			       bool *ret_native, uint32_t *ret_twins)
+{
+	const struct sp_phrase *phrase = sp_phrase_at(statement, 1);
+
+	for (const struct sp_term *term = phrase ? phrase->terms : NULL; term; term = term->next) {
+		const char *word = term->word->text;
+		bool native = strcmp(word, "native") == 0;
+		uint32_t twin = sp_architecture_find(word);
+
+		if (!native && !twin) {
+			SP_MISTAKE(reading, term->word->place,
+				   sp_nearest(word, candidate_architecture, NULL),
+				   "unknown architecture \"%s\": there are native, i386 and x32",
+				   word);
+			return false;
+		}
+		if ((native && *ret_native) || (twin & *ret_twins)) {
+			SP_MISTAKE(reading, term->word->place, NULL, "\"%s\" is said twice", word);
+			return false;
+		}
+		*ret_native |= native;
+		*ret_twins |= twin;
+	}
+	return true;
+}
+
+static void interpret_architectures(struct sp_reading *reading,
+				    const struct sp_statement *statement)
+{
+	_cleanup_free_ char *source = sp_source_of(reading, statement->place);
+	bool native = false;
+	uint32_t twins = 0;
+
+	if (!source || !read_architectures(reading, statement, &native, &twins) ||
+	    !sp_ends_at(reading, statement, sp_phrase_at(statement, 1) ? 2 : 1))
+		return;
+	if (!native) {
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "\"architectures\" needs \"native\", which no policy can leave out, and "
+			   "what else there is: \"architectures native, i386\"");
+		return;
+	}
+	sp_note_error(reading,
+		      sp_model_set(&reading->policy->architectures, reading->depth, twins, source));
+}
+
 static void tell_contradiction(const char *mistake, struct sp_place place, const char *source,
 			       void *data)
 {
@@ -955,9 +1010,13 @@ static void interpret_editable(struct sp_reading *reading, const struct sp_state
 static const struct {
 	const char *name;
 	statement_fn *statement;
-} plain_statements[] = {{"policy", interpret_name},   {"include", interpret_include},
-			{"within", interpret_within}, {"phase", interpret_phase},
-			{"strict", interpret_strict}, {"editable", interpret_editable}};
+} plain_statements[] = {{"policy", interpret_name},
+			{"include", interpret_include},
+			{"within", interpret_within},
+			{"phase", interpret_phase},
+			{"strict", interpret_strict},
+			{"editable", interpret_editable},
+			{"architectures", interpret_architectures}};
 
 static const char *candidate_top(size_t index, const void *unused)
 {

@@ -404,6 +404,19 @@ int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, con
 	return 0;
 }
 
+/* ---- architectures ---- */
+
+uint32_t sp_model_architectures(const struct sp_policy *policy)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(policy, layers);
+	uint32_t all = SP_ARCHITECTURE_I386 | SP_ARCHITECTURE_X32;
+
+	for (size_t i = 0; i < count; i++)
+		all &= (uint32_t)layers[i]->architectures.value;
+	return all;
+}
+
 /* ---- strict ---- */
 
 bool sp_strict_allows(int nr)
@@ -464,6 +477,10 @@ void sp_model_each_contradiction(const struct sp_policy *policy, sp_contradictio
 		fn("below \"strict\" no memory can be made executable: leave out \"wx allow\", or "
 		   "\"strict\"",
 		   nowhere, policy->wx.source, data);
+	if (policy->architectures.value)
+		fn("\"strict\" has no filter that could tell architectures apart: leave out "
+		   "\"architectures\", or \"strict\"",
+		   nowhere, policy->architectures.source, data);
 	if (policy->phase_count > 0)
 		fn("nothing is narrower than \"strict\": leave out the phases, or \"strict\"",
 		   nowhere, NULL, data);
@@ -672,6 +689,7 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	clear_settings(&policy->isolate, 1);
 	clear_settings(&policy->optional_layers, 1);
 	clear_settings(&policy->strict, 1);
+	clear_settings(&policy->architectures, 1);
 	sp_model_clear_weights(policy);
 	clear_settings(&policy->editable, 1);
 	sp_policy_unref(policy->edit_bound);

@@ -132,7 +132,8 @@ struct sp_policy {
 	struct sp_setting default_error;  /* as in a call rule */
 	struct sp_setting wx;             /* 1: memory may be writable and executable */
 	struct sp_setting isolate, optional_layers;
-	struct sp_setting strict;   /* 1: SECCOMP_MODE_STRICT in the place of a filter */
+	struct sp_setting architectures; /* enum sp_architecture: beside the native one */
+	struct sp_setting strict;        /* 1: SECCOMP_MODE_STRICT in the place of a filter */
 	struct sp_setting *weights; /* owned; how often each number is called; NULL: nobody said */
 	/* Made by the first launch, kept for those that follow: they take longer to compile than
 	 * everything else that a broker does for a launch. Paths are not among them, since what a
@@ -220,6 +221,9 @@ static inline const char *sp_setting_source(const struct sp_setting *setting, co
 
 /* Sets unless a less deep policy has. */
 int sp_model_set(struct sp_setting *setting, unsigned depth, uint64_t value, const char *source);
+
+/* Sets of enum sp_architecture beside the native one: what all policies that bound each other give. */
+uint32_t sp_model_architectures(const struct sp_policy *policy);
 
 /* What a strict policy can't say, rule by rule: the same rule of a group once. `place` is zero where the policy itself does
  * not say it, `source` NULL where it stands nowhere. */

@@ -26,7 +26,7 @@
 #include "policy/interpret.h"
 #include "policy/saved.pb-c.h"
 
-#define SAVED_VERSION 5u
+#define SAVED_VERSION 6u
 
 /* More than the parser lets any text make. */
 #define STEPS_MAX (4 * SP_TESTS_MAX)
@@ -60,7 +60,7 @@ static uint32_t checksum(const uint8_t *bytes, size_t length)
 	return ~sum;
 }
 
-#define SETTINGS (SP_LIMIT_COUNT + 6u)
+#define SETTINGS (SP_LIMIT_COUNT + 7u)
 
 /* By their number in the file, which stays. */
 static struct sp_setting *setting_at(struct sp_policy *policy, uint32_t which)
@@ -68,6 +68,7 @@ static struct sp_setting *setting_at(struct sp_policy *policy, uint32_t which)
 	struct sp_setting *const settings[] = {
 	    &policy->default_action, &policy->default_error,   &policy->wx,
 	    &policy->isolate,        &policy->optional_layers, &policy->strict,
+	    &policy->architectures,
 	};
 
 	if (which < SP_LIMIT_COUNT)
@@ -577,6 +578,7 @@ static bool valid_settings(const struct sp_policy *policy)
 			return false;
 	return (!policy->default_action.set || valid_default(policy)) && policy->wx.value <= 1 &&
 	       policy->strict.value == policy->strict.set &&
+	       policy->architectures.value <= (SP_ARCHITECTURE_I386 | SP_ARCHITECTURE_X32) &&
 	       (!policy->isolate.set ||
 		sp_model_valid_layers(policy->isolate.value, policy->optional_layers.value));
 }

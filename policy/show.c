@@ -16,6 +16,7 @@
 #include "policy/interpret.h"
 #include "policy/names.h"
 #include "policy/print.h"
+#include "policy/twins.h"
 
 /* ---- the calls in the order of asking ---- */
 
@@ -269,6 +270,17 @@ static void text_editable(FILE *out, const struct sp_policy *policy, size_t coun
 		(void)fprintf(out, "editable  # %s\n", policy->editable.source);
 }
 
+static void text_architectures(FILE *out, const struct sp_policy *policy)
+{
+	if (!policy->architectures.set)
+		return;
+	(void)fputs("architectures native", out);
+	for (uint32_t a = 0; a < SP_TWIN_COUNT; a++)
+		if (policy->architectures.value & 1u << a)
+			(void)fprintf(out, ", %s", sp_architecture_name(1u << a));
+	origin(out, policy->architectures.source);
+}
+
 /* `first`: the place of layers[0] in the list of all; of the policy itself 0. */
 static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t count, size_t index,
 		      size_t first)
@@ -284,6 +296,7 @@ static int text_layer(FILE *out, const struct sp_policy *const *layers, size_t c
 		(void)fputs("strict", out);
 		origin(out, policy->strict.source);
 	}
+	text_architectures(out, policy);
 	text_bounds(out, policy, layers, count, first);
 	if (first + index == 0) {
 		text_phases(out, policy, count);
@@ -509,7 +522,11 @@ static int json_policy(FILE *out, const struct sp_policy *policy)
 		sp_print_json(out, policy->phase);
 	else
 		(void)fputs("null", out);
-	(void)fprintf(out, ",\n  \"strict\": %s,\n  \"calls\": [",
+	(void)fputs(",\n  \"architectures\": [\"native\"", out);
+	for (uint32_t a = 0; a < SP_TWIN_COUNT; a++)
+		if (policy->architectures.value & 1u << a)
+			(void)fprintf(out, ", \"%s\"", sp_architecture_name(1u << a));
+	(void)fprintf(out, "],\n  \"strict\": %s,\n  \"calls\": [",
 		      policy->strict.set ? "true" : "false");
 	json_default(out, policy);
 	r = each_call(out, policy, json_rule);
@@ -612,6 +629,9 @@ static int show_pseudo_code(FILE *out, const struct sp_policy *policy, enum sp_f
 	    policy->strict.set
 		? "# No filter: SECCOMP_MODE_STRICT, which also knows its four calls by their "
 		  "numbers of i386.\n"
+	    : sp_model_architectures(policy)
+		? "# The first line that applies decides. Calls of the other architectures "
+		  "follow from their names.\n"
 		: "# The first line that applies decides. Calls of another architecture: "
 		  "kill.\n",
 	    out);

@@ -231,6 +231,14 @@ int sp_policy_isolate(struct sp_policy *policy, uint32_t layers, uint32_t option
  * whatever compiles the policy, a launch for one, with -EINVAL.
  */
 int sp_policy_strict(struct sp_policy *policy, const char *source);
+
+/*
+ * `architectures native, …`: calls of these other ABIs (a set; 0: none) are judged by their names as the native ones are, where
+ * they mean the same; see sallyport.policy(5). -EINVAL: there is no such architecture.
+ */
+enum sp_architecture { SP_ARCHITECTURE_I386 = 1 << 0, SP_ARCHITECTURE_X32 = 1 << 1 };
+int sp_policy_architectures(struct sp_policy *policy, unsigned twins, const char *source);
+
 bool sp_policy_is_strict(const struct sp_policy *policy);
 
 /* `include`: the rules of `other` as they are now, below one's own. -EINVAL: itself; -EEXIST: they contradict
