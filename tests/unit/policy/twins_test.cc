@@ -80,6 +80,9 @@ const char *const kTexts[] = {
     "syscalls { allow socket, connect, setsockopt, sendto, sendmsg, sendmmsg, ioctl, listen }\n"
     "network { connect tcp 127.0.0.1:80 }",
     "files { read /**; write /tmp/**; create /tmp/** }\nsyscalls { allow @file-system }",
+    "memory { wx allow }\nsyscalls { deny mprotect(prot == PROT_EXEC), mmap(flags < 2); allow "
+    "mprotect, "
+    "mmap }",
     "include program",
 };
 
@@ -355,6 +358,35 @@ TEST_F(TwinsTest, ItIsIncludedSavedShownAndTold)
 	sp_policy_unref(restored);
 }
 
+/* Numbers of i386 that a condition on the native call knows nothing of. */
+TEST_F(TwinsTest, ConditionsThatMeanOtherThingsThereRefuse)
+{
+	Policy policy = sallyport::parse("policy a\narchitectures native, i386\nsyscalls {\n"
+					 "deny fcntl(cmd == F_SETLK); allow fcntl\n"
+					 "deny ioctl(request == TIOCSTI); allow ioctl\n"
+					 "deny pread64(buffer == 7); allow pread64\n"
+					 "deny dup2(oldfd == 7); allow dup2 }");
+	const uint32_t refused = SECCOMP_RET_ERRNO | ENOSYS;
+
+	for (sp_filter_kind kind : kKinds) {
+		Program program(policy.get(), kind);
+		BpfSimulator simulator(program.get());
+		auto run = [&](uint32_t nr, const Arguments &arguments) {
+			return simulator.run(nr, arguments, AUDIT_ARCH_I386);
+		};
+
+		for (uint64_t cmd : {1, 6, 12, 13, 14, 1000}) {
+			EXPECT_EQ(refused, run(221 /* fcntl64 */, {3, cmd}));
+			EXPECT_EQ(refused, run(55 /* fcntl */, {3, cmd}));
+		}
+		EXPECT_EQ(refused, run(54 /* ioctl */, {3, 0x5401}));
+		EXPECT_EQ(refused, run(180 /* pread64 */, {3, 8}));
+		EXPECT_EQ(SECCOMP_RET_ALLOW, run(63 /* dup2 */, {3, 4}));
+		EXPECT_NE(SECCOMP_RET_ALLOW, run(63, {7, 4}));
+		EXPECT_EQ(run(63, {7, 4}), run(63, {0xdeadbeef00000007, 4}));
+	}
+}
+
 /* ---- the kernel ---- */
 
 #ifdef __x86_64__
@@ -374,12 +406,11 @@ long int80(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0)
 long attempt(const sock_fprog &program, long nr, long a = 0, long b = 0, long c = 0, long d = 0,
 	     long e = 0)
 {
-	int *result = static_cast<int *>(
+	volatile int *result = static_cast<volatile int *>(
 	    mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	int status = -1, value;
 	pid_t child = fork();
 
-	*result = 0;
 	if (child == 0) {
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
@@ -389,7 +420,7 @@ long attempt(const sock_fprog &program, long nr, long a = 0, long b = 0, long c 
 	}
 	waitpid(child, &status, 0);
 	value = *result;
-	munmap(result, 4096);
+	munmap(const_cast<int *>(result), 4096);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		return 1000;
 	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
