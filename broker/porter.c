@@ -293,11 +293,10 @@ static char *copy_pattern(ProtobufCBinaryData bytes)
 
 static int edit(struct sp_porter *porter, const Change *change)
 {
-	_cleanup_free_ char *pattern = copy_pattern(change->pattern),
-			    *twin = change->has_twin ? copy_pattern(change->twin) : NULL;
+	_cleanup_free_ char *pattern = copy_pattern(change->pattern);
 	char source[64];
 
-	if (!pattern || (change->has_twin && !twin))
+	if (!pattern)
 		return -EINVAL;
 	(void)snprintf(source, sizeof(source), "change %" PRIu64 " of the sandbox", change->number);
 	return sp_rules_edit(
@@ -306,7 +305,6 @@ static int edit(struct sp_porter *porter, const Change *change)
 		.revokes = change->kind == SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__REVOKE,
 		.rights = change->rights,
 		.pattern = pattern,
-		.twin = twin,
 		.source = source,
 	    });
 }

@@ -319,13 +319,11 @@ static int edit(struct sp_sandbox *sandbox, const char *rights, const char *patt
 		uint64_t *ret_change)
 {
 	Change change = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__INIT;
-	_cleanup_free_ char *twin = NULL;
 	const char *mistake;
 	int r =
 	    has_ended(sandbox) ? -ESRCH : check_edit(sandbox, rights, pattern, revokes, &mistake);
 
-	if (r == 0)
-		r = sp_resolve_pattern(pattern, &twin);
+	/* No link is followed for it: who runs there already may have made it. */
 	if (r < 0)
 		return r;
 	change.kind = revokes ? SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__REVOKE
@@ -334,10 +332,6 @@ static int edit(struct sp_sandbox *sandbox, const char *rights, const char *patt
 	change.rights = sp_rights_parse(rights);
 	change.has_pattern = true;
 	change.pattern = bytes_of(pattern);
-	if (twin) {
-		change.has_twin = true;
-		change.twin = bytes_of(twin);
-	}
 	return send_change(sandbox, &change, -1, ret_change);
 }
 

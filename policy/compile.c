@@ -63,8 +63,12 @@ static bool resolve_prefix(const char *pattern, size_t length, char real[static 
 	return false;
 }
 
-/* A name in /proc is not resolved: our own entry there is not that of the sandboxee. */
-int sp_resolve_pattern(const char *pattern, char **ret_twin)
+/*
+ * A rule that names a symbolic link covers what it points to now: *ret_twin is the pattern with the
+ * existing part of its literal prefix resolved, to be freed, or NULL where that changes nothing. A name in /proc is not resolved: our own
+ * entry there is not that of the sandboxee.
+ */
+static int resolve_pattern(const char *pattern, char **ret_twin)
 {
 	char real[PATH_MAX];
 	struct sp_glob_measure measure;
@@ -200,8 +204,9 @@ static void clear_paths(PathRule **list, size_t count)
 	free(list);
 }
 
-/* On failure too, *paths owns what there is. */
-static int add_paths(struct paths *paths, const struct sp_policy *policy)
+/* On failure too, *paths owns what there is. `runs`: the sandbox does already, and what runs there may have made links: none
+ * gives what the rules do not name, and a denial covers what they point to as ever. */
+static int add_paths(struct paths *paths, const struct sp_policy *policy, bool runs)
 {
 	paths->list =
 	    calloc(policy->path_count * 2 + SP_ELEMENTS(kernel_names), sizeof(*paths->list));
@@ -209,7 +214,9 @@ static int add_paths(struct paths *paths, const struct sp_policy *policy)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->path_count; i++) {
 		_cleanup_free_ char *twin = NULL;
-		int r = sp_resolve_pattern(policy->paths[i].pattern, &twin);
+		int r = runs && policy->paths[i].rights != 0
+			    ? 0
+			    : resolve_pattern(policy->paths[i].pattern, &twin);
 
 		if (r == 0)
 			r = add_path(paths, &policy->paths[i], policy->paths[i].pattern);
@@ -281,7 +288,7 @@ static int add_addresses(AddressRule ***ret_list, size_t *ret_count, const struc
 
 typedef Sallyport__Policy__Bound Bound;
 
-static int add_bound(Bound **list, size_t *count, const struct sp_policy *policy)
+static int add_bound(Bound **list, size_t *count, const struct sp_policy *policy, bool runs)
 {
 	Bound *bound = malloc(sizeof(*bound));
 	struct paths paths = {0};
@@ -291,7 +298,7 @@ static int add_bound(Bound **list, size_t *count, const struct sp_policy *policy
 		return -ENOMEM;
 	sallyport__policy__bound__init(bound);
 	list[(*count)++] = bound;
-	r = add_paths(&paths, policy);
+	r = add_paths(&paths, policy, runs);
 	bound->path = paths.list;
 	bound->n_path = paths.count;
 	return r < 0 ? r : add_addresses(&bound->address, &bound->n_address, policy);
@@ -309,7 +316,7 @@ static void clear_bounds(Bound **list, size_t count)
 
 /* On failure too, what there is, is in the list. */
 static int add_bounds(Bound ***ret_list, size_t *ret_count, const struct sp_policy *const *layers,
-		      size_t count)
+		      size_t count, bool runs)
 {
 	int r = 0;
 
@@ -317,14 +324,14 @@ static int add_bounds(Bound ***ret_list, size_t *ret_count, const struct sp_poli
 	if (!*ret_list)
 		return -ENOMEM;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = add_bound(*ret_list, ret_count, layers[i]);
+		r = add_bound(*ret_list, ret_count, layers[i], runs);
 	return r;
 }
 
 static int add_all_names(Message *message, const struct sp_policy *const *layers, size_t count)
 {
 	struct paths paths = {0};
-	int r = add_paths(&paths, layers[0]);
+	int r = add_paths(&paths, layers[0], false);
 
 	if (r == 0)
 		r = add_kernel_names(&paths, layers[0]);
@@ -332,7 +339,8 @@ static int add_all_names(Message *message, const struct sp_policy *const *layers
 	message->n_path = paths.count;
 	if (r == 0)
 		r = add_addresses(&message->address, &message->n_address, layers[0]);
-	return r < 0 ? r : add_bounds(&message->bound, &message->n_bound, layers + 1, count - 1);
+	return r < 0 ? r
+		     : add_bounds(&message->bound, &message->n_bound, layers + 1, count - 1, false);
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
@@ -695,22 +703,22 @@ static int fill_program(struct sp_policy *policy, enum sp_program_kind kind, boo
 	return r;
 }
 
-/* How calls fail is said by the whole, of which the phase's is the later part. `keeps`: the policy is a phase
- * of this one alone. */
+/* How calls fail is said by the whole, of which the phase's is the later part. `runs`: the sandbox does already,
+ * and the policy is no phase that this one names, and keeps. */
 static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_policy *policy,
-		      bool keeps, bool bare)
+		      bool runs, bool bare)
 {
 	_cleanup_free_ struct sp_call_refusal_row *rows = NULL;
 	const struct sp_policy *layers[2 * SP_LAYERS_MAX];
 	size_t before = sp_model_layers(whole, layers), row_count = 0;
 	size_t count = sp_model_layers(policy, layers + before);
-	int r = add_bounds(&phase->bound, &phase->n_bound, layers + before, count);
+	int r = add_bounds(&phase->bound, &phase->n_bound, layers + before, count, runs);
 
-	if (r == 0 && keeps)
+	if (r == 0 && !runs)
 		r = add_calls(&phase->call, &phase->n_call, policy, layers, before + count);
 	else if (r == 0)
 		r = find_refusals(layers, before + count, &rows, &row_count);
-	if (r == 0 && !keeps)
+	if (r == 0 && runs)
 		r = add_rows(&phase->call, &phase->n_call, rows, row_count);
 	if (r == 0)
 		r = fill_program(policy, SP_PROGRAM_PHASE, bare, sp_filter_compile_phase,
@@ -736,7 +744,7 @@ static int add_phases(Message *message, struct sp_policy *policy, bool bare)
 		sallyport__policy__phase__init(phase);
 		message->phase[message->n_phase++] = phase;
 		phase->name = bytes_of(policy->phases[i].name);
-		r = fill_phase(phase, policy, policy->phases[i].policy, true, bare);
+		r = fill_phase(phase, policy, policy->phases[i].policy, false, bare);
 	}
 	return r;
 }
@@ -755,7 +763,7 @@ int sp_policy_compile_narrowing(const struct sp_policy *whole, struct sp_policy 
 		if (layers[i]->extra_count > 0 || layers[i]->strict.set)
 			return -EOPNOTSUPP;
 	phase.name = bytes_of("");
-	r = fill_phase(&phase, whole, policy, false, false);
+	r = fill_phase(&phase, whole, policy, true, false);
 	if (r < 0)
 		return r;
 	bytes = malloc(sallyport__policy__phase__get_packed_size(&phase));
@@ -825,7 +833,7 @@ static int add_edit_bounds(Message *message, const struct sp_policy *policy)
 	if (!policy->edit_bound)
 		return 0;
 	return add_bounds(&message->edit_bound, &message->n_edit_bound, layers,
-			  sp_model_layers(policy->edit_bound, layers));
+			  sp_model_layers(policy->edit_bound, layers), false);
 }
 
 static int encode(const Message *message, uint8_t **ret_bytes, size_t *ret_length)

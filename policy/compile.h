@@ -37,12 +37,6 @@ char *sp_resolve_name(const char *path, bool follow);
 int sp_policy_compile_narrowing(const struct sp_policy *whole, struct sp_policy *policy,
 				uint8_t **ret_bytes, size_t *ret_length);
 
-/*
- * A rule that names a symbolic link covers what it points to now: *ret_twin is the pattern with the
- * existing part of its literal prefix resolved, to be freed, or NULL where that changes nothing. 0 or -ENOMEM.
- */
-int sp_resolve_pattern(const char *pattern, char **ret_twin);
-
 /* The ids of its phases, at most SP_PHASES_MAX. Returns how many. */
 size_t sp_policy_phase_ids(const struct sp_policy *policy, uint64_t *ret_ids);
 

@@ -102,7 +102,7 @@ struct phase {
 
 /* What the application changed while the sandbox runs. */
 struct edit {
-	char *pattern, *twin, *source; /* owned; twin NULL: none */
+	char *pattern, *source; /* owned */
 	uint32_t rights;
 	bool revokes;
 };
@@ -673,7 +673,6 @@ static void clear_set(struct rule_set *set)
 static void clear_edit(struct edit *edit)
 {
 	free(edit->pattern);
-	free(edit->twin);
 	free(edit->source);
 	*edit = (struct edit){0};
 }
@@ -1543,10 +1542,9 @@ uint32_t sp_rules_givable_at(const struct sp_rules *rules, const char *name, siz
 	return rights;
 }
 
-static void make_edit_rule(struct rule *rule, const struct edit *edit, const char *pattern,
-			   unsigned order)
+static void make_edit_rule(struct rule *rule, const struct edit *edit, unsigned order)
 {
-	*rule = (struct rule){.pattern = {pattern, strlen(pattern)},
+	*rule = (struct rule){.pattern = {edit->pattern, strlen(edit->pattern)},
 			      .rights = edit->rights,
 			      .source = edit->source,
 			      .order = order,
@@ -1556,19 +1554,13 @@ static void make_edit_rule(struct rule *rule, const struct edit *edit, const cha
 
 static int index_edits(const struct edit *edits, size_t count, struct rule_set *ret_set)
 {
-	struct rule_set set = {.rules = calloc(2 * count + 1, sizeof(*set.rules))};
+	struct rule_set set = {.rules = calloc(count + 1, sizeof(*set.rules))};
 	int r;
 
 	if (!set.rules)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		unsigned order = (unsigned)i + 1;
-
-		make_edit_rule(&set.rules[set.rule_count++], &edits[i], edits[i].pattern, order);
-		if (edits[i].twin)
-			make_edit_rule(&set.rules[set.rule_count++], &edits[i], edits[i].twin,
-				       order);
-	}
+	for (size_t i = 0; i < count; i++)
+		make_edit_rule(&set.rules[set.rule_count++], &edits[i], (unsigned)i + 1);
 	r = build_index(&set);
 	if (r < 0)
 		clear_set(&set);
@@ -1597,13 +1589,6 @@ static bool may_meet(const char *a, const char *b)
 	return memcmp(a, b, shorter) == 0 && (a[shorter] == '/' && b[shorter] == '/');
 }
 
-static bool edits_meet(const struct edit *a, const struct edit *b)
-{
-	return may_meet(a->pattern, b->pattern) || (a->twin && may_meet(a->twin, b->pattern)) ||
-	       (b->twin && may_meet(a->pattern, b->twin)) ||
-	       (a->twin && b->twin && may_meet(a->twin, b->twin));
-}
-
 /* The rights that the policy may give on a name that the pattern matches. */
 static uint32_t given_by_policy(const struct rule_set *own, const char *pattern)
 {
@@ -1623,12 +1608,11 @@ static uint32_t given_by_policy(const struct rule_set *own, const char *pattern)
 static bool says_nothing(const struct rule_set *own, const struct edit *before, size_t count,
 			 const struct edit *edit)
 {
-	if (!edit->revokes || (given_by_policy(own, edit->pattern) & edit->rights) ||
-	    (edit->twin && (given_by_policy(own, edit->twin) & edit->rights)))
+	if (!edit->revokes || (given_by_policy(own, edit->pattern) & edit->rights))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (!before[i].revokes && (before[i].rights & edit->rights) &&
-		    edits_meet(&before[i], edit))
+		    may_meet(before[i].pattern, edit->pattern))
 			return false;
 	return true;
 }
@@ -1678,11 +1662,10 @@ static int copy_edit(const struct sp_rules_edit *from, struct edit *ret_edit)
 {
 	struct edit edit = {.pattern = strdup(from->pattern),
 			    .source = strdup(from->source),
-			    .twin = from->twin ? strdup(from->twin) : NULL,
 			    .rights = from->rights,
 			    .revokes = from->revokes};
 
-	if (!edit.pattern || !edit.source || (from->twin && !edit.twin)) {
+	if (!edit.pattern || !edit.source) {
 		clear_edit(&edit);
 		return -ENOMEM;
 	}
@@ -1727,7 +1710,7 @@ int sp_rules_edit(struct sp_rules *rules, const struct sp_rules_edit *edit)
 	if (!rules->editable || rules->edits_locked)
 		return -EPERM;
 	if (edit->rights == 0 || (edit->rights & ~(uint32_t)SP_RIGHT_ALL) ||
-	    !valid_pattern(edit->pattern) || (edit->twin && !valid_pattern(edit->twin)) ||
+	    !valid_pattern(edit->pattern) ||
 	    (!edit->revokes && (edit->rights & ~sp_rules_givable(rules))))
 		return -EINVAL;
 	edits = calloc(rules->edit_count + 1, sizeof(*edits));

@@ -106,7 +106,6 @@ struct sp_rules_edit {
 	bool revokes;
 	uint32_t rights;
 	const char *pattern;
-	const char *twin;   /* what the pattern leads to by a symbolic link; NULL: none */
 	const char *source; /* what decisions name */
 };
 /*

@@ -272,8 +272,8 @@ int sp_sandbox_narrow(struct sp_sandbox *sandbox, struct sp_policy *policy, uint
  * Edits, where the launch's policy says `editable`: gives rights ("read, write") on the names of a pattern, or takes
  * them, as sp_policy_grant() has them. Of each right the last edit decides whose pattern matches the name, and where there is none,
  * the policy. What is given is held back by a `deny` of the policy that is not less specific, by what bounds the policy or
- * its edits, and by phases and narrowings, whenever they come; what is taken is taken whatever rule gave it. A pattern that names a symbolic link is also one
- * for what it points to now. What is open stays open, and what waits (a FIFO, a connection) was decided on. At most
+ * its edits, and by phases and narrowings, whenever they come; what is taken is taken whatever rule gave it. No symbolic link is
+ * followed for a pattern: who runs in the sandbox may have made it. What is open stays open, and what waits (a FIFO, a connection) was decided on. At most
  * 256 edits stand at a time: one of the very same pattern takes the place of another, and one that takes what
  * nothing gives is not kept.
  * Return as above; and -EOPNOTSUPP: the policy is not editable; -EPERM: the sandbox is locked; -EINVAL: no rights, or
