@@ -15,11 +15,14 @@ namespace
 {
 
 using sallyport::compile;
+using sallyport::decide;
 using sallyport::load;
 using sallyport::parse;
 using sallyport::Policy;
+using sallyport::rights;
 using sallyport::Rules;
 using sallyport::rules_of;
+using sallyport::standing;
 
 class EditsTest : public sallyport::PolicyTest
 {
@@ -47,24 +50,6 @@ int grant(const Rules &rules, uint32_t rights, const std::string &pattern)
 int revoke(const Rules &rules, uint32_t rights, const std::string &pattern)
 {
 	return edit(rules, {true, rights, pattern});
-}
-
-sp_path_decision decide(const Rules &rules, const std::string &name)
-{
-	sp_path_decision decision = {};
-
-	sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
-	return decision;
-}
-
-uint32_t rights(const Rules &rules, const std::string &name)
-{
-	return decide(rules, name).rights;
-}
-
-sp_standing standing(const Rules &rules, const std::string &name)
-{
-	return decide(rules, name).standing;
 }
 
 std::vector<uint8_t> narrowing_of(const std::string &whole, const std::string &text)

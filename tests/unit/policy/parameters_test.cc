@@ -17,6 +17,7 @@ using sallyport::load;
 using sallyport::mistakes_with;
 using sallyport::Parameters;
 using sallyport::Policy;
+using sallyport::rights;
 using sallyport::Rules;
 
 class ParametersTest : public sallyport::PolicyTest
@@ -38,15 +39,6 @@ Rules rules_with(const std::string &text, const Parameters &parameters)
 
 	EXPECT_EQ("", told);
 	return policy ? load(compile(policy.get())) : nullptr;
-}
-
-uint32_t rights(const Rules &rules, const std::string &name)
-{
-	sp_path_decision decision = {};
-
-	if (rules)
-		sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
-	return decision.rights;
 }
 
 /* Which of the names the policy grants, of one that grants a pattern made of `value`. */

@@ -13,33 +13,18 @@ namespace
 {
 
 using sallyport::compile;
+using sallyport::decide;
 using sallyport::load;
 using sallyport::parse;
 using sallyport::Policy;
+using sallyport::rights;
 using sallyport::Rules;
 using sallyport::rules_of;
+using sallyport::standing;
 
 class RulesTest : public sallyport::PolicyTest
 {
 };
-
-sp_path_decision decide(const Rules &rules, const std::string &name)
-{
-	sp_path_decision decision = {};
-
-	sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
-	return decision;
-}
-
-uint32_t rights(const Rules &rules, const std::string &name)
-{
-	return decide(rules, name).rights;
-}
-
-sp_standing standing(const Rules &rules, const std::string &name)
-{
-	return decide(rules, name).standing;
-}
 
 bool uniform(const Rules &rules, const std::string &name)
 {

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "bpf_simulator.h"
+#include "filter_program.h"
 #include "ipc/arch.h"
 #include "ipc/runtime.h"
 #include "policy/arguments.h"
@@ -32,34 +33,12 @@ namespace
 
 using sallyport::Arguments;
 using sallyport::BpfSimulator;
+using sallyport::each_edge;
 using sallyport::Policy;
+using sallyport::Program;
 
 class SimulatorTest : public sallyport::PolicyTest
 {
-};
-
-struct Program {
-	sp_program program = {};
-
-	Program(const sp_policy *policy, sp_filter_kind kind)
-	{
-		auto compile = kind == SP_FILTER_LOCK    ? sp_filter_compile
-			       : kind == SP_FILTER_FLOOR ? sp_filter_compile_floor
-							 : sp_filter_compile_alone;
-
-		EXPECT_EQ(0, compile(policy, &program));
-	}
-	~Program()
-	{
-		free(program.bytes);
-	}
-	Program(const Program &) = delete;
-	Program &operator=(const Program &) = delete;
-	sock_fprog get() const
-	{
-		return {static_cast<unsigned short>(program.length / sizeof(sock_filter)),
-			reinterpret_cast<sock_filter *>(program.bytes)};
-	}
 };
 
 const sp_filter_kind kKinds[] = {SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE};
@@ -118,34 +97,22 @@ std::vector<Named> all_policies()
 
 using Edges = std::array<std::set<uint64_t>, SP_ARGUMENTS>;
 
-void collect(const sp_condition *condition, Edges *edges)
-{
-	if (!condition)
-		return;
-	if (condition->kind != SP_CONDITION_TEST) {
-		collect(condition->left, edges);
-		collect(condition->right, edges);
-		return;
-	}
-	const sp_test &test = condition->test;
-
-	for (uint64_t value : {test.value, test.value - 1, test.value + 1, test.mask, ~test.mask})
-		for (uint64_t upper : {0ull, 0xdeadbeef00000000ull})
-			(*edges)[test.argument].insert(value | upper);
-}
-
 /* All that some decision on the call compares with, the built-in ones included. */
 Edges edges_of(const sp_judge *judge)
 {
 	Edges edges;
 	sp_judge_decision decision;
+	auto collect = [&](size_t argument, uint64_t value) {
+		for (uint64_t upper : {0ull, 0xdeadbeef00000000ull})
+			edges[argument].insert(value | upper);
+	};
 
 	for (auto &values : edges)
 		values = {0, 1, ~0ull, 0xffffffff00000000};
 	for (size_t layer = 0; layer < sp_judge_layers(judge); layer++)
 		for (size_t i = 0; sp_judge_at(judge, layer, i, &decision); i++) {
-			collect(decision.where, &edges);
-			collect(decision.guard, &edges);
+			each_edge(decision.where, collect);
+			each_edge(decision.guard, collect);
 		}
 	return edges;
 }

@@ -114,6 +114,26 @@ inline Rules rules_of(const std::string &text)
 	return policy ? load(compile(policy.get())) : nullptr;
 }
 
+/* Without rules nothing. */
+inline sp_path_decision decide(const Rules &rules, const std::string &name)
+{
+	sp_path_decision decision = {};
+
+	if (rules)
+		sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
+	return decision;
+}
+
+inline uint32_t rights(const Rules &rules, const std::string &name)
+{
+	return decide(rules, name).rights;
+}
+
+inline sp_standing standing(const Rules &rules, const std::string &name)
+{
+	return decide(rules, name).standing;
+}
+
 inline size_t open_descriptors()
 {
 	DIR *directory = opendir("/proc/self/fd");

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bpf_simulator.h"
+#include "filter_program.h"
 #include "ipc/arch.h"
 #include "policy/filter.h"
 #include "policy/model.h"
@@ -29,7 +30,9 @@ namespace
 
 using sallyport::Arguments;
 using sallyport::BpfSimulator;
+using sallyport::each_edge;
 using sallyport::Policy;
+using sallyport::Program;
 
 class TwinsTest : public sallyport::PolicyTest
 {
@@ -37,34 +40,6 @@ class TwinsTest : public sallyport::PolicyTest
 
 const sp_filter_kind kKinds[] = {SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE};
 const uint32_t kArchitectures[] = {SP_ARCHITECTURE_I386, SP_ARCHITECTURE_X32};
-
-struct Program {
-	sp_program program = {};
-
-	Program(const sp_policy *policy, sp_filter_kind kind)
-	{
-		auto compile = kind == SP_FILTER_LOCK    ? sp_filter_compile
-			       : kind == SP_FILTER_FLOOR ? sp_filter_compile_floor
-							 : sp_filter_compile_alone;
-
-		EXPECT_EQ(0, compile(policy, &program));
-	}
-	~Program()
-	{
-		free(program.bytes);
-	}
-	Program(const Program &) = delete;
-	Program &operator=(const Program &) = delete;
-	sock_fprog get() const
-	{
-		return {static_cast<unsigned short>(program.length / sizeof(sock_filter)),
-			reinterpret_cast<sock_filter *>(program.bytes)};
-	}
-	std::string bytes() const
-	{
-		return {reinterpret_cast<const char *>(program.bytes), program.length};
-	}
-};
 
 const char *const kTexts[] = {
     "syscalls { default kill; allow @default, @memory, @process, @network-io, @basic-io }",
@@ -111,21 +86,6 @@ bool allows(uint32_t action)
 	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
 }
 
-void collect(const sp_condition *condition, std::vector<std::set<uint32_t>> *edges)
-{
-	if (!condition)
-		return;
-	if (condition->kind != SP_CONDITION_TEST) {
-		collect(condition->left, edges);
-		collect(condition->right, edges);
-		return;
-	}
-	const sp_test &test = condition->test;
-
-	for (uint64_t value : {test.value, test.value - 1, test.value + 1, test.mask, ~test.mask})
-		(*edges)[test.argument].insert(uint32_t(value));
-}
-
 /* Of both, since either might look where the other does not. */
 std::vector<Arguments> arguments_of(std::initializer_list<const sp_judge *> judges,
 				    std::mt19937 *random)
@@ -134,12 +94,15 @@ std::vector<Arguments> arguments_of(std::initializer_list<const sp_judge *> judg
 	std::vector<Arguments> all;
 	sp_judge_decision d;
 	size_t interesting = 8;
+	auto collect = [&](size_t argument, uint64_t value) {
+		edges[argument].insert(uint32_t(value));
+	};
 
 	for (const sp_judge *judge : judges)
 		for (size_t layer = 0; layer < sp_judge_layers(judge); layer++)
 			for (size_t i = 0; sp_judge_at(judge, layer, i, &d); i++) {
-				collect(d.where, &edges);
-				collect(d.guard, &edges);
+				each_edge(d.where, collect);
+				each_edge(d.guard, collect);
 			}
 	for (uint32_t other : {0u, 1u, ~0u})
 		for (size_t i = 0; i < SP_ARGUMENTS; i++)

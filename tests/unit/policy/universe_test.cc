@@ -24,6 +24,7 @@ namespace
 {
 
 using sallyport::compile;
+using sallyport::decide;
 using sallyport::load;
 using sallyport::Policy;
 using sallyport::Rules;
@@ -197,14 +198,6 @@ std::vector<Line> lines_of(const std::string &text)
 int level(const sp_path_decision &decision, uint32_t right)
 {
 	return decision.rights & right ? 2 : decision.ask & right ? 1 : 0;
-}
-
-sp_path_decision decide(const Rules &rules, const std::string &name)
-{
-	sp_path_decision decision = {};
-
-	sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
-	return decision;
 }
 
 bool differs(const sp_path_decision &a, const sp_path_decision &b, uint32_t right)

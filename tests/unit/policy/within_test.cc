@@ -17,6 +17,7 @@ namespace
 using sallyport::Arguments;
 using sallyport::BpfSimulator;
 using sallyport::compile;
+using sallyport::decide;
 using sallyport::load;
 using sallyport::parse;
 using sallyport::Rules;
@@ -143,14 +144,6 @@ const std::vector<std::string> &names()
 	}();
 
 	return all;
-}
-
-sp_path_decision decide(const Rules &rules, const std::string &name)
-{
-	sp_path_decision decision = {};
-
-	sp_rules_decide(rules.get(), name.data(), name.size(), &decision);
-	return decision;
 }
 
 void expect_calls(const Rules &both, const std::vector<Rules> &alone)
