@@ -92,7 +92,10 @@ void sp_bpf_architectures(struct sp_assembly *assembly, const struct sp_leaf *le
 /* What a program that the kernel takes says of a call: SECCOMP_RET_* with its data. A division by zero kills. */
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data);
 
-/* The same, and how it came to that. */
+/* As the kernel ranks what filters say of a call: the smaller one stands. */
+int32_t sp_bpf_rank(uint32_t action);
+
+/* The same as sp_bpf_run(), and how it came to that. */
 struct sp_bpf_course {
 	size_t at;    /* the instruction that ended it, by index */
 	size_t steps; /* how many were executed */

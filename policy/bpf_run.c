@@ -71,6 +71,11 @@ static size_t jump(const struct sock_filter *i, uint32_t a, uint32_t b)
 	}
 }
 
+int32_t sp_bpf_rank(uint32_t action)
+{
+	return (int32_t)(action & SECCOMP_RET_ACTION_FULL);
+}
+
 uint32_t sp_bpf_run(const struct sock_fprog *program, const struct seccomp_data *data)
 {
 	struct sp_bpf_course course;

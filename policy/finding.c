@@ -430,12 +430,6 @@ static int settle_call(struct search *s)
 
 /* ---- filters of others ---- */
 
-/* As the kernel ranks what filters say: the smaller one, signed. */
-static int32_t kernel_rank(uint32_t action)
-{
-	return (int32_t)(action & SECCOMP_RET_ACTION_FULL);
-}
-
 static void run_foreign(struct search *s, const struct seccomp_data *data)
 {
 	const struct sp_policy *layers[SP_LAYERS_MAX];
@@ -458,9 +452,9 @@ static void run_foreign(struct search *s, const struct seccomp_data *data)
 			verdict->at = course.at;
 			/* Ours is the last that is loaded, and the later one stands where two are
 			 * as strict. */
-			if (kernel_rank(verdict->action) < kernel_rank(strictest) ||
+			if (sp_bpf_rank(verdict->action) < sp_bpf_rank(strictest) ||
 			    (finding->foreign_won > 0 &&
-			     kernel_rank(verdict->action) == kernel_rank(strictest))) {
+			     sp_bpf_rank(verdict->action) == sp_bpf_rank(strictest))) {
 				strictest = verdict->action;
 				finding->foreign_won = finding->foreign_count;
 			}

@@ -1241,9 +1241,7 @@ int sp_rules_foreign_verdict(const struct sp_rules *rules, int nr, uint32_t *ret
 
 		if (course.words & ~(WORD(nr) | WORD(arch)))
 			return -EOPNOTSUPP;
-		/* As the kernel ranks them: as signed numbers. */
-		if ((int32_t)(said & SECCOMP_RET_ACTION_FULL) <
-		    (int32_t)(action & SECCOMP_RET_ACTION_FULL))
+		if (sp_bpf_rank(said) < sp_bpf_rank(action))
 			action = said;
 	}
 	*ret_action = action;

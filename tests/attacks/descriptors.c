@@ -54,7 +54,7 @@ void attack_D01(void)
 
 	variants(1);
 	hostile_greet(&hostile);
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 10000; i++)
 		for (size_t count = 1; count <= MOST_DESCRIPTORS; count += MOST_DESCRIPTORS - 1)
 			if (send_descriptors(count) >= 0)
 				(void)
