@@ -287,7 +287,7 @@ class World
 				      judgement.get());
 		sp_call_perform(&view_, rules_.get(), &caller, &plain, answer.get(), refusal.get(),
 				work_);
-		if (judged)
+		if (judged && !connects_no_socket(plain))
 			compare(*judgement, *answer, *refusal);
 		return {answer->result,
 			Fd(answer->descriptor),
@@ -322,6 +322,15 @@ class World
 	}
 
       private:
+	// What is no socket is connected to nothing by any policy: no address is judged, but refused it is.
+	static bool connects_no_socket(const sp_call &call)
+	{
+		struct stat status;
+
+		return call.info->operation == SP_OPERATION_CONNECT &&
+		       (fstat(call.dirfd, &status) < 0 || !S_ISSOCK(status.st_mode));
+	}
+
 	// What is refused was foreseen, and of what is done nothing was to be refused.
 	static void compare(const sp_judgement &judgement, const sp_answer &answer,
 			    const sp_refusal &refusal)
