@@ -306,7 +306,8 @@ int main(int argc, char **argv)
 
 		if (!is_named(&commands[i], count, words))
 			continue;
-		if (commands[i].usage && count > 2 && strcmp(words[2], "--help") == 0) {
+		if (commands[i].usage && commands[i].verb && count > 2 &&
+		    strcmp(words[2], "--help") == 0) {
 			print_usage(stdout, commands[i].verb);
 			return 0;
 		}
