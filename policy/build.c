@@ -282,20 +282,13 @@ static int include_setting(struct sp_setting *to, const struct sp_setting *from)
 
 static int include_settings(struct sp_policy *policy, const struct sp_policy *other)
 {
-	int r = include_setting(&policy->default_action, &other->default_action);
+	int r = 0;
 
-	if (r == 0)
-		r = include_setting(&policy->default_error, &other->default_error);
-	if (r == 0)
-		r = include_setting(&policy->wx, &other->wx);
-	if (r == 0)
-		r = include_setting(&policy->strict, &other->strict);
-	if (r == 0)
-		r = include_setting(&policy->architectures, &other->architectures);
-	if (r == 0)
-		r = include_setting(&policy->isolate, &other->isolate);
-	if (r == 0)
-		r = include_setting(&policy->optional_layers, &other->optional_layers);
+#define INCLUDE(name, later)                                                                       \
+	if (r == 0)                                                                                \
+		r = include_setting(&policy->name, &other->name);
+	SP_SETTINGS(INCLUDE)
+#undef INCLUDE
 	for (size_t i = 0; i < SP_LIMIT_COUNT && r == 0; i++)
 		r = include_setting(&policy->limits[i], &other->limits[i]);
 	return r;

@@ -683,13 +683,9 @@ SP_EXPORT struct sp_policy *sp_policy_unref(struct sp_policy *policy)
 	free(policy->addresses);
 	sp_model_forget_compiled(policy);
 	clear_settings(policy->limits, SP_LIMIT_COUNT);
-	clear_settings(&policy->default_action, 1);
-	clear_settings(&policy->default_error, 1);
-	clear_settings(&policy->wx, 1);
-	clear_settings(&policy->isolate, 1);
-	clear_settings(&policy->optional_layers, 1);
-	clear_settings(&policy->strict, 1);
-	clear_settings(&policy->architectures, 1);
+#define CLEAR(name, later) clear_settings(&policy->name, 1);
+	SP_SETTINGS(CLEAR)
+#undef CLEAR
 	sp_model_clear_weights(policy);
 	clear_settings(&policy->editable, 1);
 	sp_policy_unref(policy->edit_bound);

@@ -76,6 +76,17 @@ struct sp_setting {
 	char *source; /* owned */
 };
 
+/* X(name, later): the settings of struct sp_policy beside its limits, in the order of saved policies, which stays. `later`: a
+ * policy that comes to bound a running sandbox says it too; else it is settled by the launch. */
+#define SP_SETTINGS(X)                                                                             \
+	X(default_action, true)                                                                    \
+	X(default_error, true)                                                                     \
+	X(wx, true)                                                                                \
+	X(isolate, false)                                                                          \
+	X(optional_layers, false)                                                                  \
+	X(strict, true)                                                                            \
+	X(architectures, true)
+
 enum sp_limit {
 	SP_LIMIT_MEMORY,
 	SP_LIMIT_CPU,
@@ -127,10 +138,10 @@ struct sp_policy {
 	size_t path_bucket_count;
 	struct sp_address_rule *addresses;
 	size_t address_count;
-	struct sp_setting limits[SP_LIMIT_COUNT];
-	struct sp_setting default_action; /* enum sp_action */
-	struct sp_setting default_error;  /* as in a call rule */
-	struct sp_setting wx;             /* 1: memory may be writable and executable */
+	struct sp_setting limits[SP_LIMIT_COUNT]; /* with what SP_SETTINGS lists */
+	struct sp_setting default_action;         /* enum sp_action */
+	struct sp_setting default_error;          /* as in a call rule */
+	struct sp_setting wx;                     /* 1: memory may be writable and executable */
 	struct sp_setting isolate, optional_layers;
 	struct sp_setting architectures; /* enum sp_architecture: beside the native one */
 	struct sp_setting strict;        /* 1: SECCOMP_MODE_STRICT in the place of a filter */

@@ -25,16 +25,13 @@ static int copy_setting(const struct sp_setting *from, struct sp_setting *to)
 static int copy_settings(const struct sp_policy *from, const struct sp_policy *launch,
 			 struct sp_policy *to)
 {
-	int r = copy_setting(&from->default_action, &to->default_action);
+	int r = 0;
 
-	if (r == 0)
-		r = copy_setting(&from->default_error, &to->default_error);
-	if (r == 0)
-		r = copy_setting(&from->wx, &to->wx);
-	if (r == 0)
-		r = copy_setting(&launch->isolate, &to->isolate);
-	if (r == 0)
-		r = copy_setting(&launch->optional_layers, &to->optional_layers);
+#define COPY(name, later)                                                                          \
+	if (r == 0)                                                                                \
+		r = copy_setting((later) ? &from->name : &launch->name, &to->name);
+	SP_SETTINGS(COPY)
+#undef COPY
 	return r;
 }
 

@@ -60,23 +60,21 @@ static uint32_t checksum(const uint8_t *bytes, size_t length)
 	return ~sum;
 }
 
-#define SETTINGS (SP_LIMIT_COUNT + 7u)
-
 /* By their number in the file, which stays. */
 static struct sp_setting *setting_at(struct sp_policy *policy, uint32_t which)
 {
-	struct sp_setting *const settings[] = {
-	    &policy->default_action, &policy->default_error,   &policy->wx,
-	    &policy->isolate,        &policy->optional_layers, &policy->strict,
-	    &policy->architectures,
-	};
+#define AT(name, later) &policy->name,
+	struct sp_setting *const settings[] = {SP_SETTINGS(AT)};
+#undef AT
 
 	if (which < SP_LIMIT_COUNT)
 		return &policy->limits[which];
-	_Static_assert(SP_ELEMENTS(settings) == SETTINGS - SP_LIMIT_COUNT, "all are counted");
 	which -= SP_LIMIT_COUNT;
 	return which < SP_ELEMENTS(settings) ? settings[which] : NULL;
 }
+
+#define COUNT(name, later) +1u
+#define SETTINGS (SP_LIMIT_COUNT SP_SETTINGS(COUNT))
 
 /* ---- writing ---- */
 

@@ -287,6 +287,26 @@ TEST_F(TwinsTest, BoundsGiveTheirIntersection)
 		  twins("architectures native, x32, i386", "architectures i386, native"));
 }
 
+TEST_F(TwinsTest, InAPhaseThereAreThoseThatThePhaseHasToo)
+{
+	const std::string both = "architectures native, i386\n",
+			  calls = "syscalls { allow getpid }\n";
+	const char *late = "late";
+
+	for (bool said : {false, true}) {
+		Policy policy = sallyport::parse("policy a\n" + both + "phase late within b\n" +
+						 calls + "policy b\n" + (said ? both : "") + calls);
+		sp_policy *before = nullptr, *inside = nullptr;
+
+		ASSERT_EQ(0, sp_policy_in_phases(policy.get(), nullptr, 0, &before));
+		EXPECT_EQ(uint32_t(SP_ARCHITECTURE_I386),
+			  sp_model_architectures(Policy(before).get()));
+		ASSERT_EQ(0, sp_policy_in_phases(policy.get(), &late, 1, &inside));
+		EXPECT_EQ(said ? uint32_t(SP_ARCHITECTURE_I386) : 0u,
+			  sp_model_architectures(Policy(inside).get()));
+	}
+}
+
 TEST_F(TwinsTest, ItIsIncludedSavedShownAndTold)
 {
 	Policy policy =
