@@ -43,10 +43,16 @@ static bool is_same(const struct sp_link *a, const struct sp_link *b)
 
 static struct sp_link *find(const struct sp_links *links, const struct sp_link *file)
 {
-	for (unsigned i = 0; links && links->list && i < SP_LINKS_MAX; i++)
+	for (unsigned i = 0; links->list && i < SP_LINKS_MAX; i++)
 		if (links->list[i].names && is_same(&links->list[i], file))
 			return &links->list[i];
 	return NULL;
+}
+
+/* What is known of the held object, or NULL; nobody looks where no link was made. */
+static struct sp_link *recall(const struct sp_links *links, int object, struct sp_link *ret_file)
+{
+	return links->list && look(object, ret_file) ? find(links, ret_file) : NULL;
 }
 
 void sp_links_clear(struct sp_links *links)
@@ -83,11 +89,8 @@ void sp_links_add(struct sp_links *links, int object, uint32_t before, bool writ
 
 void sp_links_remove(struct sp_links *links, int object)
 {
-	struct sp_link file, *known;
+	struct sp_link file, *known = recall(links, object, &file);
 
-	if (!links->list || !look(object, &file))
-		return;
-	known = find(links, &file);
 	/* One fewer, or somebody else has given it names that make up for those which are known. */
 	if (known)
 		known->names = file.names > 1 && file.names + 1 == known->names ? file.names : 0;
@@ -95,22 +98,16 @@ void sp_links_remove(struct sp_links *links, int object)
 
 void sp_links_forget(struct sp_links *links, int object)
 {
-	struct sp_link file, *known;
+	struct sp_link file, *known = recall(links, object, &file);
 
-	if (!links->list || !look(object, &file))
-		return;
-	known = find(links, &file);
 	if (known)
 		known->names = 0;
 }
 
 bool sp_links_known(struct sp_links *links, int object)
 {
-	struct sp_link file, *known;
+	struct sp_link file, *known = links ? recall(links, object, &file) : NULL;
 
-	if (!links || !links->list || !look(object, &file))
-		return false;
-	known = find(links, &file);
 	if (!known || known->names == file.names)
 		return known;
 	/* Somebody else gives it names, or takes them: the number could be right again of other ones. */

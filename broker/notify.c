@@ -600,7 +600,7 @@ static void serve_request(struct sp_porter *porter)
 	}
 	nr = (int)(uint32_t)notify->call.nr;
 	info = sp_call_find(nr);
-	if (info && sp_porter_brokers(porter, info, notify->call.argument)) {
+	if (info && sp_rules_brokers(porter->rules, info, notify->call.argument)) {
 		serve_call(porter, info);
 		return;
 	}

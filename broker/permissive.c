@@ -229,7 +229,7 @@ void sp_permissive_judge(struct sp_porter *porter, const struct sp_call *call,
 	else if (lets_pass(verdict))
 		return; /* of another architecture, which the policy gives */
 	else if (verdict == SECCOMP_RET_USER_NOTIF && info &&
-		 sp_porter_brokers(porter, info, argument))
+		 sp_rules_brokers(porter->rules, info, argument))
 		judge_brokered(porter, info, call, memory);
 	else
 		report_refused(porter, call, memory, verdict);

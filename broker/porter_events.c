@@ -222,7 +222,7 @@ int sp_porter_ask(struct sp_porter *porter, uint64_t id, const struct sp_topic *
 		for (size_t i = 0; i < SP_POLICY_ARGUMENTS; i++)
 			arguments[i] = porter->origin.notification.data.args[i];
 		/* Of what is brokered the arguments are names, or addresses. */
-		if (!info || !sp_porter_brokers(porter, info, arguments)) {
+		if (!info || !sp_rules_brokers(porter->rules, info, arguments)) {
 			question.n_argument = SP_POLICY_ARGUMENTS;
 			question.argument = arguments;
 		}

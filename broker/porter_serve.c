@@ -116,27 +116,12 @@ static void reset_answer(struct sp_porter *porter)
 	porter->refusal.lookup = false;
 }
 
-bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info,
-		       const uint64_t *argument)
-{
-	bool addresses;
-
-	if (!sp_call_is_conditional(info))
-		return true;
-	addresses = sp_rules_grants_addresses(porter->rules);
-	if (info->operation == SP_OPERATION_SOCKET)
-		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
-	if (info->operation != SP_OPERATION_CONNECT)
-		return sp_rules_granted(porter->rules) & SP_RIGHT_BIND;
-	return addresses || (sp_rules_granted(porter->rules) & SP_RIGHT_CONNECT);
-}
-
-/* The same of a call that was decoded. */
+/* Of a call that was decoded. */
 static bool brokers(const struct sp_porter *porter, const struct sp_call *call)
 {
 	const uint64_t argument[] = {call->mode, call->flags, call->size};
 
-	return sp_porter_brokers(porter, call->info, argument);
+	return sp_rules_brokers(porter->rules, call->info, argument);
 }
 
 /* A rule against the call itself stands before every rule about names; but where sockets are named, their

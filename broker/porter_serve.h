@@ -122,11 +122,6 @@ void sp_porter_look_soon(struct sp_porter *porter);
 /* Answers with porter->answer who waited for a slot's call. */
 void sp_porter_answer(struct sp_porter *porter, const struct sp_waiter *waiter);
 
-/* Whether the call is brokered under this policy: connect is where it names sockets or addresses to
- * connect to, socket where it names addresses, bind and listen where it names sockets to bind. `argument`: of the call itself. */
-bool sp_porter_brokers(const struct sp_porter *porter, const struct sp_call_info *info,
-		       const uint64_t *argument);
-
 /* Enters a phase: 0 or -errno. What was known of links was so by the rules before it. */
 int sp_porter_narrow(struct sp_porter *porter, uint64_t phase);
 

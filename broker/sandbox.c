@@ -268,10 +268,9 @@ int sp_sandbox_narrow(struct sp_sandbox *sandbox, struct sp_policy *policy, uint
 }
 
 /* What the functions below return, and why, for people. */
-static int check_edit(const struct sp_sandbox *sandbox, const char *rights, const char *pattern,
+static int check_edit(const struct sp_sandbox *sandbox, uint32_t rights, const char *pattern,
 		      bool revokes, const char **ret_mistake)
 {
-	uint32_t wanted = sp_rights_parse(rights);
 	const char *mistake;
 	size_t offset;
 
@@ -285,7 +284,7 @@ static int check_edit(const struct sp_sandbox *sandbox, const char *rights, cons
 	}
 	*ret_mistake = "the rights are no list like \"read, write\": read, write, create, delete, "
 		       "linked, execute, connect and bind, each once";
-	if (!wanted)
+	if (!rights)
 		return -EINVAL;
 	mistake = sp_glob_mistake((struct sp_text){pattern, strlen(pattern)}, &offset);
 	if (mistake) {
@@ -295,7 +294,7 @@ static int check_edit(const struct sp_sandbox *sandbox, const char *rights, cons
 	*ret_mistake =
 	    "no wall was built for that right: let the policy, or what `editable within` "
 	    "names, grant it on some name";
-	if (!revokes && (wanted & ~sp_model_givable(sandbox->launched)))
+	if (!revokes && (rights & ~sp_model_givable(sandbox->launched)))
 		return -EACCES;
 	*ret_mistake = NULL;
 	return 0;
@@ -306,7 +305,7 @@ const char *sp_sandbox_edit_mistake(const struct sp_sandbox *sandbox, const char
 {
 	const char *mistake;
 
-	(void)check_edit(sandbox, rights, pattern, false, &mistake);
+	(void)check_edit(sandbox, sp_rights_parse(rights), pattern, false, &mistake);
 	return mistake;
 }
 
@@ -320,16 +319,18 @@ static int edit(struct sp_sandbox *sandbox, const char *rights, const char *patt
 {
 	Change change = SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__INIT;
 	const char *mistake;
-	int r =
-	    has_ended(sandbox) ? -ESRCH : check_edit(sandbox, rights, pattern, revokes, &mistake);
+	int r;
 
-	/* No link is followed for it: who runs there already may have made it. */
+	if (has_ended(sandbox))
+		return -ESRCH;
+	change.rights = sp_rights_parse(rights);
+	r = check_edit(sandbox, change.rights, pattern, revokes, &mistake);
 	if (r < 0)
 		return r;
 	change.kind = revokes ? SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__REVOKE
 			      : SALLYPORT__WIRE__BROKER_REQUEST__CHANGE__KIND__GRANT;
 	change.has_rights = true;
-	change.rights = sp_rights_parse(rights);
+	/* No link is followed for it: who runs there already may have made it. */
 	change.has_pattern = true;
 	change.pattern = bytes_of(pattern);
 	return send_change(sandbox, &change, -1, ret_change);

@@ -325,15 +325,9 @@ static bool is_ruled(const struct sp_verdict *verdict)
 bool sp_subject_brokers(const struct sp_subject *subject, int nr, const uint64_t *argument)
 {
 	const struct sp_call_info *info = sp_call_find(nr);
-	bool addresses = sp_rules_grants_addresses(subject->rules);
 
-	if (!info || !sp_call_is_conditional(info))
-		return false;
-	if (info->operation == SP_OPERATION_SOCKET)
-		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
-	if (info->operation != SP_OPERATION_CONNECT)
-		return sp_rules_granted(subject->rules) & SP_RIGHT_BIND;
-	return addresses || (sp_rules_granted(subject->rules) & SP_RIGHT_CONNECT);
+	return info && sp_call_is_conditional(info) &&
+	       sp_rules_brokers(subject->rules, info, argument);
 }
 
 static int find_address(struct search *s, const char *text)

@@ -1473,6 +1473,21 @@ uint32_t sp_rules_granted(const struct sp_rules *rules)
 	return granted;
 }
 
+bool sp_rules_brokers(const struct sp_rules *rules, const struct sp_call_info *info,
+		      const uint64_t *argument)
+{
+	bool addresses;
+
+	if (!sp_call_is_conditional(info))
+		return true;
+	addresses = sp_rules_grants_addresses(rules);
+	if (info->operation == SP_OPERATION_SOCKET)
+		return addresses && sp_socket_is_tcp(argument[0], argument[1], argument[2]);
+	if (info->operation != SP_OPERATION_CONNECT)
+		return sp_rules_granted(rules) & SP_RIGHT_BIND;
+	return addresses || (sp_rules_granted(rules) & SP_RIGHT_CONNECT);
+}
+
 static int each_grant(const struct rule_set *set, sp_rules_grant_fn *fn, void *data)
 {
 	for (size_t i = 0; i < set->rule_count; i++) {

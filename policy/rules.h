@@ -175,6 +175,11 @@ void sp_rules_decide_address(const struct sp_rules *rules, const struct sp_addre
 /* Whether the policy, and each that bounds it, lets some TCP connections be made; maybe none that all let. */
 bool sp_rules_grants_addresses(const struct sp_rules *rules);
 
+/* Whether the call is brokered under these rules: connect is where they name sockets or addresses to connect to,
+ * socket where they name addresses, bind and listen where they name sockets to bind; others are. `argument`: of the call itself. */
+bool sp_rules_brokers(const struct sp_rules *rules, const struct sp_call_info *info,
+		      const uint64_t *argument);
+
 /* True if every name below `name` has exactly the rights of `name` itself: no rule splits the
  * subtree. A directory may be renamed only where this holds for source and target. */
 bool sp_rules_uniform_below(const struct sp_rules *rules, const char *name, size_t length);

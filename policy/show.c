@@ -409,6 +409,20 @@ static void json_rights(FILE *out, uint32_t rights)
 	(void)fputs("]", out);
 }
 
+/* How a rule denies, 0: it grants; and where it stands. */
+static void json_denial(FILE *out, int error, const char *source)
+{
+	if (error) {
+		(void)fputc('"', out);
+		sp_print_errno(out, error);
+		(void)fputc('"', out);
+	} else {
+		(void)fputs("null", out);
+	}
+	(void)fputs(", ", out);
+	json_source(out, source);
+}
+
 static void json_paths(FILE *out, const struct sp_policy *policy)
 {
 	bool first = true;
@@ -423,15 +437,7 @@ static void json_paths(FILE *out, const struct sp_policy *policy)
 		(void)fputs(", \"rights\": ", out);
 		json_rights(out, rule->rights);
 		(void)fprintf(out, ", \"ask\": %s, \"errno\": ", rule->ask ? "true" : "false");
-		if (rule->rights == 0) {
-			(void)fputc('"', out);
-			sp_print_errno(out, rule->error);
-			(void)fputc('"', out);
-		} else {
-			(void)fputs("null", out);
-		}
-		(void)fputs(", ", out);
-		json_source(out, rule->source);
+		json_denial(out, rule->rights == 0 ? rule->error : 0, rule->source);
 	}
 	(void)fputs("\n  ],\n", out);
 }
@@ -448,15 +454,7 @@ static void json_addresses(FILE *out, const struct sp_policy *policy)
 		json_open(out, &first);
 		(void)fprintf(out, "\"address\": \"%s\", \"errno\": ",
 			      sp_address_print(&rule->address, buffer));
-		if (rule->error) {
-			(void)fputc('"', out);
-			sp_print_errno(out, rule->error);
-			(void)fputc('"', out);
-		} else {
-			(void)fputs("null", out);
-		}
-		(void)fputs(", ", out);
-		json_source(out, rule->source);
+		json_denial(out, rule->error, rule->source);
 	}
 	(void)fputs("\n  ],\n", out);
 }

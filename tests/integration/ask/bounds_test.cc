@@ -8,18 +8,6 @@ namespace
 class Bounds : public AskTest
 {
       protected:
-	Policy parsed(const std::string &text)
-	{
-		struct sp_policy *policy = nullptr;
-		auto complain = [](const struct sp_diagnostic *d, void *) {
-			ADD_FAILURE() << d->text;
-		};
-
-		EXPECT_EQ(sp_policy_parse("bounds.policy", text.data(), text.size(), complain,
-					  nullptr, &policy),
-			  0);
-		return Policy(policy, sp_policy_unref);
-	}
 	/* What the inner one grants, in its files and besides, the outer one does not. */
 	Policy bounded(const std::string &files, const std::string &sections,
 		       const std::string &outer)
@@ -27,8 +15,9 @@ class Bounds : public AskTest
 		const std::string own =
 		    "files { read " + std::string(sp_test_binary_dir()) + "/**; ";
 
-		return parsed("policy inner\nwithin outer\ninclude program\n" + own + files +
-			      " }\n" + sections + "policy outer\n" + outer);
+		return parse("bounds.policy", "policy inner\nwithin outer\ninclude program\n" +
+						  own + files + " }\n" + sections +
+						  "policy outer\n" + outer);
 	}
 	const std::string reads_ = "include parser\nfiles { read, execute /** }\n";
 };
@@ -57,7 +46,7 @@ TEST_P(EachWayBounds, AFileWithoutANameIsNotWrittenTo)
 
 TEST_P(EachWayBounds, AFileWithoutANameGetsNoneWhereNothingIsMade)
 {
-	Policy rules = parsed("policy bare\ninclude parser\n");
+	Policy rules = parse("bounds.policy", "policy bare\ninclude parser\n");
 	Asked box;
 
 	if (GetParam() == SP_INTERCEPTION_NOTIFY) /* its launch needs files */
@@ -107,11 +96,12 @@ TEST_P(EachWayBounds, NoCallEndsThePorter)
 			sections = least + sections;
 		for (bool bounded : {false, true}) {
 			Policy rules =
-			    bounded ? parsed(everything +
-					     "within narrow\npolicy narrow\n"
-					     "include parser\n" +
-					     calls + sections)
-				    : parsed("policy narrow\ninclude parser\n" + calls + sections);
+			    bounded ? parse("bounds.policy", everything +
+								 "within narrow\npolicy narrow\n"
+								 "include parser\n" +
+								 calls + sections)
+				    : parse("bounds.policy",
+					    "policy narrow\ninclude parser\n" + calls + sections);
 			Asked box;
 
 			SCOPED_TRACE(sections + (bounded ? " (bounds)" : ""));

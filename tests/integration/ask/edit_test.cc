@@ -14,18 +14,6 @@ namespace
 class EditTest : public AskTest
 {
       protected:
-	Policy parsed(const std::string &text)
-	{
-		struct sp_policy *policy = nullptr;
-		auto complain = [](const struct sp_diagnostic *d, void *) {
-			ADD_FAILURE() << d->text;
-		};
-
-		EXPECT_EQ(sp_policy_parse("edit.policy", text.data(), text.size(), complain,
-					  nullptr, &policy),
-			  0);
-		return Policy(policy, sp_policy_unref);
-	}
 	std::string own()
 	{
 		return "read " + std::string(sp_test_binary_dir()) + "/**\n";
@@ -34,8 +22,8 @@ class EditTest : public AskTest
 	Policy editable(const std::string &statement, const std::string &files,
 			const std::string &more = "")
 	{
-		return parsed("policy editor\ninclude program\n" + statement + "\nfiles {\n" +
-			      own() + files + "\n}\n" + more);
+		return parse("edit.policy", "policy editor\ninclude program\n" + statement +
+						"\nfiles {\n" + own() + files + "\n}\n" + more);
 	}
 	/* Each step is taken while the guest waits at a "step:", and is in force when it goes on. */
 	void run_steps(Asked &box, enum sp_interception interception,
@@ -251,10 +239,11 @@ TEST_P(EachWayEdit, NeverBeyondWhatBoundsThePolicyOrItsEdits)
 TEST_P(EachWayEdit, NarrowedByAnyPolicy)
 {
 	Policy rules = policy("read, write, delete " + root + "/**"),
-	       narrower = parsed("policy narrower\nsyscalls { deny unlink as EXDEV }\n"
-				 "files {\n" +
-				 own() + "read, delete " + root + "/**; deny " + root +
-				 "/secret as ENOTDIR }\n");
+	       narrower =
+		   parse("edit.policy", "policy narrower\nsyscalls { deny unlink as EXDEV }\n"
+					"files {\n" +
+					    own() + "read, delete " + root + "/**; deny " + root +
+					    "/secret as ENOTDIR }\n");
 	Asked box;
 
 	run_steps(box, GetParam(),

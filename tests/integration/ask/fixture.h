@@ -116,20 +116,23 @@ class AskTest : public BrokerTest
 		BrokerTest::TearDown();
 	}
 
-	Policy policy(const std::string &rules, const std::string &sections = "")
+	Policy parse(const char *file, const std::string &text)
 	{
-		std::string text = "policy asks\ninclude program\n" + sections + "\nfiles {\n" +
-				   "read " + std::string(sp_test_binary_dir()) + "/**\n" + rules +
-				   "\n}\n";
 		struct sp_policy *parsed = nullptr;
 		auto complain = [](const struct sp_diagnostic *d, void *) {
 			ADD_FAILURE() << d->text;
 		};
 
-		EXPECT_EQ(sp_policy_parse("ask.policy", text.data(), text.size(), complain, nullptr,
-					  &parsed),
-			  0);
+		EXPECT_EQ(
+		    sp_policy_parse(file, text.data(), text.size(), complain, nullptr, &parsed), 0);
 		return Policy(parsed, sp_policy_unref);
+	}
+
+	Policy policy(const std::string &rules, const std::string &sections = "")
+	{
+		return parse("ask.policy",
+			     "policy asks\ninclude program\n" + sections + "\nfiles {\n" + "read " +
+				 std::string(sp_test_binary_dir()) + "/**\n" + rules + "\n}\n");
 	}
 
 	/* Reading is left to the application, but of one name that is granted and one that is not. */

@@ -25,15 +25,8 @@ class PhaseTest : public AskTest
 				   "\nfiles { " + own + "read, delete " + root + "/**\n" + "deny " +
 				   root + "/secret as ENOTDIR }\n" +
 				   "policy last\ninclude program\nfiles { " + own + " }\n";
-		struct sp_policy *parsed = nullptr;
-		auto complain = [](const struct sp_diagnostic *d, void *) {
-			ADD_FAILURE() << d->text;
-		};
 
-		EXPECT_EQ(sp_policy_parse("phase.policy", text.data(), text.size(), complain,
-					  nullptr, &parsed),
-			  0);
-		return Policy(parsed, sp_policy_unref);
+		return parse("phase.policy", text);
 	}
 };
 
