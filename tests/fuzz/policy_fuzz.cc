@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/syscall.h>
+
 #include <sallyport/policy.h>
 
 #include "ipc/runtime.h"
@@ -143,6 +145,22 @@ void check_filter(const struct sock_fprog &program, uint32_t refusal, const Argu
 		fail("the filter lives with", "a foreign architecture");
 }
 
+// SECCOMP_MODE_STRICT, seccomp(2): these four and nothing else, whatever else the policy says.
+void check_strict_filter(const struct sock_fprog &program, const Arguments &arguments)
+{
+	static const uint32_t allowed[] = {SYS_read, SYS_write, SYS_exit, SYS_rt_sigreturn};
+	BpfSimulator filter(program);
+
+	for (uint32_t nr = 0; nr < SP_NUMBERS; nr++) {
+		bool may =
+		    std::find(std::begin(allowed), std::end(allowed), nr) != std::end(allowed);
+
+		if (filter.run(nr, arguments) !=
+		    (may ? SECCOMP_RET_ALLOW : SECCOMP_RET_KILL_PROCESS))
+			fail("the strict filter decided on call", std::to_string(nr));
+	}
+}
+
 void check_porter_filter(const struct sock_fprog &program)
 {
 	static const Classes kinds = classes();
@@ -263,6 +281,21 @@ Rules compile(struct sp_policy *policy)
 	return Rules(rules);
 }
 
+void check_filters(const struct sp_policy &policy, const struct sp_rules &rules,
+		   const Arguments &arguments)
+{
+	const struct sock_fprog filter = sp_rules_filter(&rules), floor = sp_rules_floor(&rules);
+	const bool twins = sp_model_architectures(&policy) != 0;
+
+	if (sp_policy_is_strict(&policy)) {
+		check_strict_filter(filter, arguments);
+		check_strict_filter(floor, arguments);
+		return;
+	}
+	check_filter(filter, SECCOMP_RET_TRAP, arguments, twins);
+	check_filter(floor, SECCOMP_RET_USER_NOTIF, arguments, twins);
+}
+
 void check_refusals(const struct sp_rules *rules)
 {
 	for (int nr = 0; nr <= SP_NUMBERS; nr++) {
@@ -294,10 +327,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	Rules rules = compile(policy.get());
 	if (!rules)
 		return 0;
-	const bool twins = sp_model_architectures(policy.get()) != 0;
-	check_filter(sp_rules_filter(rules.get()), SECCOMP_RET_TRAP, arguments_from(text), twins);
-	check_filter(sp_rules_floor(rules.get()), SECCOMP_RET_USER_NOTIF, arguments_from(text),
-		     twins);
+	check_filters(*policy, *rules, arguments_from(text));
 	check_porter_filter(sp_rules_porter_filter(rules.get()));
 	check_refusals(rules.get());
 	for (const char *name : {"/", "/etc/passwd", "/proc/self/status"})
