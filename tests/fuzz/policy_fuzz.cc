@@ -111,7 +111,7 @@ bool is_refused(uint32_t verdict, uint32_t refusal)
 }
 
 // What a filter may return for a call about which no policy has a choice.
-bool is_floor(enum sp_call_class kind, uint32_t verdict, uint32_t refusal)
+bool is_floor(enum sp_call_class kind, uint32_t verdict, uint32_t refusal, bool narrows)
 {
 	switch (kind) {
 	case SP_CLASS_ALWAYS:
@@ -122,15 +122,23 @@ bool is_floor(enum sp_call_class kind, uint32_t verdict, uint32_t refusal)
 	case SP_CLASS_NAMING:
 	case SP_CLASS_FORBIDDEN:
 		return is_refused(verdict, refusal);
-	case SP_CLASS_NESTED: // what is trapped is locked
-		return refusal != SECCOMP_RET_TRAP || is_refused(verdict, refusal);
+	case SP_CLASS_NESTED: // what is trapped is locked, but for what loads the filter of a phase
+		return refusal != SECCOMP_RET_TRAP || is_refused(verdict, refusal) || narrows;
 	default:
 		return true;
 	}
 }
 
-void check_filter(const struct sock_fprog &program, uint32_t refusal, const Arguments &arguments,
-		  bool twins)
+// A further filter for every thread, without a listener: where there are phases a process may always narrow itself.
+bool may_narrow(const struct sp_policy &policy, uint32_t nr, const Arguments &arguments)
+{
+	return policy.phase_count > 0 && nr == SYS_seccomp &&
+	       uint32_t(arguments[0]) == SECCOMP_SET_MODE_FILTER &&
+	       uint32_t(arguments[1]) == SECCOMP_FILTER_FLAG_TSYNC;
+}
+
+void check_filter(const struct sp_policy &policy, const struct sock_fprog &program,
+		  uint32_t refusal, const Arguments &arguments)
 {
 	static const Classes kinds = classes();
 	BpfSimulator filter(program);
@@ -138,10 +146,12 @@ void check_filter(const struct sock_fprog &program, uint32_t refusal, const Argu
 	for (uint32_t nr = 0; nr < SP_NUMBERS; nr++) {
 		std::optional<uint32_t> verdict = filter.run(nr, arguments);
 
-		if (!verdict || !is_floor(kinds[nr], *verdict, refusal))
+		if (!verdict ||
+		    !is_floor(kinds[nr], *verdict, refusal, may_narrow(policy, nr, arguments)))
 			fail("the filter decided on call", std::to_string(nr));
 	}
-	if (!twins && filter.run(0, arguments, AUDIT_ARCH_I386) != SECCOMP_RET_KILL_PROCESS)
+	if (sp_model_architectures(&policy) == 0 &&
+	    filter.run(0, arguments, AUDIT_ARCH_I386) != SECCOMP_RET_KILL_PROCESS)
 		fail("the filter lives with", "a foreign architecture");
 }
 
@@ -285,15 +295,14 @@ void check_filters(const struct sp_policy &policy, const struct sp_rules &rules,
 		   const Arguments &arguments)
 {
 	const struct sock_fprog filter = sp_rules_filter(&rules), floor = sp_rules_floor(&rules);
-	const bool twins = sp_model_architectures(&policy) != 0;
 
 	if (sp_policy_is_strict(&policy)) {
 		check_strict_filter(filter, arguments);
 		check_strict_filter(floor, arguments);
 		return;
 	}
-	check_filter(filter, SECCOMP_RET_TRAP, arguments, twins);
-	check_filter(floor, SECCOMP_RET_USER_NOTIF, arguments, twins);
+	check_filter(policy, filter, SECCOMP_RET_TRAP, arguments);
+	check_filter(policy, floor, SECCOMP_RET_USER_NOTIF, arguments);
 }
 
 void check_refusals(const struct sp_rules *rules)
