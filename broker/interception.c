@@ -16,7 +16,7 @@
 #include "ipc/runtime.h"
 #include "ipc/slots.h"
 #include "ipc/util.h"
-#include "policy/filter.h"
+#include "policy/judge.h"
 #include "policy/names.h"
 
 /* Why not, and what could be done; of all zero: it can. */

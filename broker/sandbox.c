@@ -23,8 +23,8 @@
 #include "ipc/sealed.h"
 #include "ipc/util.h"
 #include "policy/compile.h"
-#include "policy/filter.h"
 #include "policy/glob.h"
+#include "policy/judge.h"
 #include "policy/model.h"
 #include "policy/rules.h"
 

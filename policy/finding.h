@@ -3,8 +3,8 @@
 #ifndef SALLYPORT_POLICY_FINDING_H
 #define SALLYPORT_POLICY_FINDING_H
 
-#include "policy/filter.h"
 #include "policy/invocation.h"
+#include "policy/judge.h"
 #include "policy/rules.h"
 
 #ifdef __cplusplus

@@ -15,10 +15,10 @@
 #include "ipc/arch.h"
 #include "ipc/util.h"
 #include "policy/arguments.h"
-#include "policy/filter.h"
 #include "policy/finding.h"
 #include "policy/glob.h"
 #include "policy/interpret.h"
+#include "policy/judge.h"
 #include "policy/universe.h"
 
 #define WARN(reading, place, ...)                                                                  \

@@ -14,6 +14,7 @@
 #include "policy/export.h"
 #include "policy/filter.h"
 #include "policy/interpret.h"
+#include "policy/judge.h"
 #include "policy/names.h"
 #include "policy/print.h"
 #include "policy/twins.h"

@@ -2,7 +2,7 @@
 /*
  * socket, of TCP in the outer network, where the policy names addresses to connect to. The sandboxee's own network is an
  * empty one; so the porter, which stays outside, makes the socket and gives it away. It leads nowhere until the porter has
- * connected it, and what else could point it somewhere the filter holds back (policy/filter.c).
+ * connected it, and what else could point it somewhere the filter holds back (policy/filter_network.c).
  */
 #include <errno.h>
 #include <netinet/in.h>

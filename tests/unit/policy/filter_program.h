@@ -8,6 +8,7 @@
 #include <string>
 
 #include "policy/filter.h"
+#include "policy/judge.h"
 #include "policy/model.h"
 
 namespace sallyport

@@ -13,6 +13,7 @@
 #include "ipc/runtime.h"
 #include "policy/bpf.h"
 #include "policy/filter.h"
+#include "policy/judge.h"
 
 namespace
 {

@@ -8,7 +8,7 @@
 
 #include "bpf_simulator.h"
 #include "ipc/arch.h"
-#include "policy/filter.h"
+#include "policy/judge.h"
 #include "policy/model.h"
 #include "policy/names.h"
 

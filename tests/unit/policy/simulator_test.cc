@@ -24,7 +24,7 @@
 #include "ipc/arch.h"
 #include "ipc/runtime.h"
 #include "policy/arguments.h"
-#include "policy/filter.h"
+#include "policy/judge.h"
 #include "policy/model.h"
 #include "policy/names.h"
 

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 
 #include "ipc/arch.h"
-#include "policy/filter.h"
+#include "policy/judge.h"
 #include "policy/names.h"
 
 namespace

@@ -21,6 +21,7 @@
 #include "filter_program.h"
 #include "ipc/arch.h"
 #include "policy/filter.h"
+#include "policy/judge.h"
 #include "policy/model.h"
 #include "policy/names.h"
 #include "policy/twins.h"
