@@ -23,6 +23,9 @@ enum learnt_right {
 	LEARNT_BIND = 1 << 7,
 };
 
+#define LEARNT_RIGHT_COUNT 8
+extern const char *const learnt_rights[LEARNT_RIGHT_COUNT]; /* as the language calls them */
+
 /* What was needed on a name, or, once general, on a pattern. */
 struct need {
 	char *pattern;   /* owned */
@@ -76,5 +79,16 @@ unsigned learnt_read(struct learnt *learnt, FILE *file);
 void learnt_generalise(struct learnt *learnt, const struct surroundings *surroundings);
 
 int learnt_write(const struct learnt *learnt, FILE *file); /* 0 or EOF */
+
+/* ---- between the files learnt*.c ---- */
+
+/* These two, as all that adds something, end the program where there is no memory. */
+void *learnt_grown(void *array, size_t count, size_t size);
+char *learnt_copied(const char *text);
+
+struct need *learnt_need_of(struct learnt *learnt, const char *name, bool socket);
+
+/* Whether some socket needs one of these rights. */
+bool learnt_has_sockets(const struct learnt *learnt, uint32_t which);
 
 #endif

@@ -145,7 +145,10 @@ constexpr int kMostFailures = 20;
 
 int Failures()
 {
-	return ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
+	return ::testing::UnitTest::GetInstance()
+	    ->current_test_info()
+	    ->result()
+	    ->total_part_count();
 }
 
 void Faults::Sweep(Injection::What what,
