@@ -144,8 +144,12 @@ static inline struct sp_place sp_own_place(const struct sp_reading *reading, str
 /* A value that `limits { … }` may set. */
 bool sp_valid_limit(enum sp_limit limit, uint64_t value);
 
-/* Whether a policy may be called so. */
+/* Whether a policy may be called so. A name travels in reports and file names. */
+#define SP_NAME_LENGTH_MAX 64
 bool sp_valid_name(const char *name);
+
+/* The name of the policy that begins so, "" where it has none that could be called so. */
+const char *sp_policy_name_of(const struct sp_statement *head);
 
 /* interpret_groups.c. Every group of the document is understood, whether it is used or not. */
 void sp_read_groups(struct sp_reading *reading);
@@ -174,10 +178,29 @@ void sp_call_set_combine(struct sp_call_set *set, const struct sp_call_set *othe
 /* interpret_calls.c: the number of a call by name, negative where there is none, which is told. */
 int sp_read_call(struct sp_reading *reading, const struct sp_word *word);
 
-/* interpret_calls.c: one statement of a section `syscalls`. */
-void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement);
+/* interpret_statements.c: one statement of a policy, and all of it where it is a section. */
+void sp_interpret_statement(struct sp_reading *reading, const struct sp_statement *statement);
 
-/* Helpers of both. */
+/* One statement of a section each. */
+void sp_interpret_syscall(struct sp_reading *reading, const struct sp_statement *statement);
+void sp_interpret_file(struct sp_reading *reading, const struct sp_statement *statement);
+void sp_interpret_network(struct sp_reading *reading, const struct sp_statement *statement);
+void sp_interpret_limit(struct sp_reading *reading, const struct sp_statement *statement);
+void sp_interpret_memory(struct sp_reading *reading, const struct sp_statement *statement);
+void sp_interpret_layer(struct sp_reading *reading, const struct sp_statement *statement);
+/* What a section `isolate` as a whole lacks, and sets. */
+void sp_finish_isolate(struct sp_reading *reading, const struct sp_statement *section);
+
+/* interpret_files.c: from phrase `index` on names, and the errno of a `deny`; `before` stands before them. */
+void sp_add_patterns(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
+		     const struct sp_phrase *before, const struct sp_path_rule *rule);
+/* What is wrong with a pattern or address, told where it begins; once values stood in it, for the whole word. */
+void sp_word_mistake(struct sp_reading *reading, const struct sp_word *word, const char *text,
+		     size_t offset, const char *mistake);
+extern const char sp_nobody_asked[]; /* "ask" where it is no verdict */
+
+/* ---- helpers of all of these ---- */
+
 /* Looks for the suggestion only where somebody may still hear of it: looking takes long. */
 #define SP_MISTAKE(reading, place, suggestion, ...)                                                \
 	sp_report_error((reading)->reporter, (reading)->source, place,                             \

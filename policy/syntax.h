@@ -9,7 +9,7 @@
  * A phrase is a list of terms with commas; a term is a word, a "quoted string", or a word with
  * a condition: ioctl(request in {TCGETS, FIONREAD}, not fd > 2), or, after `policy` and `include`,
  * with parameters: viewer(directory, size = 1G). text.l cuts words, text.y finds
- * the shape, interpret.c gives it meaning by tables.
+ * the shape, interpret*.c give it meaning by tables.
  */
 #ifndef SALLYPORT_POLICY_SYNTAX_H
 #define SALLYPORT_POLICY_SYNTAX_H
