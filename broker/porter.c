@@ -429,7 +429,7 @@ static void kill_and_wait(struct sp_porter *porter)
 /* ---- making and running ------------------------------------------------------------------------
  */
 
-int sp_source_add(struct event_base *base, const struct sp_source *source, void *data)
+int sp_event_source_add(struct event_base *base, const struct sp_event_source *source, void *data)
 {
 	struct event *event;
 
@@ -447,7 +447,7 @@ int sp_source_add(struct event_base *base, const struct sp_source *source, void 
 
 static int add_sources(struct sp_porter *porter)
 {
-	const struct sp_source sources[] = {
+	const struct sp_event_source sources[] = {
 	    {porter->control, 0, control_ready, SP_PRIORITY_END, &porter->control_event},
 	    {porter->sandboxee, 0, sandboxee_ended, SP_PRIORITY_END, &porter->sandboxee_event},
 	    {porter->children, 0, child_changed, SP_PRIORITY_END, &porter->children_event},
@@ -458,7 +458,7 @@ static int add_sources(struct sp_porter *porter)
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
-		int r = sp_source_add(porter->base, &sources[i], porter);
+		int r = sp_event_source_add(porter->base, &sources[i], porter);
 
 		if (r < 0)
 			return r;

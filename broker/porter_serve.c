@@ -296,7 +296,7 @@ static void drop(struct sp_porter *porter)
 	sp_work_close(&porter->work);
 }
 
-static void serve_refused(struct sp_porter *porter, const struct sp_request *request)
+static void serve_refused(struct sp_porter *porter, const struct sp_slot_request *request)
 {
 	if (!sp_porter_enter_phase(porter, request->refusal.nr, request->refusal.argument))
 		sp_porter_refuse(porter, request->refusal.nr, request->refusal.instruction);
@@ -307,11 +307,11 @@ static void serve_request(struct sp_ring *ring, uint32_t index, size_t length)
 {
 	struct sp_porter *porter = ring->porter;
 	struct sp_arena arena;
-	struct sp_request request;
+	struct sp_slot_request request;
 	struct sp_waiter waiter;
 
 	sp_arena_init(&arena, porter->arena, sizeof(porter->arena));
-	if (sp_request_decode(porter->request, length, &arena, &request) < 0) {
+	if (sp_slot_request_decode(porter->request, length, &arena, &request) < 0) {
 		sp_porter_violation(porter, "a malformed request");
 		return;
 	}

@@ -27,7 +27,7 @@ struct sp_notify;
 enum { SP_PRIORITY_END, SP_PRIORITY_CALLS, SP_PRIORITY_COUNT };
 
 /* What the event loop waits for. */
-struct sp_source {
+struct sp_event_source {
 	int descriptor; /* -1: none */
 	short edge;     /* EV_ET or 0 */
 	void (*callback)(int descriptor, short what, void *data);
@@ -36,7 +36,7 @@ struct sp_source {
 };
 
 /* 0 or -ENOMEM; the event is the caller's in either case. */
-int sp_source_add(struct event_base *base, const struct sp_source *source, void *data);
+int sp_event_source_add(struct event_base *base, const struct sp_event_source *source, void *data);
 
 /* A change that was made, or failed with this errno. */
 struct sp_changed {

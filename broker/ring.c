@@ -251,14 +251,14 @@ bool sp_ring_is_beside(const struct sp_porter *porter, pid_t outer_pid)
 static int add_events(struct sp_ring *ring)
 {
 	struct sp_porter *porter = ring->porter;
-	const struct sp_source sources[] = {
+	const struct sp_event_source sources[] = {
 	    {ring->group, 0, group_ended, SP_PRIORITY_END, &ring->group_event},
 	    {ring->ends.channel, 0, channel_ready, SP_PRIORITY_CALLS, &ring->channel_event},
 	    {ring->ends.doorbell, EV_ET, doorbell_ready, SP_PRIORITY_CALLS, &ring->doorbell_event},
 	};
 
 	for (size_t i = 0; i < SP_ELEMENTS(sources); i++) {
-		int r = sp_source_add(porter->base, &sources[i], ring);
+		int r = sp_event_source_add(porter->base, &sources[i], ring);
 
 		if (r < 0)
 			return r;

@@ -111,7 +111,7 @@ int sp_message_decode(const ProtobufCMessageDescriptor *descriptor, const uint8_
 	return -EBADMSG;
 }
 
-static int parse_refused(const Sallyport__Wire__Refused *wire, struct sp_request *request)
+static int parse_refused(const Sallyport__Wire__Refused *wire, struct sp_slot_request *request)
 {
 	if (wire->n_argument != SP_REQUEST_ARGUMENTS)
 		return -EBADMSG;
@@ -122,8 +122,8 @@ static int parse_refused(const Sallyport__Wire__Refused *wire, struct sp_request
 	return 0;
 }
 
-int sp_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *arena,
-		      struct sp_request *ret_request)
+int sp_slot_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *arena,
+			   struct sp_slot_request *ret_request)
 {
 	const Sallyport__Wire__Request *wire;
 	ProtobufCMessage *message;
@@ -136,7 +136,7 @@ int sp_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *aren
 	wire = (const Sallyport__Wire__Request *)message;
 	if (wire->tid <= 0)
 		return -EBADMSG;
-	*ret_request = (struct sp_request){.generation = wire->generation, .tid = wire->tid};
+	*ret_request = (struct sp_slot_request){.generation = wire->generation, .tid = wire->tid};
 	switch (wire->what_case) {
 	case SALLYPORT__WIRE__REQUEST__WHAT_CALL:
 		return sp_call_from_wire(wire->call, wire->tid, arena, &ret_request->call);

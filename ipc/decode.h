@@ -38,7 +38,7 @@ int sp_message_decode(const ProtobufCMessageDescriptor *descriptor, const uint8_
 #define SP_REQUEST_ARGUMENTS 6
 
 /* What a slot can ask. */
-struct sp_request {
+struct sp_slot_request {
 	uint32_t generation;
 	pid_t tid;
 	bool refused;        /* else `call` */
@@ -52,8 +52,8 @@ struct sp_request {
 
 /* Decodes a Request and checks it against the table. 0, or -EBADMSG: no correct runtime sends this.
  */
-int sp_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *arena,
-		      struct sp_request *ret_request);
+int sp_slot_request_decode(const uint8_t *bytes, size_t length, struct sp_arena *arena,
+			   struct sp_slot_request *ret_request);
 
 #ifdef __cplusplus
 }

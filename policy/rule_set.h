@@ -29,7 +29,7 @@ struct sp_rule {
 	bool revokes;
 };
 
-struct sp_address_rule {
+struct sp_loaded_address {
 	struct sp_address address;
 	int error; /* 0: granted */
 	const char *source;
@@ -64,7 +64,7 @@ struct sp_rule_set {
 	    *orders_below; /* of edits: for each node, those that give below it; else NULL */
 	uint32_t *buckets;
 	size_t rule_count, node_count, bucket_count;
-	struct sp_address_rule *addresses;
+	struct sp_loaded_address *addresses;
 	size_t address_count;
 	uint32_t granted; /* by any of its rules */
 	bool asks;

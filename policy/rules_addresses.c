@@ -4,7 +4,7 @@
 
 #include "policy/rules_state.h"
 
-static struct sp_rules_address public_rule(const struct sp_address_rule *rule, size_t set)
+static struct sp_rules_address public_rule(const struct sp_loaded_address *rule, size_t set)
 {
 	return (struct sp_rules_address){
 	    .address = &rule->address, .source = rule->source, .set = set, .error = rule->error};

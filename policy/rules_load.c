@@ -158,7 +158,7 @@ static int load_addresses(struct sp_rule_set *set, AddressRule *const *addresses
 	if (!set->addresses)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		struct sp_address_rule *rule = &set->addresses[i];
+		struct sp_loaded_address *rule = &set->addresses[i];
 
 		rule->source = pool_string(pool, addresses[i]->source);
 		rule->error = (int)addresses[i]->error;

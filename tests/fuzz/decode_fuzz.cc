@@ -11,10 +11,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	alignas(16) static uint8_t memory[SP_SLOT_ARENA];
 	struct sp_arena arena;
-	struct sp_request request;
+	struct sp_slot_request request;
 
 	sp_arena_init(&arena, memory, sizeof(memory));
-	if (sp_request_decode(bytes, length, &arena, &request) < 0 || request.refused)
+	if (sp_slot_request_decode(bytes, length, &arena, &request) < 0 || request.refused)
 		return 0;
 	// What passed keeps its promises to the handlers.
 	const struct sp_call_info *info = request.call.info;

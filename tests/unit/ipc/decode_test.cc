@@ -12,17 +12,17 @@ namespace
 {
 alignas(16) uint8_t memory[SP_SLOT_ARENA];
 
-int decode(const Bytes &bytes, struct sp_request *request)
+int decode(const Bytes &bytes, struct sp_slot_request *request)
 {
 	struct sp_arena arena;
 
 	sp_arena_init(&arena, memory, sizeof(memory));
-	return sp_request_decode(bytes.data(), bytes.size(), &arena, request);
+	return sp_slot_request_decode(bytes.data(), bytes.size(), &arena, request);
 }
 
 int decode(const Bytes &bytes)
 {
-	struct sp_request request;
+	struct sp_slot_request request;
 
 	return decode(bytes, &request);
 }
@@ -39,7 +39,7 @@ using Call = Sallyport__Wire__Call;
 TEST(Decode, EveryRowOfTheTable)
 {
 	for (int id = 0; id < SP_CALL_COUNT; id++) {
-		struct sp_request request;
+		struct sp_slot_request request;
 
 		ASSERT_EQ(decode(request_of(static_cast<sp_call_id>(id)), &request), 0)
 		    << sp_call_table[id].name;
@@ -76,7 +76,7 @@ TEST(Decode, EverySingleByteChangedNeverYieldsAnUncheckedValue)
 		for (size_t at = 0; at < whole.size(); at++)
 			for (int value = 0; value < 256; value++) {
 				Bytes changed = whole;
-				struct sp_request request;
+				struct sp_slot_request request;
 
 				changed[at] = static_cast<uint8_t>(value);
 				if (decode(changed, &request) < 0 || request.refused)
@@ -228,7 +228,7 @@ TEST(Decode, FieldsThatTheRowDoesNotHaveOrLacks)
 
 TEST(Decode, ANameMayLackOnlyWhereADescriptorStandsForIt)
 {
-	struct sp_request request;
+	struct sp_slot_request request;
 	auto without_path = [](Request &, Call &c) { c.has_path = 0; };
 
 	for (enum sp_call_id id : {SP_CALL_utimensat, SP_CALL_futimesat}) {
@@ -246,7 +246,7 @@ TEST(Decode, AValueHasFourThousandBytesAtMost)
 	std::string value(SP_DATA_MAX + 1, '\0');
 
 	for (size_t length : {size_t{0}, size_t{1}, size_t{SP_DATA_MAX}, size_t{SP_DATA_MAX} + 1}) {
-		struct sp_request request;
+		struct sp_slot_request request;
 		auto change = [&](Request &, Call &c) {
 			c.data = {length, reinterpret_cast<uint8_t *>(&value[0])};
 		};
@@ -267,7 +267,7 @@ TEST(Decode, AValueHasFourThousandBytesAtMost)
 
 TEST(Decode, OwnerAndGroupBelongTogether)
 {
-	struct sp_request request;
+	struct sp_slot_request request;
 	auto ids = [](Request &, Call &c) { c.owner = 7, c.group = UINT32_MAX; };
 
 	ASSERT_EQ(decode(request_of(SP_CALL_fchownat, "/x", ids), &request), 0);
@@ -288,7 +288,7 @@ TEST(Decode, TimesAreFourNumbersOrNone)
 	int64_t numbers[] = {1, INT64_MIN, INT64_MAX, 4, 5};
 
 	for (size_t count = 0; count <= 5; count++) {
-		struct sp_request request;
+		struct sp_slot_request request;
 		auto times = [&](Request &, Call &call) {
 			call.n_time = count;
 			call.time = numbers;
@@ -344,7 +344,7 @@ TEST(Decode, ARefusedCallHasSixArguments)
 		Sallyport__Wire__Request request = SALLYPORT__WIRE__REQUEST__INIT;
 		Sallyport__Wire__Refused refused = SALLYPORT__WIRE__REFUSED__INIT;
 		uint64_t arguments[9] = {1, 2, 3, UINT64_MAX, 5, 6, 7, 8, 9};
-		struct sp_request plain;
+		struct sp_slot_request plain;
 
 		refused.nr = 41;
 		refused.n_argument = count;
