@@ -125,11 +125,11 @@ static int text_rule(FILE *out, const struct sp_call_rule *rule,
 	return 0;
 }
 
-static void text_default(FILE *out, const struct sp_policy *policy)
+/* What happens to calls that no rule speaks of. Returns where that stands. */
+static const char *print_default(FILE *out, const struct sp_policy *policy)
 {
 	const struct sp_setting *action = &policy->default_action;
 
-	(void)fputs("\tdefault ", out);
 	if (policy->strict.set)
 		(void)fputs("kill", out);
 	else if (action->set)
@@ -137,7 +137,13 @@ static void text_default(FILE *out, const struct sp_policy *policy)
 				(int)policy->default_error.value);
 	else
 		(void)fputs("deny as ENOSYS", out);
-	origin(out, sp_setting_source(policy->strict.set ? &policy->strict : action, "built in"));
+	return sp_setting_source(policy->strict.set ? &policy->strict : action, "built in");
+}
+
+static void text_default(FILE *out, const struct sp_policy *policy)
+{
+	(void)fputs("\tdefault ", out);
+	origin(out, print_default(out, policy));
 }
 
 #define SOCKET_RIGHTS ((uint32_t)(SP_RIGHT_CONNECT | SP_RIGHT_BIND))
@@ -382,19 +388,12 @@ static int json_rule(FILE *out, const struct sp_call_rule *rule,
 /* The first of the list, so that what follows can begin with a comma. */
 static void json_default(FILE *out, const struct sp_policy *policy)
 {
-	const struct sp_setting *action = &policy->default_action;
+	const char *source;
 
 	(void)fputs("\n    {\"call\": null, \"number\": null, \"action\": \"", out);
-	if (policy->strict.set)
-		(void)fputs("kill", out);
-	else if (action->set)
-		sp_print_action(out, (enum sp_action)action->value,
-				(int)policy->default_error.value);
-	else
-		(void)fputs("deny as ENOSYS", out);
+	source = print_default(out, policy);
 	(void)fputs("\", \"condition\": null, ", out);
-	json_source(out,
-		    sp_setting_source(policy->strict.set ? &policy->strict : action, "built in"));
+	json_source(out, source);
 }
 
 static void json_rights(FILE *out, uint32_t rights)

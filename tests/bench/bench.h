@@ -77,6 +77,10 @@ struct bench_worker {
 /* Makes pipes and buffer; the other ends go to `ret_seat`. 0 or -errno. */
 int bench_worker_prepare(struct bench_worker *worker, struct bench_seat *ret_seat);
 
+/* The same, and starts a child that does `body` and ends, in a failure where that is negative. 0 or -errno. */
+int bench_worker_fork(struct bench_worker *worker, const char *path,
+		      int (*body)(const struct bench_seat *seat));
+
 /* Runs one batch and waits for it. 0 or -errno. */
 int bench_worker_run(struct bench_worker *worker, const struct bench_order *order);
 

@@ -139,17 +139,5 @@ static int supervise(const struct bench_seat *seat)
 
 int bench_start_notification(struct bench_worker *worker, const char *path)
 {
-	struct bench_seat seat = {.path = path};
-	int r = bench_worker_prepare(worker, &seat);
-
-	if (r < 0)
-		return r;
-	worker->process = fork();
-	if (worker->process < 0)
-		return -errno;
-	if (worker->process == 0)
-		_exit(supervise(&seat) < 0);
-	(void)close(seat.orders);
-	(void)close(seat.done);
-	return 0;
+	return bench_worker_fork(worker, path, supervise);
 }

@@ -27,6 +27,24 @@ int bench_worker_prepare(struct bench_worker *worker, struct bench_seat *ret_sea
 	return 0;
 }
 
+int bench_worker_fork(struct bench_worker *worker, const char *path,
+		      int (*body)(const struct bench_seat *seat))
+{
+	struct bench_seat seat = {.path = path};
+	int r = bench_worker_prepare(worker, &seat);
+
+	if (r < 0)
+		return r;
+	worker->process = fork();
+	if (worker->process < 0)
+		return -errno;
+	if (worker->process == 0)
+		_exit(body(&seat) < 0);
+	(void)close(seat.orders);
+	(void)close(seat.done);
+	return 0;
+}
+
 int bench_worker_run(struct bench_worker *worker, const struct bench_order *order)
 {
 	uint8_t result;
