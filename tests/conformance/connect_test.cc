@@ -2,33 +2,28 @@
 // Unix sockets by name: connect.c, with a runtime and by notification. Who listens is outside.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
+#include <cerrno>
 #include <fstream>
 #include <string>
 
-#include "tests/support/descriptors.h"
-#include "tests/support/paths.h"
-#include "tests/support/sandbox.h"
+#include "guests.h"
 
 namespace
 {
-class Connect : public ::testing::Test
+class Connect : public GuestTest
 {
       protected:
+	Connect() : GuestTest("connect")
+	{
+	}
 	void SetUp() override
 	{
-		const char *temporary = getenv("TMPDIR");
-
-		before = count_descriptors();
-		directory = std::string(temporary ? temporary : "/tmp") + "/connect.XXXXXX";
-		ASSERT_NE(mkdtemp(&directory[0]), nullptr);
-		granted = listener("granted", 4096);
-		other = listener("other", 4096);
-		full = listener("full", 0);
+		ASSERT_NO_FATAL_FAILURE(GuestTest::SetUp());
+		granted = listener("granted", 4096, SOCK_NONBLOCK);
+		other = listener("other", 4096, SOCK_NONBLOCK);
+		full = listener("full", 0, SOCK_NONBLOCK);
 		std::ofstream(directory + "/file") << "text";
 		ASSERT_EQ(symlink("granted", (directory + "/link").c_str()), 0);
 		ASSERT_EQ(symlink("other", (directory + "/link-to-other").c_str()), 0);
@@ -37,29 +32,16 @@ class Connect : public ::testing::Test
 	{
 		for (int fd : {granted, other, full})
 			close(fd);
-		EXPECT_EQ(system(("rm -rf '" + directory + "'").c_str()), 0);
-		EXPECT_EQ(count_descriptors(), before);
+		GuestTest::TearDown();
 	}
-	void run(const std::string &mode, enum sp_interception interception,
-		 const std::string &network, int status)
+	void run(enum sp_interception interception, const std::string &network, int status)
 	{
-		SandboxRunner runner;
-
-		runner.interception = interception;
-		Heard heard = runner.run(
-		    "policy connect\nsyscalls {\n"
-		    "  allow @default, @basic-io, @signal, @process, @timer, @sync, @memory\n"
-		    "  allow fcntl, prlimit64, sched_yield, getrandom, socketpair\n"
-		    "  deny connect as EPERM\n  default deny as ENOSYS\n}\nfiles {\n"
-		    "  read " +
-			directory + "/**\n  create, delete " + directory +
-			"/next\n  create, delete " + directory +
-			"/turning\n  read /usr/lib/**\n  read /lib/**\n"
-			"  read /etc/ld.so.*\n  read /proc/**\n  read " +
-			sp_test_binary_dir() + "/**\n}\n" + network,
-		    {std::string(sp_test_binary_dir()) + "/bin/connect", mode, directory});
-		EXPECT_EQ(heard.cause, SP_EXIT_EXITED) << heard.exit;
-		EXPECT_EQ(heard.status, status) << heard.exit << heard.output;
+		GuestTest::run(interception,
+			       {"  allow @memory, socketpair\n  deny connect as EPERM\n",
+				"  read " + directory + "/**\n  create, delete " + directory +
+				    "/next, " + directory + "/turning\n",
+				network},
+			       {directory}, status);
 	}
 	void expect_reached()
 	{
@@ -80,38 +62,25 @@ class Connect : public ::testing::Test
 	}
 
       private:
-	int listener(const std::string &name, int backlog)
-	{
-		struct sockaddr_un address = {AF_UNIX, {}};
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-		strcpy(address.sun_path, (directory + "/" + name).c_str());
-		EXPECT_EQ(bind(fd, reinterpret_cast<struct sockaddr *>(&address), sizeof(address)),
-			  0);
-		EXPECT_EQ(listen(fd, backlog), 0);
-		return fd;
-	}
-	std::string directory;
-	size_t before = 0;
 	int granted = -1, other = -1, full = -1;
 };
 
 TEST_F(Connect, WithARuntime)
 {
-	run("locked", SP_INTERCEPTION_COOPERATIVE, names(), 0);
+	run(SP_INTERCEPTION_COOPERATIVE, names(), 0);
 	expect_reached();
 }
 
 TEST_F(Connect, ByNotification)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY, names(), 0);
+	run(SP_INTERCEPTION_NOTIFY, names(), 0);
 	expect_reached();
 }
 
 TEST_F(Connect, WithoutNamesItIsAnOrdinaryCall)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY, "", 1); /* there is no socket, either */
-	run("locked", SP_INTERCEPTION_COOPERATIVE, "", 1);
+	run(SP_INTERCEPTION_NOTIFY, "", 1); /* there is no socket, either */
+	run(SP_INTERCEPTION_COOPERATIVE, "", 1);
 }
 
 } // namespace

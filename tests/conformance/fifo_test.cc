@@ -1,53 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // FIFOs by name: natively, with a runtime, and by notification, the same bodies of fifo.c.
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <string>
 
-#include "tests/support/descriptors.h"
-#include "tests/support/paths.h"
-#include "tests/support/sandbox.h"
+#include "guests.h"
 
 namespace
 {
-class Fifo : public ::testing::TestWithParam<const char *>
+class Fifo : public GuestTest, public ::testing::WithParamInterface<const char *>
 {
       protected:
-	void SetUp() override
+	Fifo() : GuestTest("fifo")
 	{
-		const char *temporary = getenv("TMPDIR");
-
-		before = count_descriptors();
-		directory = std::string(temporary ? temporary : "/tmp") + "/fifo.XXXXXX";
-		ASSERT_NE(mkdtemp(&directory[0]), nullptr);
 	}
-	void TearDown() override
+	void run(enum sp_interception interception)
 	{
-		unlink((directory + "/fifo").c_str());
-		EXPECT_EQ(rmdir(directory.c_str()), 0);
-		EXPECT_EQ(count_descriptors(), before);
-	}
-	void run(const std::string &mode, enum sp_interception interception)
-	{
-		SandboxRunner runner;
+		Heard heard =
+		    GuestTest::run(interception,
+				   {"  allow @file-system, mmap, mprotect, munmap, madvise\n",
+				    "  read, write, create, delete " + directory + "/**\n", ""},
+				   {GetParam(), directory}, 0);
 
-		runner.interception = interception;
-		/* Not the preset parser, which allows one process alone. */
-		expect(runner.run(
-		    "policy fifo\nsyscalls {\n"
-		    "  allow @default, @basic-io, @signal, @process, @timer, @sync\n"
-		    "  allow @file-system, fcntl, mmap, mprotect, munmap, madvise, prlimit64\n"
-		    "  allow sched_yield, getrandom\n"
-		    "  default deny as ENOSYS\n}\nfiles {\n"
-		    "  read, write, create, delete " +
-			directory +
-			"/**\n  read /usr/lib/**\n  read /lib/**\n"
-			"  read /etc/ld.so.*\n  read /proc/**\n  read " +
-			sp_test_binary_dir() + "/**\n}\n",
-		    {program(), mode, GetParam(), directory}));
+		EXPECT_EQ(heard.output, "");
+		for (const std::string &report : heard.reports)
+			ADD_FAILURE() << report;
 	}
 	void native()
 	{
@@ -55,22 +33,6 @@ class Fifo : public ::testing::TestWithParam<const char *>
 
 		EXPECT_EQ(system(command.c_str()), 0);
 	}
-
-      private:
-	static std::string program()
-	{
-		return std::string(sp_test_binary_dir()) + "/bin/fifo";
-	}
-	static void expect(const Heard &heard)
-	{
-		EXPECT_EQ(heard.cause, SP_EXIT_EXITED) << heard.exit;
-		EXPECT_EQ(heard.status, 0) << heard.exit;
-		EXPECT_EQ(heard.output, "");
-		for (const std::string &report : heard.reports)
-			ADD_FAILURE() << report;
-	}
-	std::string directory;
-	size_t before = 0;
 };
 
 std::string name_of(const ::testing::TestParamInfo<const char *> &info)
@@ -94,12 +56,12 @@ TEST_P(AnyFifo, Natively)
 
 TEST_P(AnyFifo, WithARuntime)
 {
-	run("locked", SP_INTERCEPTION_COOPERATIVE);
+	run(SP_INTERCEPTION_COOPERATIVE);
 }
 
 TEST_P(AnyFifo, ByNotification)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY);
+	run(SP_INTERCEPTION_NOTIFY);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bodies, AnyFifo,
@@ -119,7 +81,7 @@ TEST_P(NotifiedFifo, Natively)
 
 TEST_P(NotifiedFifo, ByNotification)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY);
+	run(SP_INTERCEPTION_NOTIFY);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bodies, NotifiedFifo, ::testing::Values("killed", "died", "processes"),
@@ -132,7 +94,7 @@ class CrowdOfSlots : public Fifo
 
 TEST_P(CrowdOfSlots, WithARuntime)
 {
-	run("locked", SP_INTERCEPTION_COOPERATIVE);
+	run(SP_INTERCEPTION_COOPERATIVE);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bodies, CrowdOfSlots, ::testing::Values("crowd-of-slots"), name_of);
@@ -143,7 +105,7 @@ class CrowdOfWorkers : public Fifo
 
 TEST_P(CrowdOfWorkers, ByNotification)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY);
+	run(SP_INTERCEPTION_NOTIFY);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bodies, CrowdOfWorkers, ::testing::Values("crowd-of-workers"), name_of);

@@ -4,19 +4,14 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "tests/support/descriptors.h"
-#include "tests/support/paths.h"
-#include "tests/support/sandbox.h"
+#include "guests.h"
 
 namespace
 {
@@ -25,7 +20,7 @@ struct Listener {
 	in_port_t port = 0;
 };
 
-Listener listener(int backlog)
+Listener tcp_listener(int backlog)
 {
 	struct sockaddr_in address = {};
 	socklen_t size = sizeof(address);
@@ -41,22 +36,21 @@ Listener listener(int backlog)
 	return made;
 }
 
-class Tcp : public ::testing::Test
+class Tcp : public GuestTest
 {
       protected:
+	Tcp() : GuestTest("tcp")
+	{
+	}
 	void SetUp() override
 	{
-		const char *temporary = getenv("TMPDIR");
-
-		before = count_descriptors();
-		directory = std::string(temporary ? temporary : "/tmp") + "/tcp.XXXXXX";
-		ASSERT_NE(mkdtemp(&directory[0]), nullptr);
-		granted = listener(4096);
-		other = listener(4096);
-		full = listener(0);
+		ASSERT_NO_FATAL_FAILURE(GuestTest::SetUp());
+		granted = tcp_listener(4096);
+		other = tcp_listener(4096);
+		full = tcp_listener(0);
 		fill();
-		name = named("socket");
-		denied = named("denied");
+		name = listener("socket", 16);
+		denied = listener("denied", 16);
 		server = std::thread([this] { serve(); });
 	}
 	void TearDown() override
@@ -67,30 +61,18 @@ class Tcp : public ::testing::Test
 			close(fd);
 		for (int fd : fillers)
 			close(fd);
-		EXPECT_EQ(system(("rm -rf '" + directory + "'").c_str()), 0);
-		EXPECT_EQ(count_descriptors(), before);
+		GuestTest::TearDown();
 	}
-	void run(const std::string &mode, enum sp_interception interception,
-		 const std::string &network, int status)
+	void run(enum sp_interception interception, const std::string &network, int status)
 	{
-		SandboxRunner runner;
-
-		runner.interception = interception;
-		Heard heard = runner.run(
-		    "policy tcp\nsyscalls {\n"
-		    "  allow @default, @basic-io, @signal, @process, @timer, @sync, @memory\n"
-		    "  allow @io-event, @network-io, fcntl, ioctl, dup2, pipe, pipe2, prlimit64\n"
-		    "  allow sched_yield, getrandom, socketpair\n"
-		    "  deny socket as EAFNOSUPPORT\n  deny connect as EIO\n"
-		    "  default deny as ENOSYS\n}\nfiles {\n"
-		    "  read /usr/lib/**\n  read /lib/**\n"
-		    "  read /etc/ld.so.*\n  read /proc/**\n  read " +
-			std::string(sp_test_binary_dir()) + "/**\n}\n" + network,
-		    {std::string(sp_test_binary_dir()) + "/bin/tcp", mode,
-		     std::to_string(granted.port), std::to_string(other.port),
-		     std::to_string(full.port), directory});
-		EXPECT_EQ(heard.cause, SP_EXIT_EXITED) << heard.exit;
-		EXPECT_EQ(heard.status, status) << heard.exit << heard.output;
+		GuestTest::run(interception,
+			       {"  allow @memory, @io-event, @network-io\n"
+				"  allow ioctl, dup2, pipe, pipe2, socketpair\n"
+				"  deny socket as EAFNOSUPPORT\n  deny connect as EIO\n",
+				"", network},
+			       {std::to_string(granted.port), std::to_string(other.port),
+				std::to_string(full.port), directory},
+			       status);
 		/* What was not granted nobody came to. */
 		EXPECT_LT(accept4(other.fd, nullptr, nullptr, SOCK_NONBLOCK), 0);
 	}
@@ -102,17 +84,6 @@ class Tcp : public ::testing::Test
 	}
 
       private:
-	int named(const char *last)
-	{
-		struct sockaddr_un address = {AF_UNIX, {}};
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		strcpy(address.sun_path, (directory + "/" + last).c_str());
-		EXPECT_EQ(bind(fd, reinterpret_cast<struct sockaddr *>(&address), sizeof(address)),
-			  0);
-		EXPECT_EQ(listen(fd, 16), 0);
-		return fd;
-	}
 	/* Until the kernel answers nobody any more. */
 	void fill()
 	{
@@ -149,8 +120,6 @@ class Tcp : public ::testing::Test
 			}).join();
 		}
 	}
-	std::string directory;
-	size_t before = 0;
 	Listener granted, other, full;
 	std::vector<int> fillers;
 	int name = -1, denied = -1;
@@ -159,18 +128,18 @@ class Tcp : public ::testing::Test
 
 TEST_F(Tcp, WithARuntime)
 {
-	run("locked", SP_INTERCEPTION_COOPERATIVE, addresses(), 0);
+	run(SP_INTERCEPTION_COOPERATIVE, addresses(), 0);
 }
 
 TEST_F(Tcp, ByNotification)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY, addresses(), 0);
+	run(SP_INTERCEPTION_NOTIFY, addresses(), 0);
 }
 
 TEST_F(Tcp, WithoutAddressesThereIsNoSocket)
 {
-	run("plain", SP_INTERCEPTION_NOTIFY, "", 1);
-	run("locked", SP_INTERCEPTION_COOPERATIVE, "", 1);
+	run(SP_INTERCEPTION_NOTIFY, "", 1);
+	run(SP_INTERCEPTION_COOPERATIVE, "", 1);
 }
 
 } // namespace
