@@ -10,15 +10,9 @@
 namespace
 {
 
-class EachWay : public AskTest, public ::testing::WithParamInterface<enum sp_interception>
-{
-};
+using EachWay = EachWayOf<AskTest>;
 
-INSTANTIATE_TEST_SUITE_P(All, EachWay,
-			 ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY),
-			 [](const auto &info) {
-				 return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
-			 });
+INSTANTIATE_TEST_SUITE_P(All, EachWay, kWays, way_name);
 
 } // namespace
 

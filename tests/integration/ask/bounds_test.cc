@@ -22,15 +22,9 @@ class Bounds : public AskTest
 	const std::string reads_ = "include parser\nfiles { read, execute /** }\n";
 };
 
-class EachWayBounds : public Bounds, public ::testing::WithParamInterface<enum sp_interception>
-{
-};
+using EachWayBounds = EachWayOf<Bounds>;
 
-INSTANTIATE_TEST_SUITE_P(All, EachWayBounds,
-			 ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY),
-			 [](const auto &info) {
-				 return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
-			 });
+INSTANTIATE_TEST_SUITE_P(All, EachWayBounds, kWays, way_name);
 
 } // namespace
 

@@ -50,15 +50,9 @@ class EditTest : public AskTest
 	size_t sent = 0;
 };
 
-class EachWayEdit : public EditTest, public ::testing::WithParamInterface<enum sp_interception>
-{
-};
+using EachWayEdit = EachWayOf<EditTest>;
 
-INSTANTIATE_TEST_SUITE_P(All, EachWayEdit,
-			 ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY),
-			 [](const auto &info) {
-				 return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
-			 });
+INSTANTIATE_TEST_SUITE_P(All, EachWayEdit, kWays, way_name);
 
 } // namespace
 

@@ -9,15 +9,9 @@
 namespace
 {
 
-class EachWayFilters : public AskTest, public ::testing::WithParamInterface<enum sp_interception>
-{
-};
+using EachWayFilters = EachWayOf<AskTest>;
 
-INSTANTIATE_TEST_SUITE_P(All, EachWayFilters,
-			 ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY),
-			 [](const auto &info) {
-				 return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
-			 });
+INSTANTIATE_TEST_SUITE_P(All, EachWayFilters, kWays, way_name);
 
 std::vector<sock_filter> refusing(int nr, uint32_t action)
 {

@@ -192,4 +192,17 @@ class AskTest : public BrokerTest
 	bool locks = false; /* the guest locks itself, on a floor as well */
 };
 
+/* What is tested with a runtime and by notification. */
+template <class Test>
+class EachWayOf : public Test, public ::testing::WithParamInterface<enum sp_interception>
+{
+};
+
+const auto kWays = ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY);
+
+inline std::string way_name(const ::testing::TestParamInfo<enum sp_interception> &info)
+{
+	return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
+}
+
 #endif

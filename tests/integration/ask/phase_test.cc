@@ -30,15 +30,9 @@ class PhaseTest : public AskTest
 	}
 };
 
-class EachWayPhase : public PhaseTest, public ::testing::WithParamInterface<enum sp_interception>
-{
-};
+using EachWayPhase = EachWayOf<PhaseTest>;
 
-INSTANTIATE_TEST_SUITE_P(All, EachWayPhase,
-			 ::testing::Values(SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY),
-			 [](const auto &info) {
-				 return info.param == SP_INTERCEPTION_NOTIFY ? "notify" : "trap";
-			 });
+INSTANTIATE_TEST_SUITE_P(All, EachWayPhase, kWays, way_name);
 
 } // namespace
 

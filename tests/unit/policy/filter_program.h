@@ -14,6 +14,8 @@
 namespace sallyport
 {
 
+const sp_filter_kind kKinds[] = {SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE};
+
 struct Program {
 	sp_program program = {};
 

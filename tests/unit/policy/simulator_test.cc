@@ -34,14 +34,13 @@ namespace
 using sallyport::Arguments;
 using sallyport::BpfSimulator;
 using sallyport::each_edge;
+using sallyport::kKinds;
 using sallyport::Policy;
 using sallyport::Program;
 
 class SimulatorTest : public sallyport::PolicyTest
 {
 };
-
-const sp_filter_kind kKinds[] = {SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE};
 
 std::string read_file(const std::string &path)
 {

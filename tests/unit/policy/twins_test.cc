@@ -32,6 +32,7 @@ namespace
 using sallyport::Arguments;
 using sallyport::BpfSimulator;
 using sallyport::each_edge;
+using sallyport::kKinds;
 using sallyport::Policy;
 using sallyport::Program;
 
@@ -39,7 +40,6 @@ class TwinsTest : public sallyport::PolicyTest
 {
 };
 
-const sp_filter_kind kKinds[] = {SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE};
 const uint32_t kArchitectures[] = {SP_ARCHITECTURE_I386, SP_ARCHITECTURE_X32};
 
 const char *const kTexts[] = {
