@@ -34,6 +34,10 @@
 
 #define STREAMS 2 /* stdout and stderr */
 
+/* A porter that waits inside the kernel for a file system that does not answer can't tell that the time is over: so
+ * much later it is done here. */
+#define WALL_GRACE_MS 1000
+
 /* A descriptor that is watched until it ends. */
 struct source {
 	int descriptor; /* owned; -1: ended, or never was */
@@ -70,6 +74,8 @@ struct sp_sandbox {
 
 	struct source control, porter, init, output[STREAMS];
 	struct event *end_event; /* on_exit comes from the loop, never from within a call */
+	struct event *wall_event; /* NULL: no limit on time */
+	uint64_t wall_ms;
 	bool awaiting_porter;    /* the spawner has not said what became of the launch */
 	bool announced_init;
 	bool kill_wanted;
@@ -122,6 +128,9 @@ static void sandbox_close(struct sp_sandbox *sandbox)
 	if (sandbox->end_event)
 		event_free(sandbox->end_event);
 	sandbox->end_event = NULL;
+	if (sandbox->wall_event)
+		event_free(sandbox->wall_event);
+	sandbox->wall_event = NULL;
 }
 
 static void sandbox_unref(struct sp_sandbox *sandbox)
@@ -444,6 +453,32 @@ static void withdraw_all(struct sp_sandbox *sandbox)
 		withdraw(sandbox, sandbox->questions.ids[0]);
 }
 
+static void wall_elapsed(evutil_socket_t unused, short what, void *data)
+{
+	struct sp_sandbox *sandbox = data;
+
+	(void)unused;
+	(void)what;
+	if (sandbox->ended)
+		return;
+	if (!sandbox->kill_wanted)
+		set_exit(sandbox, SP_EXIT_WALL, 0);
+	kill_process(&sandbox->porter);
+}
+
+/* Behind the porter's own clock, which runs already. */
+static int start_wall_clock(struct sp_sandbox *sandbox)
+{
+	const uint64_t ms = 1000;
+	struct timeval after;
+
+	if (!sandbox->wall_event || evtimer_pending(sandbox->wall_event, NULL))
+		return 0;
+	after.tv_sec = (time_t)((sandbox->wall_ms + WALL_GRACE_MS) / ms);
+	after.tv_usec = (suseconds_t)((sandbox->wall_ms + WALL_GRACE_MS) % ms * ms);
+	return evtimer_add(sandbox->wall_event, &after) < 0 ? -ENOMEM : 0;
+}
+
 static void deliver_end(evutil_socket_t unused, short what, void *data)
 {
 	struct sp_sandbox *sandbox = data;
@@ -517,6 +552,8 @@ static int take_started(struct sp_sandbox *sandbox, const Sallyport__Wire__Porte
 {
 	if (event->started->pid <= 0)
 		return -EBADMSG;
+	if (start_wall_clock(sandbox) < 0)
+		return -ENOMEM;
 	output_arm(sandbox);
 	if (sandbox->on_started)
 		sandbox->on_started(sandbox, event->started->pid, sandbox->data);
@@ -1008,6 +1045,19 @@ static int add_control(struct sp_sandbox *sandbox, struct parts *parts)
 	return source_watch(&sandbox->control, sockets[0], control_readable);
 }
 
+/* Nothing ends a permissive launch. */
+static int make_wall_clock(struct sp_sandbox *sandbox)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	size_t count = sp_model_layers(sandbox->launched, layers);
+
+	if (sandbox->policy || !sp_model_limit(layers, count, SP_LIMIT_WALL, &sandbox->wall_ms) ||
+	    sandbox->wall_ms == 0)
+		return 0;
+	sandbox->wall_event = evtimer_new(sandbox->broker->base, wall_elapsed, sandbox);
+	return sandbox->wall_event ? 0 : -ENOMEM;
+}
+
 static struct sp_sandbox *sandbox_new(struct sp_broker *broker, const struct sp_launch *launch)
 {
 	struct sp_sandbox *sandbox = calloc(1, sizeof(*sandbox));
@@ -1078,7 +1128,9 @@ int sp_sandbox_launch(struct sp_broker *broker, const struct sp_launch *launch,
 	sandbox = sandbox_new(broker, launch);
 	if (!sandbox)
 		return -ENOMEM;
-	r = sandbox->end_event ? sandbox_send(sandbox, launch, &parts) : -ENOMEM;
+	r = sandbox->end_event ? make_wall_clock(sandbox) : -ENOMEM;
+	if (r == 0)
+		r = sandbox_send(sandbox, launch, &parts);
 	if (r < 0) {
 		sp_sandbox_free(sandbox);
 		return r;

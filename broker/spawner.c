@@ -35,6 +35,9 @@
 /* Larger than any canonical SpawnerRequest. */
 #define REQUEST_BYTES 64
 
+/* At the end: so long without a death, and those that are left are not waited for. */
+#define END_QUIET_MS 2000
+
 struct spawner {
 	int signals, proc; /* of a procfs: O_PATH */
 	struct rlimit files;
@@ -249,16 +252,33 @@ static void reap(struct spawner *spawner)
 	orphans_kill(spawner->proc, spawner->children, spawner->child_count);
 }
 
+/* False: none has ended for so long that those which are left wait inside the kernel for a file system that does not
+ * answer. They die when that lets them go, and the broker, which waits for our end, is not to wait for it. */
+static bool await_end(struct spawner *spawner)
+{
+	struct pollfd ended = {.fd = spawner->signals, .events = POLLIN};
+	struct signalfd_siginfo info[8];
+
+	if (poll(&ended, 1, END_QUIET_MS) == 0)
+		return false;
+	(void)!read(spawner->signals, info, sizeof(info));
+	return true;
+}
+
 /* The broker is gone, and so is whoever could want its sandboxes. Each porter takes its init along,
  * and that its pid namespace; the orphans come to us, and those of a permissive launch live. */
 static void end_all(struct spawner *spawner)
 {
+	pid_t pid;
+
 	(void)close(CHANNEL);
 	for (size_t i = 0; i < spawner->child_count; i++)
 		(void)kill(spawner->children[i], SIGKILL);
-	do
+	do {
 		orphans_kill(spawner->proc, NULL, 0);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+	} while (pid == 0 && await_end(spawner));
 }
 
 /* ---- the process ---- */

@@ -598,20 +598,6 @@ static int add_calls(CallRule ***ret_list, size_t *ret_count, struct sp_policy *
 
 /* ---- the rest -------------------------------------------------------------------------------------------- */
 
-/* The smallest of all. */
-static void fill_limit(const struct sp_policy *const *layers, size_t count, size_t limit,
-		       protobuf_c_boolean *ret_has, uint64_t *ret_value)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct sp_setting *setting = &layers[i]->limits[limit];
-
-		if (!setting->set || (*ret_has && *ret_value <= setting->value))
-			continue;
-		*ret_has = true;
-		*ret_value = setting->value;
-	}
-}
-
 static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_policy *const *layers,
 			size_t count)
 {
@@ -628,7 +614,8 @@ static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_polic
 	};
 
 	for (size_t i = 0; i < SP_LIMIT_COUNT; i++)
-		fill_limit(layers, count, i, fields[i].has, fields[i].value);
+		*fields[i].has =
+		    sp_model_limit(layers, count, (enum sp_limit)i, fields[i].value);
 }
 
 /* Every layer that one of the policies asks for; optional where none of them needs it. */

@@ -593,6 +593,22 @@ int sp_model_place_call(struct sp_policy *policy, const struct sp_call_rule *rul
 	return other->rank < rule->rank ? 0 : replace_call(other, rule);
 }
 
+bool sp_model_limit(const struct sp_policy *const *layers, size_t count, enum sp_limit limit,
+		    uint64_t *ret_value)
+{
+	const struct sp_setting *least = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_setting *setting = &layers[i]->limits[limit];
+
+		if (setting->set && (!least || setting->value < least->value))
+			least = setting;
+	}
+	if (least)
+		*ret_value = least->value;
+	return least != NULL;
+}
+
 bool sp_model_narrows_later(enum sp_limit limit, const struct sp_setting *setting)
 {
 	return limit == SP_LIMIT_PROCESSES && setting->set && setting->value == 1;

@@ -183,6 +183,10 @@ struct sp_kept_text {
 size_t sp_model_layers(const struct sp_policy *policy,
 		       const struct sp_policy *ret_layers[SP_LAYERS_MAX]);
 
+/* The least that one of the layers says. False: none says anything. */
+bool sp_model_limit(const struct sp_policy *const *layers, size_t count, enum sp_limit limit,
+		    uint64_t *ret_value);
+
 /* Takes a reference of `other` over. -E2BIG: there are too many. */
 int sp_model_bound_take(struct sp_policy *policy, struct sp_policy *other);
 

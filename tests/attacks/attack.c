@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -245,14 +246,37 @@ static void tell_status(void)
 	(void)close(fd);
 }
 
-/* Opens what never answers. */
+/* Memory that its file system is asked for when it is touched. */
+static void *map_silence(void)
+{
+	int fd = open(in_tree("allowed/dead/file"), O_RDWR | O_CLOEXEC);
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (fd < 0 || memory == MAP_FAILED)
+		broken("allowed/dead/file: %s", strerror(errno));
+	return memory;
+}
+
+/* Asks for what never answers. */
 static void get_stuck(void)
 {
 	static const char word[] = "RUNS\n";
+	enum { OPEN, STAT, NAME_THERE, ANSWER_THERE };
+	void *memory = context.variant >= NAME_THERE ? map_silence() : NULL;
+	struct stat status;
 
 	if (write(STDOUT_FILENO, word, sizeof(word) - 1) != sizeof(word) - 1)
 		broken("no output");
-	(void)open(in_tree("allowed/dead/file"), O_RDONLY | O_CLOEXEC);
+	if (context.variant == OPEN)
+		(void)open(in_tree("allowed/dead/file"), O_RDONLY | O_CLOEXEC);
+	else if (context.variant == STAT)
+		(void)stat(in_tree("allowed/dead/file"), &status);
+	else if (context.variant == NAME_THERE)
+		(void)syscall(SYS_openat, AT_FDCWD, memory, O_RDONLY | O_CLOEXEC);
+	else
+		(void)syscall(SYS_newfstatat, AT_FDCWD, in_tree("allowed/file"), memory, 0);
+	/* A descriptor may be given whose giver is stuck afterwards: whoever asks next waits. */
+	(void)stat(in_tree("allowed/file"), &status);
 	broken("it was answered: %s", strerror(errno));
 }
 

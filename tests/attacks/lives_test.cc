@@ -14,13 +14,13 @@
 #include <random>
 #include <sstream>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
+#include "tests/attacks/filesystem.h"
 #include "tests/attacks/range.h"
 #include "tests/support/descriptors.h"
 #include "tests/support/kill.h"
@@ -73,7 +73,7 @@ void KillOnce(Broker &broker, const Tree &tree, const Victim &victim, Way way, l
 	EXPECT_EQ(count_descriptors(), descriptors);
 }
 
-TEST_P(Lives, F01KilledAtRandomPointsLeavesNothing)
+void KillOften(int kills, Way way)
 {
 	std::mt19937 random(1);
 	std::uniform_int_distribution<long> microseconds(1, 4000);
@@ -83,10 +83,27 @@ TEST_P(Lives, F01KilledAtRandomPointsLeavesNothing)
 	Neighbour neighbour(broker);
 	const Tree::State before = tree.Look();
 
-	for (int i = 0; i < 150 && !HasFailure(); i++)
-		KillOnce(broker, tree, victim, GetParam(), microseconds(random), i % 4 == 3);
+	for (int i = 0; i < kills && !::testing::Test::HasFailure(); i++) {
+		SCOPED_TRACE("kill " + std::to_string(i));
+		KillOnce(broker, tree, victim, way, microseconds(random), i % 4 == 3);
+	}
 	EXPECT_TRUE(neighbour.Works());
 	EXPECT_TRUE(tree.Look() == before);
+}
+
+TEST_P(Lives, F01KilledAtRandomPointsLeavesNothing)
+{
+	KillOften(150, GetParam());
+}
+
+// As many as the catalogue wants.
+class LongLives : public Lives
+{
+};
+
+TEST_P(LongLives, F01KilledTenThousandTimesLeavesNothing)
+{
+	KillOften(10000, GetParam());
 }
 
 // Plays an application with three sandboxes until it is killed.
@@ -277,86 +294,122 @@ TEST_P(Lives, G13SpeculationIsNoFreerThanOurs)
 	sp_sandbox_free(sandbox);
 }
 
-// A file system whose server has greeted the kernel, and does nothing more.
-class DeadFileSystem
-{
-      public:
-	explicit DeadFileSystem(const std::string &directory) : place(directory)
-	{
-		char options[128];
-
-		server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-		snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0",
-			 server);
-		mounted =
-		    server >= 0 && mkdir(place.c_str(), 0755) == 0 &&
-		    mount("attack", place.c_str(), "fuse", MS_NOSUID | MS_NODEV, options) == 0;
-		if (mounted)
-			Greet();
-	}
-	~DeadFileSystem()
-	{
-		if (mounted)
-			umount2(place.c_str(), MNT_DETACH);
-		close(server); // nobody waits any more
-	}
-	DeadFileSystem(const DeadFileSystem &) = delete;
-	DeadFileSystem &operator=(const DeadFileSystem &) = delete;
-
-	bool Mounted() const
-	{
-		return mounted;
-	}
-
-      private:
-	void Greet()
-	{
-		struct {
-			struct fuse_in_header header;
-			char rest[16384];
-		} request = {};
-		struct {
-			struct fuse_out_header header;
-			struct fuse_init_out init;
-		} answer = {};
-
-		ASSERT_GT(read(server, &request, sizeof(request)), 0);
-		answer.header.len = sizeof(answer);
-		answer.header.unique = request.header.unique;
-		answer.init.major = FUSE_KERNEL_VERSION;
-		answer.init.minor = FUSE_KERNEL_MINOR_VERSION;
-		answer.init.max_write = 4096;
-		ASSERT_EQ(write(server, &answer, sizeof(answer)), ssize_t(sizeof(answer)));
-	}
-
-	std::string place;
-	int server;
-	bool mounted;
+// One question, and what of the file system it waits for.
+struct Silence {
+	const char *what;
+	uint32_t opcode;
+	unsigned variant; // of attack STUCK
+	enum Waiter { ANYBODY, NOBODY_CAN_KILL } waiter;
 };
 
-TEST_P(Lives, E14AFileSystemThatNeverAnswers)
+// The kernel lets nobody kill who waits for an answer to what a server has taken; a page is waited for otherwise.
+const Silence silences[] = {
+    {"everything", FileSystem::kEverything, 0, Silence::ANYBODY},
+    {"lookup", FUSE_LOOKUP, 0, Silence::NOBODY_CAN_KILL},
+    {"open", FUSE_OPEN, 0, Silence::NOBODY_CAN_KILL},
+    {"stat", FUSE_GETATTR, 1, Silence::NOBODY_CAN_KILL},
+    {"close", FUSE_FLUSH, 0, Silence::NOBODY_CAN_KILL},
+};
+
+const Silence memories[] = {
+    {"a name", FUSE_READ, 2, Silence::ANYBODY},
+    {"an answer", FUSE_READ, 3, Silence::ANYBODY},
+    {"a name of a server that keeps it", FUSE_READ, 2, Silence::NOBODY_CAN_KILL},
+};
+
+class Silences : public Lives
 {
-	Tree tree(Tree::SHALLOW);
+      protected:
+	// Its end is the caller's.
+	struct sp_sandbox *GetStuck(const Silence &silence, const FileSystem &dead,
+				    const char *limits)
+	{
+		outcome = {};
+		struct sp_sandbox *sandbox = broker->Launch(
+		    {"STUCK", silence.variant, &tree, &victim, GetParam(), limits}, -1, &outcome);
+
+		EXPECT_TRUE(broker->Until([&] {
+			return outcome.over || (outcome.output == "RUNS\n" &&
+						(dead.Asked() ||
+						 silence.opcode == FileSystem::kEverything));
+		})) << "nobody asks";
+		EXPECT_FALSE(outcome.over) << Describe(outcome);
+		return sandbox;
+	}
+
+	Tree tree{Tree::SHALLOW};
 	Victim victim;
-	DeadFileSystem dead(tree.Directory() + "/allowed/dead");
-	Broker broker;
-	Neighbour neighbour(broker);
-	const std::set<pid_t> processes = Descendants();
 	Outcome outcome;
+	std::unique_ptr<Broker> broker = std::make_unique<Broker>();
+	std::unique_ptr<Neighbour> neighbour = std::make_unique<Neighbour>(*broker);
+};
+
+TEST_P(Silences, E14AFileSystemThatNeverAnswers)
+{
+	for (const Silence &silence : silences) {
+		SCOPED_TRACE(silence.what);
+		const std::set<pid_t> processes = Descendants();
+		FileSystem dead(tree.Directory() + "/allowed/dead", silence.opcode);
+
+		if (!dead.Mounted())
+			GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
+		struct sp_sandbox *sandbox = GetStuck(silence, dead, "wall 100s");
+		for (int i = 0; i < 10; i++)
+			EXPECT_TRUE(neighbour->Works()) << "O5";
+		EXPECT_FALSE(outcome.over) << Describe(outcome);
+		ASSERT_EQ(sp_sandbox_kill(sandbox), 0);
+		if (silence.waiter == Silence::ANYBODY) {
+			EXPECT_TRUE(broker->Until([&] { return outcome.over; }, 5));
+		}
+		EXPECT_TRUE(neighbour->Works()) << "O5";
+		dead.End();
+		EXPECT_TRUE(broker->Until([&] { return outcome.over; }, 5));
+		EXPECT_EQ(outcome.exit.cause, SP_EXIT_KILLED) << Describe(outcome);
+		sp_sandbox_free(sandbox);
+		EXPECT_EQ(Strangers(processes), std::set<pid_t>());
+	}
+}
+
+TEST_P(Silences, E14ABrokerWaitsForNoneOfThem)
+{
+	const std::set<pid_t> processes = Descendants();
+	const Silence silence = silences[1];
+	FileSystem dead(tree.Directory() + "/allowed/dead", silence.opcode);
 
 	if (!dead.Mounted())
 		GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
-	struct sp_sandbox *sandbox =
-	    broker.Launch({"STUCK", 0, &tree, &victim, GetParam()}, -1, &outcome);
-	ASSERT_TRUE(broker.Until([&] { return outcome.output == "RUNS\n" || outcome.over; }));
-	for (int i = 0; i < 10; i++)
-		EXPECT_TRUE(neighbour.Works()) << "O5";
-	EXPECT_FALSE(outcome.over) << Describe(outcome);
-	ASSERT_EQ(sp_sandbox_kill(sandbox), 0);
-	ASSERT_TRUE(broker.Until([&] { return outcome.over; }, 5));
-	EXPECT_EQ(outcome.exit.cause, SP_EXIT_KILLED) << Describe(outcome);
-	sp_sandbox_free(sandbox);
-	EXPECT_EQ(Strangers(processes), std::set<pid_t>());
+	(void)GetStuck(silence, dead, "wall 100s");
+	neighbour.reset();
+	broker.reset();
+	// They have become ours.
+	dead.End();
+	EXPECT_TRUE(NobodyLeftWithinASecond(processes));
+}
+
+TEST_P(Silences, D03MemoryThatNeverComes)
+{
+	for (const Silence &silence : memories) {
+		SCOPED_TRACE(silence.what);
+		const std::set<pid_t> processes = Descendants();
+		const bool may_end = silence.waiter == Silence::ANYBODY;
+		FileSystem dead(tree.Directory() + "/allowed/dead", silence.opcode, may_end);
+
+		if (!dead.Mounted())
+			GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
+		// It is the limit that ends it, though the porter itself may be the one who waits.
+		struct sp_sandbox *sandbox = GetStuck(silence, dead, "wall 1s");
+		const int rounds = may_end ? 20 : 4;
+		for (int i = 0; i < rounds && !outcome.over; i++) {
+			EXPECT_TRUE(neighbour->Works()) << "O5";
+			broker->Until([&] { return outcome.over; }, 1);
+		}
+		EXPECT_EQ(outcome.over, may_end) << Describe(outcome);
+		dead.End();
+		EXPECT_TRUE(broker->Until([&] { return outcome.over; }, 5));
+		EXPECT_EQ(outcome.exit.cause, SP_EXIT_WALL) << Describe(outcome);
+		sp_sandbox_free(sandbox);
+		EXPECT_EQ(Strangers(processes), std::set<pid_t>());
+	}
 }
 
 std::string NameOf(const ::testing::TestParamInfo<Way> &info)
@@ -365,4 +418,6 @@ std::string NameOf(const ::testing::TestParamInfo<Way> &info)
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, Lives, ::testing::Values(TRAP, FLOOR), NameOf);
+INSTANTIATE_TEST_SUITE_P(Both, Silences, ::testing::Values(TRAP, FLOOR), NameOf);
+INSTANTIATE_TEST_SUITE_P(Long, LongLives, ::testing::Values(TRAP, FLOOR), NameOf);
 } // namespace
