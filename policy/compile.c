@@ -614,8 +614,7 @@ static void fill_limits(Sallyport__Policy__Limits *limits, const struct sp_polic
 	};
 
 	for (size_t i = 0; i < SP_LIMIT_COUNT; i++)
-		*fields[i].has =
-		    sp_model_limit(layers, count, (enum sp_limit)i, fields[i].value);
+		*fields[i].has = sp_model_limit(layers, count, (enum sp_limit)i, fields[i].value);
 }
 
 /* Every layer that one of the policies asks for; optional where none of them needs it. */

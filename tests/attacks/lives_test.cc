@@ -329,9 +329,9 @@ class Silences : public Lives
 		    {"STUCK", silence.variant, &tree, &victim, GetParam(), limits}, -1, &outcome);
 
 		EXPECT_TRUE(broker->Until([&] {
-			return outcome.over || (outcome.output == "RUNS\n" &&
-						(dead.Asked() ||
-						 silence.opcode == FileSystem::kEverything));
+			return outcome.over ||
+			       (outcome.output == "RUNS\n" &&
+				(dead.Asked() || silence.opcode == FileSystem::kEverything));
 		})) << "nobody asks";
 		EXPECT_FALSE(outcome.over) << Describe(outcome);
 		return sandbox;
