@@ -44,11 +44,13 @@ static struct sp_rules_match match_of(const struct sp_rule *rule, size_t set)
 				       .error = rule->error};
 }
 
-int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data)
+/* The rules of each of these sets, by the number of the set. */
+static int each_rule(const struct sp_rule_set *sets, size_t count, sp_rules_match_fn *fn,
+		     void *data)
 {
-	for (size_t set = 0; set < rules->set_count; set++)
-		for (size_t i = 0; i < rules->sets[set].rule_count; i++) {
-			struct sp_rules_match match = match_of(&rules->sets[set].rules[i], set);
+	for (size_t set = 0; set < count; set++)
+		for (size_t i = 0; i < sets[set].rule_count; i++) {
+			struct sp_rules_match match = match_of(&sets[set].rules[i], set);
 			int r = fn(&match, data);
 
 			if (r != 0)
@@ -57,41 +59,46 @@ int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *dat
 	return 0;
 }
 
+int sp_rules_each(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data)
+{
+	return each_rule(rules->sets, rules->set_count, fn, data);
+}
+
 int sp_rules_each_edit_bound(const struct sp_rules *rules, sp_rules_match_fn *fn, void *data)
 {
-	for (size_t set = 0; set < rules->edit_bound_count; set++)
-		for (size_t i = 0; i < rules->edit_bounds[set].rule_count; i++) {
-			struct sp_rules_match match =
-			    match_of(&rules->edit_bounds[set].rules[i], set);
-			int r = fn(&match, data);
+	return each_rule(rules->edit_bounds, rules->edit_bound_count, fn, data);
+}
 
-			if (r != 0)
-				return r;
-		}
-	return 0;
+/* Of the rules at a node those that match the name of which `rest` lies below it. */
+static int each_match_at(const struct sp_rule *rules, size_t count, struct sp_text rest, size_t set,
+			 sp_rules_match_fn *fn, void *data)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct sp_rules_match match = match_of(&rules[i], set);
+
+		if (sp_rule_reach(&rules[i], rest) & SP_GLOB_MATCHES)
+			r = fn(&match, data);
+	}
+	return r;
 }
 
 int sp_rules_each_match(const struct sp_rules *rules, const char *name, size_t length,
 			sp_rules_match_fn *fn, void *data)
 {
+	int r = 0;
+
 	for (size_t set = 0; set < rules->set_count; set++) {
+		const struct sp_rule_set *one = &rules->sets[set];
 		struct sp_rule_walk walk = sp_rule_walk_start(sp_rule_name(name, length));
 		const struct sp_rule_node *node;
 
-		if (rules->sets[set].idle)
-			continue;
-		while ((node = sp_rule_walk_next(&rules->sets[set], &walk)))
-			for (size_t i = 0; i < node->count; i++) {
-				const struct sp_rule *rule =
-				    &rules->sets[set].rules[node->first + i];
-				struct sp_rules_match match = match_of(rule, set);
-				int r = sp_rule_reach(rule, walk.rest) & SP_GLOB_MATCHES
-					    ? fn(&match, data)
-					    : 0;
-
-				if (r != 0)
-					return r;
-			}
+		while (!one->idle && r == 0 && (node = sp_rule_walk_next(one, &walk)))
+			r = each_match_at(&one->rules[node->first], node->count, walk.rest, set, fn,
+					  data);
+		if (r != 0)
+			return r;
 	}
 	return 0;
 }

@@ -36,6 +36,14 @@ static void consider_edit(struct edited *edited, const struct sp_rule *rule, uns
 			edited->last[right] = rule;
 }
 
+/* Of each right the later of both. */
+static void note_orders(struct sp_rule_orders *orders, const struct sp_rule_orders *others)
+{
+	for (unsigned right = 0; right < SP_RIGHT_COUNT; right++)
+		if (orders->of[right] < others->of[right])
+			orders->of[right] = others->of[right];
+}
+
 static void gather_edits(const struct sp_rule_set *rules, struct sp_text name,
 			 const struct sp_rule *deny, struct edited *ret_edited)
 {
@@ -50,12 +58,8 @@ static void gather_edits(const struct sp_rule_set *rules, struct sp_text name,
 			consider_edit(ret_edited, rule, sp_rule_reach(rule, walk.rest), deny);
 		}
 		if (walk.rest.length == 0)
-			for (unsigned right = 0; right < SP_RIGHT_COUNT; right++) {
-				unsigned order = rules->orders_below[node - rules->nodes].of[right];
-
-				if (ret_edited->given_below.of[right] < order)
-					ret_edited->given_below.of[right] = order;
-			}
+			note_orders(&ret_edited->given_below,
+				    &rules->orders_below[node - rules->nodes]);
 	}
 }
 
