@@ -84,7 +84,8 @@ TEST_P(EachWayEdit, GivenAndTakenBesideWhatIsNot)
 	EXPECT_EQ(box.count("read:" + root + "/a = -13"), 2u) << box.output_text();
 	EXPECT_EQ(box.count("read:" + root + "/a = a"), 1u);
 	/* So do other threads and processes. */
-	EXPECT_TRUE(box.has_said("forked:" + root + "/a = a") || box.has_said(root + "/a = a"));
+	EXPECT_TRUE(box.has_said((GetParam() == SP_INTERCEPTION_NOTIFY ? "forked:" : "") + root +
+				 "/a = a"));
 	EXPECT_EQ(box.count("write:" + root + "/a = -13"), 2u);
 	EXPECT_EQ(box.count("read:" + root + "/b = b"), 2u);
 	EXPECT_EQ(box.count("stat:" + root + "/b = -13"), 1u);
@@ -319,6 +320,7 @@ TEST_P(EachWayEdit, RacedWithCalls)
 	std::string one = root + "/one", two = root + "/two";
 	Asked box;
 	bool first = true;
+	unsigned made = 0;
 
 	for (const std::string &directory : {one, two})
 		ASSERT_EQ(mkdir(directory.c_str(), 0700), 0);
@@ -338,6 +340,7 @@ TEST_P(EachWayEdit, RacedWithCalls)
 	};
 	box.on_change = [&](uint64_t change, int error) {
 		EXPECT_TRUE(error == 0 || error == -ESRCH);
+		made += error == 0;
 		if (error == 0 && change % 2 == 0 && !box.has_said("crossed = none") &&
 		    box.output_text().empty())
 			turn();
@@ -346,7 +349,7 @@ TEST_P(EachWayEdit, RacedWithCalls)
 	run_until([&] { return box.exits > 0; });
 	finish(box);
 	EXPECT_TRUE(box.has_said("crossed = none")) << box.output_text();
-	EXPECT_GT(box.changes.size(), 2u);
+	EXPECT_GT(made, 2u);
 }
 
 TEST_P(EachWayEdit, NamesOfSocketsWhereThePolicyNamesSome)
