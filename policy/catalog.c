@@ -10,6 +10,7 @@
 #include "ipc/util.h"
 #include "policy/diagnostic.h"
 #include "policy/export.h"
+#include "policy/filter.h"
 #include "policy/names.h"
 
 _Static_assert(SP_POLICY_ARGUMENTS == SP_ARGUMENTS, "a call has six arguments");
@@ -103,7 +104,8 @@ SP_EXPORT int sp_policy_call_at(int number, struct sp_policy_call *ret_call)
 	if (!name)
 		return -ENOENT;
 	snprintf(call.name, sizeof(call.name), "%s", name);
-	call.standing = standings[sp_call_class(number)];
+	call.standing = sp_filter_always_allows(number) ? SP_POLICY_CALL_ALWAYS
+							: standings[sp_call_class(number)];
 	for (unsigned i = 0; i < SP_ARGUMENTS; i++) {
 		call.argument[i] = sp_argument_name(number, i);
 		if (!call.argument[i])

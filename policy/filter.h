@@ -40,6 +40,9 @@ int sp_filter_compile_phase_floor(const struct sp_policy *policy, struct sp_prog
  */
 int sp_filter_compile_alone(const struct sp_policy *policy, struct sp_program *ret_program);
 
+/* Whether the call is let through whatever a policy says. What a runtime answers by itself counts as such. */
+bool sp_filter_always_allows(int nr);
+
 /* The rules of a call that are ever asked, in the order of asking: *ret_rules is to be freed. 0 or
  * -ENOMEM. */
 int sp_model_order_calls(const struct sp_policy *policy, int nr,

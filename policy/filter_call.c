@@ -465,6 +465,14 @@ static int add_listeners(struct sp_compilation *c)
 	return r < 0 ? r : sp_filter_decide_rows(c, &busy, listeners, SP_ELEMENTS(listeners));
 }
 
+bool sp_filter_always_allows(int nr)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(harmless); i++)
+		if (harmless[i].nr == nr)
+			return true;
+	return is_mediated(nr) || sp_call_class(nr) == SP_CLASS_ALWAYS;
+}
+
 static int add_ordinary(struct sp_compilation *c)
 {
 	int r;

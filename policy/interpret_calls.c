@@ -334,18 +334,24 @@ static struct sp_condition *read_condition(struct sp_reading *reading, const str
 /* ---- rules --------------------------------------------------------------------------------------
  */
 
+/* *told is the rule with which the word that stands at `place` was last said to be in conflict: members of a
+ * group mostly are all in conflict with the same one. */
 static void place_rule(struct sp_reading *reading, struct sp_place place,
-		       const struct sp_call_rule *rule, const char *call)
+		       const struct sp_call_rule *rule, const char *call, const char **told)
 {
 	const struct sp_call_rule *other;
 	int r = sp_model_place_call(reading->policy, rule, &other);
 
-	if (r == -EEXIST)
+	if (r == -EEXIST && *told && strcmp(*told, other->source) == 0)
+		return;
+	if (r == -EEXIST) {
+		*told = other->source;
 		SP_MISTAKE(reading, place, NULL,
 			   "conflicting rules: \"%s\" is %s here and %s at %s", call,
 			   done(rule->action), done(other->action), other->source);
-	else
+	} else {
 		sp_note_error(reading, r);
+	}
 }
 
 struct verdict {
@@ -354,7 +360,7 @@ struct verdict {
 };
 
 static void add_rule(struct sp_reading *reading, const struct sp_term *term, int nr,
-		     struct verdict verdict, bool group, const char *call)
+		     struct verdict verdict, bool group, const char *call, const char **told)
 {
 	_cleanup_free_ char *source = sp_source_of(reading, term->word->place);
 	_cleanup_condition_ struct sp_condition *condition = NULL;
@@ -375,7 +381,7 @@ static void add_rule(struct sp_reading *reading, const struct sp_term *term, int
 		if (!condition)
 			return;
 	}
-	place_rule(reading, term->word->place, &rule, call);
+	place_rule(reading, term->word->place, &rule, call, told);
 }
 
 int sp_read_call(struct sp_reading *reading, const struct sp_word *word)
@@ -396,7 +402,7 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 {
 	const struct sp_word *word = term->word;
 	int nr = sp_read_call(reading, word);
-	const char *mistake;
+	const char *mistake, *told = NULL;
 
 	if (nr < 0)
 		return;
@@ -404,7 +410,7 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 	if (mistake)
 		SP_MISTAKE(reading, word->place, NULL, "%s", mistake);
 	else
-		add_rule(reading, term, nr, verdict, false, word->text);
+		add_rule(reading, term, nr, verdict, false, word->text, &told);
 }
 
 /* Members that can't have the verdict are passed over. */
@@ -412,6 +418,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 		      struct verdict verdict)
 {
 	struct sp_call_set calls;
+	const char *told = NULL;
 
 	if (!sp_read_group(reading, term->word, &calls))
 		return;
@@ -422,7 +429,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 	for (int nr = 0; nr < SP_NUMBERS; nr++)
 		if (sp_call_set_has(&calls, nr) &&
 		    !sp_model_verdict_mistake(nr, verdict.action, false))
-			add_rule(reading, term, nr, verdict, true, sp_call_name(nr));
+			add_rule(reading, term, nr, verdict, true, sp_call_name(nr), &told);
 }
 
 static const struct verb *find_verb(const struct sp_word *word)

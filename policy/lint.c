@@ -15,6 +15,7 @@
 #include "ipc/arch.h"
 #include "ipc/util.h"
 #include "policy/arguments.h"
+#include "policy/filter.h"
 #include "policy/finding.h"
 #include "policy/glob.h"
 #include "policy/interpret.h"
@@ -267,10 +268,22 @@ static bool is_asked_first(const struct sp_call_rule *first, const struct sp_cal
 	       (first->action == second->action && first < second);
 }
 
+/* Of a rule for a name, not for a group, which passes over what it can't speak of. */
+static bool is_overruled(const struct sp_call_rule *rule)
+{
+	return rule->rank % 2 == 0 && rule->action != SP_ACTION_ALLOW &&
+	       sp_filter_always_allows(rule->nr);
+}
+
 static void check_reach(struct sp_reading *reading, const struct sp_call_rule *rule)
 {
 	const struct sp_policy *policy = reading->policy;
 
+	if (is_overruled(rule)) {
+		WARN(reading, rule->place, "the rule never decides: \"%s\" is always allowed",
+		     sp_call_name(rule->nr));
+		return;
+	}
 	if (rule->condition && never_holds(rule->condition)) {
 		WARN(reading, rule->place, "the condition never holds");
 		return;

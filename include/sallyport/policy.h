@@ -393,7 +393,7 @@ enum sp_policy_standing {
 	SP_POLICY_CALL_ORDINARY, /* anything, also with conditions */
 	SP_POLICY_CALL_BROKERED, /* broker, deny or kill: it takes a name */
 	SP_POLICY_CALL_REFUSED,  /* deny or kill: it would undo the sandbox, or takes a name */
-	SP_POLICY_CALL_ALWAYS,   /* allow: a process cannot do without it */
+	SP_POLICY_CALL_ALWAYS,   /* allow: a process, or its runtime, cannot do without it */
 };
 
 #define SP_POLICY_ARGUMENTS 6

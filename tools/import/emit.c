@@ -8,10 +8,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Bombs of groups in groups, and of calls that are named again and again. */
 #define RULES_MAX 50000
 #define NOTES_MAX 2000
+#define FILE_MAX (1 << 20)
+#define ERROR_MAX 4095 /* the kernel cuts what is larger */
 #define PRINTABLE_MAX 200
 
 bool verdict_grants(struct verdict verdict)
@@ -21,7 +24,7 @@ bool verdict_grants(struct verdict verdict)
 
 bool verdict_equals(struct verdict a, struct verdict b)
 {
-	return a.action == b.action && (a.action != ACTION_DENY || a.error == b.error);
+	return a.action == b.action && a.number == b.number;
 }
 
 /* ---- reports ---- */
@@ -37,14 +40,13 @@ const char *import_printable(struct import *import, const char *text, size_t len
 	return copy;
 }
 
-static void print_report(struct import *import, unsigned line, const char *severity,
-			 const char *text)
+static void print_report(const struct import *import, const char *file, unsigned line,
+			 const char *severity, const char *text)
 {
 	if (line > 0)
-		(void)fprintf(import->errors, "%s:%u: %s: %s\n", import->file, line, severity,
-			      text);
+		(void)fprintf(import->errors, "%s:%u: %s: %s\n", file, line, severity, text);
 	else
-		(void)fprintf(import->errors, "%s: %s: %s\n", import->file, severity, text);
+		(void)fprintf(import->errors, "%s: %s: %s\n", file, severity, text);
 }
 
 /* The text of a report, on one line whatever the words in it. */
@@ -68,7 +70,7 @@ void import_mistake(struct import *import, unsigned line, const char *format, ..
 	va_list arguments;
 
 	va_start(arguments, format);
-	print_report(import, line, "error", format_report(import, format, arguments));
+	print_report(import, import->file, line, "error", format_report(import, format, arguments));
 	va_end(arguments);
 	import->mistakes++;
 }
@@ -78,15 +80,16 @@ static void add_line(struct import *import, struct import_lines *lines, unsigned
 {
 	struct import_line *added = pool_allocate(&import->pool, sizeof(*added));
 
-	*added = (struct import_line){.line = line, .text = text};
+	*added = (struct import_line){.line = line, .file = import->file, .text = text};
 	*lines->end = added;
 	lines->end = &added->next;
 }
 
-static bool has_line(const struct import_lines *lines, unsigned line, const char *text)
+static bool has_note(const struct import *import, unsigned line, const char *text)
 {
-	for (const struct import_line *l = lines->first; l; l = l->next)
-		if (l->line == line && strcmp(l->text, text) == 0)
+	for (const struct import_line *l = import->notes.first; l; l = l->next)
+		if (l->line == line && strcmp(l->text, text) == 0 &&
+		    (line == 0 || strcmp(l->file, import->file) == 0))
 			return true;
 	return false;
 }
@@ -99,14 +102,87 @@ void import_note(struct import *import, unsigned line, const char *format, ...)
 	va_start(arguments, format);
 	text = format_report(import, format, arguments);
 	va_end(arguments);
-	if (import->note_count > NOTES_MAX || has_line(&import->notes, line, text))
+	if (import->note_count > NOTES_MAX || has_note(import, line, text))
 		return;
 	if (import->note_count++ == NOTES_MAX) {
 		import_mistake(import, line, "more than %d things can't be carried", NOTES_MAX);
 		return;
 	}
 	add_line(import, &import->notes, line, text);
-	print_report(import, line, "note", text);
+}
+
+/* Whether the list behind the beginning of a note holds the name. */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = list; (at = strstr(at, name)); at += length)
+		if (at[-1] == ' ' && (at[length] == ',' || at[length] == '\0'))
+			return true;
+	return false;
+}
+
+void import_note_name(struct import *import, unsigned line, const char *beginning, const char *name)
+{
+	size_t length = strlen(beginning);
+
+	for (struct import_line *l = import->notes.first; l; l = l->next)
+		if (l->line == line && strcmp(l->file, import->file) == 0 &&
+		    strncmp(l->text, beginning, length) == 0) {
+			if (!is_listed(l->text + length, name))
+				l->text = pool_print(&import->pool, "%s, %s", l->text, name);
+			return;
+		}
+	import_note(import, line, "%s %s", beginning, name);
+}
+
+void import_print_notes(const struct import *import)
+{
+	for (const struct import_line *l = import->notes.first; l; l = l->next)
+		print_report(import, l->file, l->line, "note", l->text);
+}
+
+/* ---- other files ---- */
+
+const char *import_beside(struct import *import, const char *name)
+{
+	const char *slash = strrchr(import->path, '/');
+
+	return name[0] == '/' || !slash
+		   ? name
+		   : pool_print(&import->pool, "%.*s/%s", (int)(slash - import->path), import->path,
+				name);
+}
+
+char *import_read_file(struct import *import, const char *path)
+{
+	FILE *stream = fopen(path, "re");
+	struct stat status;
+	char *text = NULL;
+
+	if (stream && fstat(fileno(stream), &status) == 0 && S_ISREG(status.st_mode) &&
+	    status.st_size <= FILE_MAX) {
+		text = pool_allocate(&import->pool, (size_t)status.st_size + 1);
+		text[fread(text, 1, (size_t)status.st_size, stream)] = '\0';
+	}
+	if (stream)
+		(void)fclose(stream);
+	return text;
+}
+
+struct import_place import_enter(struct import *import, const char *path)
+{
+	struct import_place outer = {import->path, import->file};
+
+	import->path = path;
+	import->file = import_printable(import, path, strlen(path));
+	return outer;
+}
+
+void import_leave(struct import *import, struct import_place outer)
+{
+	import->path = outer.path;
+	import->file = outer.file;
 }
 
 /* ---- rules ---- */
@@ -343,12 +419,21 @@ bool import_find_call(struct import *import, unsigned line, const char *name, bo
 		return true;
 	name = import_printable(import, name, strlen(name));
 	if (r == -ENOSYS)
-		import_note(import, line, "this architecture has no call \"%s\"", name);
+		import_note_name(import, line, "this architecture has no call named", name);
 	else if (lenient)
 		import_note(import, line, "unknown system call \"%s\": left out", name);
 	else
 		import_mistake(import, line, "unknown system call \"%s\"", name);
 	return false;
+}
+
+struct verdict import_trap(struct import *import, unsigned line, struct verdict verdict)
+{
+	if (verdict.action == ACTION_TRAP && verdict.number == 0) {
+		import_note(import, line, "a trap has a number of at least 1 in si_errno, not 0");
+		verdict.number = 1;
+	}
+	return verdict;
 }
 
 static int errno_of(const char *name)
@@ -383,7 +468,7 @@ int import_find_errno(struct import *import, unsigned line, const char *text)
 		import_mistake(import, line, "\"%s\" is no error number", text);
 		return 0;
 	}
-	if (number > 0 && number <= EHWPOISON && strerrorname_np((int)number))
+	if (number > 0 && number <= ERROR_MAX)
 		return (int)number;
 	import_note(import, line, "a call can't fail with the error %s: EPERM instead", text);
 	return EPERM;

@@ -17,16 +17,19 @@
 #include "pool.h"
 
 /* Mild to strict. */
-enum action { ACTION_ALLOW, ACTION_LOG, ACTION_DENY, ACTION_KILL };
+enum action { ACTION_ALLOW, ACTION_LOG, ACTION_DENY, ACTION_TRAP, ACTION_KILL_THREAD, ACTION_KILL };
 
 struct verdict {
 	enum action action;
-	int error; /* of ACTION_DENY */
+	int number; /* the error of ACTION_DENY, the data of ACTION_TRAP */
 };
 
 #define VERDICT_ALLOW ((struct verdict){ACTION_ALLOW, 0})
 #define VERDICT_LOG ((struct verdict){ACTION_LOG, 0})
 #define VERDICT_KILL ((struct verdict){ACTION_KILL, 0})
+#define VERDICT_KILL_THREAD ((struct verdict){ACTION_KILL_THREAD, 0})
+/* A trap without data of its own. In our language it has at least 1; import_trap() says so. */
+#define VERDICT_TRAP ((struct verdict){ACTION_TRAP, 0})
 #define VERDICT_DENY(error) ((struct verdict){ACTION_DENY, error})
 
 bool verdict_grants(struct verdict verdict);
@@ -47,6 +50,7 @@ struct import_call {
 
 struct import_line { /* of a section, or a note */
 	unsigned line;
+	const char *file; /* of a note */
 	const char *text;
 	const char *path; /* of `files` */
 	struct import_line *next;
@@ -77,9 +81,28 @@ struct import {
 /* file:line: error: … The import fails. */
 void import_mistake(struct import *import, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* file:line: note: … Once, however often it is said; and a comment in what is written. */
+/* file:line: note: … Once, however often it is said, when all has been read; and a comment in what is
+ * written. */
 void import_note(struct import *import, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Adds to the last note that begins so, of the same line, or makes one: "BEGINNING a, b". */
+void import_note_name(struct import *import, unsigned line, const char *beginning,
+		      const char *name);
+void import_print_notes(const struct import *import);
+
+/* ---- other files ---- */
+
+/* A relative name starts at the folder of the file that names it. */
+const char *import_beside(struct import *import, const char *name);
+/* NULL where it can't be read, is too large, or no text. */
+char *import_read_file(struct import *import, const char *path);
+/* Reports name that file until *outer is restored. */
+struct import_place {
+	const char *path, *file;
+};
+struct import_place import_enter(struct import *import, const char *path);
+void import_leave(struct import *import, struct import_place outer);
 
 /* ---- what the policy says ---- */
 
@@ -121,6 +144,9 @@ void import_write(struct import *import, FILE *output);
  * program passes over it, else as a mistake. A call of another architecture is always a note. */
 bool import_find_call(struct import *import, unsigned line, const char *name, bool lenient,
 		      struct sp_policy_call *ret_call);
+
+/* The verdict with the least data that a trap can have, and a note, where it has none. */
+struct verdict import_trap(struct import *import, unsigned line, struct verdict verdict);
 
 /* EPERM, or a number: 0 on failure, which is reported. */
 int import_find_errno(struct import *import, unsigned line, const char *text);

@@ -16,6 +16,7 @@
 
 #define GROUPS_MAX 4 /* in each other */
 #define FAMILIES_MAX 16
+#define INCLUDES_MAX 16
 
 struct entry {
 	bool listed, excepted;
@@ -32,6 +33,9 @@ struct reading {
 	unsigned protocol_line;
 	uint64_t families[FAMILIES_MAX];
 	size_t family_count;
+	unsigned depth;              /* of includes */
+	struct import_lines ignored; /* beginnings of lines that are passed over from here on */
+	struct import_lines passed;  /* directives of which was noted that they do not carry over */
 };
 
 /* Groups that have other members than systemd's of the same name. */
@@ -207,6 +211,92 @@ static void read_protocol(struct reading *reading, unsigned line, const char *li
 	}
 }
 
+static void add_text(struct reading *reading, struct import_lines *lines, const char *text)
+{
+	struct import_line *added = pool_allocate(&reading->import->pool, sizeof(*added));
+
+	added->text = text;
+	added->next = lines->first;
+	lines->first = added;
+}
+
+static void read_ignore(struct reading *reading, unsigned line, const char *rest)
+{
+	(void)line;
+	if (rest[0])
+		add_text(reading, &reading->ignored, rest);
+}
+
+static bool is_ignored(const struct reading *reading, const char *text)
+{
+	for (const struct import_line *l = reading->ignored.first; l; l = l->next)
+		if (strncmp(text, l->text, strlen(l->text)) == 0)
+			return true;
+	return false;
+}
+
+static void read_lines(struct reading *reading, const char *text);
+
+/* What firejail calls the folder of its own profiles. */
+static const char profiles[] = "/etc/firejail";
+static const char profiles_macro[] = "${CFG}/";
+
+/* A file of that name beside the profile, or among those of the system. NULL: there is none. */
+static char *find_include(struct reading *reading, const char *name, const char **ret_path)
+{
+	struct import *import = reading->import;
+	size_t macro = sizeof(profiles_macro) - 1;
+	bool ours = strncmp(name, profiles_macro, macro) == 0;
+	char *text = NULL;
+
+	*ret_path = name;
+	if (!ours && name[0] != '$') {
+		*ret_path = import_beside(import, name);
+		text = import_read_file(import, *ret_path);
+	}
+	if (text || name[0] == '/' || (name[0] == '$' && !ours))
+		return text;
+	*ret_path = pool_print(&import->pool, "%s/%s", profiles, ours ? name + macro : name);
+	return import_read_file(import, *ret_path);
+}
+
+/* What users add of their own, which need not be there. */
+static bool is_local(const char *name)
+{
+	static const char end[] = ".local";
+	size_t length = strlen(name);
+
+	return length >= sizeof(end) && strcmp(name + length - sizeof(end) + 1, end) == 0;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
+static void read_include(struct reading *reading, unsigned line, const char *name)
+{
+	struct import *import = reading->import;
+	const char *path, *file = import_printable(import, name, strlen(name));
+	char *text = find_include(reading, name, &path);
+	struct import_place outer;
+
+	if (import->mistakes > 0) /* of a file that includes itself twice one is enough */
+		return;
+	if (!text) {
+		if (!is_local(name))
+			import_note(import, line,
+				    "there is no file \"%s\": what it denies is not denied here",
+				    file);
+		return;
+	}
+	if (reading->depth == INCLUDES_MAX) {
+		import_mistake(import, line, "\"%s\" can't be included: it includes itself", file);
+		return;
+	}
+	outer = import_enter(import, path);
+	reading->depth++;
+	read_lines(reading, text);
+	reading->depth--;
+	import_leave(import, outer);
+}
+
 static void pass(struct reading *reading, unsigned line, const char *rest)
 {
 	(void)reading;
@@ -224,6 +314,8 @@ static const struct {
     {"seccomp-error-action", read_action},
     {"memory-deny-write-execute", read_wx},
     {"protocol", read_protocol},
+    {"include", read_include},
+    {"ignore", read_ignore},
     /* What every sandbox of ours has. */
     {"seccomp.block-secondary", pass},
     {"nonewprivs", pass},
@@ -233,11 +325,24 @@ static const struct {
     {"ipc-namespace", pass},
 };
 
+/* Once for each. */
+static void note_passed(struct reading *reading, unsigned line, const char *name)
+{
+	for (const struct import_line *l = reading->passed.first; l; l = l->next)
+		if (strcmp(l->text, name) == 0)
+			return;
+	add_text(reading, &reading->passed, name);
+	import_note(reading->import, line, "\"%s\" does not carry over, here or later", name);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
 static void read_directive(struct reading *reading, unsigned line, char *text)
 {
 	size_t length = strcspn(text, " \t");
 	char *rest = text + length + strspn(text + length, " \t");
 
+	if (is_ignored(reading, text))
+		return;
 	text[length] = '\0';
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
 		if (strcmp(directives[i].name, text) == 0) {
@@ -249,8 +354,7 @@ static void read_directive(struct reading *reading, unsigned line, char *text)
 		import_mistake(reading->import, line, "\"%s\" is no directive",
 			       import_printable(reading->import, text, length));
 	else
-		import_note(reading->import, 0, "\"%s\" does not carry over (first on line %u)",
-			    text, line);
+		note_passed(reading, line, text);
 }
 
 /* ---- what it comes to ---- */
@@ -279,6 +383,7 @@ static void add_dropped(struct reading *reading)
 	}
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
 static void read_lines(struct reading *reading, const char *text)
 {
 	for (unsigned line = 1; *text; line++) {

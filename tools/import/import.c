@@ -60,6 +60,7 @@ int import_text(const char *format, const char *file, const char *text, size_t l
 		status = EXIT_MISTAKES;
 	else
 		import_write(&import, output);
+	import_print_notes(&import);
 	pool_clear(&import.pool);
 	return status;
 }

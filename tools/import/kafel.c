@@ -17,6 +17,7 @@
 #include "scan.h"
 
 #define NESTING_MAX 100
+#define INCLUDES_MAX 10
 
 struct constant {
 	const char *name;
@@ -43,6 +44,7 @@ struct policy {
 struct reading {
 	struct scan scan;
 	struct import *import;
+	unsigned depth; /* of includes */
 	struct constant *constants;
 	struct policy *policies;
 	struct policy whole; /* what stands outside of policies */
@@ -127,7 +129,10 @@ static const char *const other_names[][2] = {
     {"count", "size"},          {"buf", "buffer"},        {"optname", "name"},
     {"clone_flags", "flags"},   {"which_clock", "clock"}, {"clockid", "clock"},
     {"start", "addr"},          {"off", "offset"},        {"behavior", "advice"},
-    {"personality", "persona"}, {"cmd", "operation"},     {"fildes", "fd"}};
+    {"personality", "persona"}, {"cmd", "operation"},     {"fildes", "fd"},
+    {"op", "operation"},        {"val", "value"},         {"whence", "origin"},
+    {"origin", "whence"},       {"option", "operation"},  {"sig", "signal"},
+    {"flag", "flags"},          {"mode", "flags"},        {"how", "operation"}};
 
 static bool find_argument(const struct reading *reading, const char *name, unsigned *ret_argument)
 {
@@ -176,7 +181,11 @@ static struct node read_operand(struct reading *reading)
 	} else if (!parse_number(word, &node.value)) {
 		node.variable = true;
 		node.argument = SP_POLICY_ARGUMENTS; /* of no name */
-		if (!find_any_argument(reading, word, &node.argument) && !is_unnamed(reading)) {
+		if (find_any_argument(reading, word, &node.argument)) {
+			/* an argument, whatever else has that name */
+		} else if (sp_policy_constant(word, &node.value) == 0) {
+			node.variable = false; /* what its manual writes without a #define */
+		} else if (!is_unnamed(reading)) {
 			(void)scan_fail(&reading->scan, "an argument of the call, or a constant");
 			return node;
 		}
@@ -359,8 +368,8 @@ static bool find_number(struct reading *reading, unsigned line, uint64_t number,
 {
 	*ret_known = number < IMPORT_NUMBERS && sp_policy_call_at((int)number, &reading->call) == 0;
 	if (!*ret_known)
-		import_note(reading->import, line, "no system call has the number %llu: left out",
-			    (unsigned long long)number);
+		import_note(reading->import, line, "no system call has the number %lld: left out",
+			    (long long)number);
 	return true;
 }
 
@@ -475,10 +484,10 @@ static const struct {
     {"LOG", {ACTION_LOG, 0}, false, NULL},
     {"KILL", {ACTION_KILL, 0}, false, NULL},
     {"DENY", {ACTION_KILL, 0}, false, NULL},
-    {"KILL_THREAD", {ACTION_KILL, 0}, false, "KILL_THREAD: the whole process is killed"},
+    {"KILL_THREAD", {ACTION_KILL_THREAD, 0}, false, NULL},
     {"KILL_PROCESS", {ACTION_KILL, 0}, false, NULL},
     {"ERRNO", {ACTION_DENY, EPERM}, true, NULL},
-    {"TRAP", {ACTION_KILL, 0}, true, "TRAP: the program is killed, it gets no SIGSYS"},
+    {"TRAP", {ACTION_TRAP, 0}, true, NULL},
     {"TRACE", {ACTION_DENY, ENOSYS}, true, "TRACE: no tracer is asked, the call fails with ENOSYS"},
     {"USER_NOTIF",
      {ACTION_DENY, ENOSYS},
@@ -486,7 +495,7 @@ static const struct {
      "USER_NOTIF: nobody is asked, the call fails with ENOSYS"},
 };
 
-static bool read_action_number(struct reading *reading, struct verdict *verdict, bool error)
+static bool read_action_number(struct reading *reading, struct verdict *verdict)
 {
 	unsigned line = reading->scan.token.line;
 	uint64_t number;
@@ -501,10 +510,14 @@ static bool read_action_number(struct reading *reading, struct verdict *verdict,
 			       (unsigned long long)number);
 		return true;
 	}
-	if (error)
-		verdict->error = import_find_errno(
+	if (verdict->action == ACTION_TRAP) {
+		verdict->number = (int)number;
+		*verdict = import_trap(reading->import, line, *verdict);
+	} else if (verdict->number != ENOSYS) { /* which stands for a tracer */
+		verdict->number = import_find_errno(
 		    reading->import, line,
 		    pool_print(&reading->import->pool, "%llu", (unsigned long long)number));
+	}
 	return true;
 }
 
@@ -519,9 +532,7 @@ static bool take_action(struct reading *reading, struct verdict *ret_verdict)
 		*ret_verdict = actions[i].verdict;
 		if (actions[i].note)
 			import_note(reading->import, line, "%s", actions[i].note);
-		return !actions[i].number ||
-		       read_action_number(reading, ret_verdict,
-					  strcmp(actions[i].name, "ERRNO") == 0);
+		return !actions[i].number || read_action_number(reading, ret_verdict);
 	}
 	return false;
 }
@@ -607,8 +618,6 @@ static bool read_define(struct reading *reading)
 {
 	struct constant *constant = pool_allocate(&reading->import->pool, sizeof(*constant));
 
-	if (scan_is(&reading->scan, "include"))
-		return scan_fail(&reading->scan, "#define; #include is not followed");
 	if (!scan_expect(&reading->scan, "define"))
 		return false;
 	constant->name = read_name(reading, "the name of a constant");
@@ -619,21 +628,90 @@ static bool read_define(struct reading *reading)
 	return true;
 }
 
+static bool read_file(struct reading *reading, const char *text);
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
+static bool include(struct reading *reading, const char *name, unsigned line)
+{
+	struct import *import = reading->import;
+	const char *path = import_beside(import, name);
+	char *text = reading->depth < INCLUDES_MAX ? import_read_file(import, path) : NULL;
+	struct import_place outer;
+	struct scan scan = reading->scan;
+	bool read;
+
+	if (!text) {
+		import_mistake(import, line, "\"%s\" can't be included%s",
+			       import_printable(import, path, strlen(path)),
+			       reading->depth < INCLUDES_MAX ? "" : ": it includes itself");
+		return false;
+	}
+	outer = import_enter(import, path);
+	reading->depth++;
+	read = read_file(reading, text);
+	reading->depth--;
+	import_leave(import, outer);
+	reading->scan = scan;
+	return read;
+}
+
+/* '#include "FILE" "FILE"', up to the end of the line or a semicolon. The marks of the language know no
+ * quotes, so what is behind the word is read by hand.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
+static bool read_include(struct reading *reading)
+{
+	const char *at = reading->scan.at;
+	unsigned line = reading->scan.token.line;
+	bool any = false;
+
+	for (;;) {
+		size_t length;
+
+		at += strspn(at, " \t");
+		if (*at != '"')
+			break;
+		length = strcspn(at + 1, "\"\n");
+		if (at[1 + length] != '"')
+			return scan_fail(&reading->scan, "a name in quotes behind #include");
+		if (!include(reading, pool_copy(&reading->import->pool, at + 1, length), line))
+			return false;
+		at += length + 2;
+		any = true;
+	}
+	if (!any)
+		return scan_fail(&reading->scan, "a name in quotes behind #include");
+	reading->scan.at = at + (*at == ';');
+	scan_next(&reading->scan);
+	return !reading->scan.failed;
+}
+
 static bool read_default(struct reading *reading)
 {
 	return take_action(reading, &reading->import->fallback) ||
 	       scan_fail(&reading->scan, "an action");
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
 static bool read_top(struct reading *reading)
 {
 	if (scan_take(&reading->scan, "#"))
-		return read_define(reading);
+		return scan_is(&reading->scan, "include") ? read_include(reading)
+							  : read_define(reading);
 	if (scan_take(&reading->scan, "POLICY"))
 		return read_policy(reading);
 	if (scan_take(&reading->scan, "DEFAULT"))
 		return read_default(reading);
 	return scan_take(&reading->scan, ",") || read_statement(reading, &reading->whole);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as INCLUDES_MAX */
+static bool read_file(struct reading *reading, const char *text)
+{
+	scan_start(&reading->scan, reading->import, text, 1, "//");
+	while (reading->scan.token.kind != TOKEN_END && !reading->scan.failed)
+		if (!read_top(reading))
+			return false;
+	return !reading->scan.failed;
 }
 
 /* A policy may use one that uses others, each twice: what is applied is counted.
@@ -656,10 +734,8 @@ void import_kafel(struct import *import, const char *text)
 
 	import->fallback = VERDICT_KILL;
 	reading.whole.end = &reading.whole.steps;
-	scan_start(&reading.scan, import, text, 1, "//");
-	while (reading.scan.token.kind != TOKEN_END && !reading.scan.failed)
-		if (!read_top(&reading))
-			return;
+	if (!read_file(&reading, text))
+		return;
 	if (!reading.whole.steps && reading.policies)
 		import_note(import, 0, "no policy is used: everything takes the default");
 	apply(import, &reading.whole, 0);

@@ -9,14 +9,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "emit.h"
 #include "import.h"
 #include "scan.h"
 
 #define INCLUDES_MAX 10
-#define FILE_MAX (1 << 20)
 #define NESTING_MAX 32
 
 struct reading {
@@ -162,8 +160,8 @@ static const struct {
     {"log", {ACTION_LOG, 0}, NULL},
     {"kill", {ACTION_KILL, 0}, NULL},
     {"kill-process", {ACTION_KILL, 0}, NULL},
-    {"kill-thread", {ACTION_KILL, 0}, "kill-thread: the whole process is killed"},
-    {"trap", {ACTION_KILL, 0}, "trap: the program is killed, it gets no SIGSYS"},
+    {"kill-thread", {ACTION_KILL_THREAD, 0}, NULL},
+    {"trap", {ACTION_TRAP, 0}, NULL},
     {"trace", {ACTION_DENY, ENOSYS}, "trace: no tracer is asked, the call fails with ENOSYS"},
     {"user-notify",
      {ACTION_DENY, ENOSYS},
@@ -192,7 +190,7 @@ static bool take_action(struct scan *scan, struct verdict *ret_verdict)
 			continue;
 		if (actions[i].note)
 			import_note(scan->import, line, "%s", actions[i].note);
-		*ret_verdict = actions[i].verdict;
+		*ret_verdict = import_trap(scan->import, line, actions[i].verdict);
 		return true;
 	}
 	return false;
@@ -334,45 +332,25 @@ static void read_default(struct reading *reading, const char *text, unsigned lin
 		(void)scan_fail(&scan, "an action");
 }
 
-static char *read_file(struct pool *pool, const char *path)
-{
-	FILE *stream = fopen(path, "re");
-	struct stat status;
-	char *text = NULL;
-
-	if (stream && fstat(fileno(stream), &status) == 0 && S_ISREG(status.st_mode) &&
-	    status.st_size <= FILE_MAX) {
-		text = pool_allocate(pool, (size_t)status.st_size + 1);
-		text[fread(text, 1, (size_t)status.st_size, stream)] = '\0';
-	}
-	if (stream)
-		(void)fclose(stream);
-	return text;
-}
-
-/* A relative name starts at the folder of the file that includes. */
 static void read_include(struct reading *reading, const char *name, unsigned line)
 {
 	struct import *import = reading->import;
-	const char *slash = strrchr(import->path, '/'), *file = import->file, *path = import->path;
+	struct import_place outer;
 	char *text;
 
-	if (name[0] != '/' && slash)
-		name = pool_print(&import->pool, "%.*s/%s", (int)(slash - path), path, name);
-	text = reading->depth < INCLUDES_MAX ? read_file(&import->pool, name) : NULL;
+	name = import_beside(import, name);
+	text = reading->depth < INCLUDES_MAX ? import_read_file(import, name) : NULL;
 	if (!text) {
 		import_mistake(import, line, "\"%s\" can't be included%s",
 			       import_printable(import, name, strlen(name)),
 			       reading->depth < INCLUDES_MAX ? "" : ": it includes itself");
 		return;
 	}
-	import->path = name;
-	import->file = import_printable(import, name, strlen(name));
+	outer = import_enter(import, name);
 	reading->depth++;
 	read_text(reading, text);
 	reading->depth--;
-	import->path = path;
-	import->file = file;
+	import_leave(import, outer);
 }
 
 static void read_denylist(struct reading *reading, const char *text, unsigned line)

@@ -3,12 +3,18 @@
  * The seccomp profiles of Docker and Podman, and the same in an OCI runtime configuration: what runc
  * and libseccomp make of them. A rule without conditions outranks those with, whatever their order.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "emit.h"
 #include "import.h"
+
+/* The oldest kernel on which Sallyport runs. */
+#define OLDEST_MAJOR 6
+#define OLDEST_MINOR 1
 
 /* The conditional rules for one call, until it is known whether there is one without. */
 struct entry {
@@ -75,8 +81,8 @@ static const struct {
     {"SCMP_ACT_ERRNO", {ACTION_DENY, EPERM}, NULL},
     {"SCMP_ACT_KILL", {ACTION_KILL, 0}, NULL},
     {"SCMP_ACT_KILL_PROCESS", {ACTION_KILL, 0}, NULL},
-    {"SCMP_ACT_KILL_THREAD", {ACTION_KILL, 0}, "SCMP_ACT_KILL_THREAD: the whole process is killed"},
-    {"SCMP_ACT_TRAP", {ACTION_KILL, 0}, "SCMP_ACT_TRAP: the program is killed, it gets no SIGSYS"},
+    {"SCMP_ACT_KILL_THREAD", {ACTION_KILL_THREAD, 0}, NULL},
+    {"SCMP_ACT_TRAP", {ACTION_TRAP, 0}, NULL},
     {"SCMP_ACT_TRACE",
      {ACTION_DENY, ENOSYS},
      "SCMP_ACT_TRACE: no tracer is asked, the call fails with ENOSYS"},
@@ -85,25 +91,41 @@ static const struct {
      "SCMP_ACT_NOTIFY: nobody is asked, the call fails with ENOSYS"},
 };
 
-/* "action" and "errnoRet", or "defaultAction" and "defaultErrnoRet". */
+/* The error's name, as Podman's profiles have it, else its number; 0 where there is neither. */
+static int read_error(struct reading *reading, const json_t *object, const char *const keys[2])
+{
+	struct import *import = reading->import;
+	const json_t *name = json_object_get(object, keys[0]),
+		     *number = json_object_get(object, keys[1]);
+
+	if (json_is_string(name) && json_string_length(name) > 0)
+		return import_find_errno(import, reading->line, json_string_value(name));
+	if (!number || json_is_null(number))
+		return 0;
+	return import_find_errno(
+	    import, reading->line,
+	    pool_print(&import->pool, "%" JSON_INTEGER_FORMAT, json_integer_value(number)));
+}
+
+/* "action" with "errno" and "errnoRet", or "defaultAction" with theirs. */
 static bool read_action(struct reading *reading, const json_t *object, const char *key,
-			const char *error_key, struct verdict *ret_verdict)
+			const char *const error_keys[2], struct verdict *ret_verdict)
 {
 	struct import *import = reading->import;
 	const char *name = json_string_value(json_object_get(object, key));
-	const json_t *error = json_object_get(object, error_key);
+	int error;
 
 	for (size_t i = 0; name && i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strcmp(actions[i].name, name) != 0)
 			continue;
-		*ret_verdict = actions[i].verdict;
+		*ret_verdict = import_trap(import, reading->line, actions[i].verdict);
 		if (actions[i].note)
 			import_note(import, reading->line, "%s", actions[i].note);
-		if (strcmp(name, "SCMP_ACT_ERRNO") == 0 && error && !json_is_null(error))
-			ret_verdict->error =
-			    import_find_errno(import, reading->line,
-					      pool_print(&import->pool, "%" JSON_INTEGER_FORMAT,
-							 json_integer_value(error)));
+		error = strcmp(name, "SCMP_ACT_ERRNO") == 0
+			    ? read_error(reading, object, error_keys)
+			    : 0;
+		if (error > 0)
+			ret_verdict->number = error;
 		return true;
 	}
 	import_mistake(import, reading->line, "\"%s\" %s", key,
@@ -140,14 +162,58 @@ static bool read_operator(const char *name, struct clause *clause, uint64_t seco
 	return false;
 }
 
+/* Behind the last digit of a number that jansson has no room for, which are of 63 bits; NULL: it is none. */
+static const char *skip_large(const char *at)
+{
+	size_t digits = strspn(at, "0123456789");
+	uint64_t value;
+
+	if (digits < 19 || digits > 20 || strchr(".eE", at[digits]))
+		return NULL;
+	errno = 0;
+	value = strtoull(at, NULL, 10);
+	return errno == 0 && value > INT64_MAX ? at + digits : NULL;
+}
+
+/* The text with those numbers in quotes. */
+static const char *quote_large(struct pool *pool, const char *text)
+{
+	char *copy = pool_allocate(pool, strlen(text) * 2 + 1), *out = copy;
+
+	while (*text) {
+		const char *large = isdigit((unsigned char)*text) ? skip_large(text) : NULL;
+		const char *end = large ? large : text + 1;
+
+		if (*text == '"')
+			end = skip_string(text);
+		else if (isdigit((unsigned char)*text))
+			end = text + strspn(text, "0123456789");
+		if (large)
+			*out++ = '"';
+		out = mempcpy(out, text, (size_t)(end - text));
+		if (large)
+			*out++ = '"';
+		text = end;
+	}
+	return copy;
+}
+
+static uint64_t read_value(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_string(value) ? strtoull(json_string_value(value), NULL, 10)
+				     : (uint64_t)json_integer_value(value);
+}
+
 static bool read_clause(struct reading *reading, const json_t *object, struct clause *ret_clause)
 {
 	const json_t *index = json_object_get(object, "index");
 	const char *operator= json_string_value(json_object_get(object, "op"));
 	struct clause clause = {.mask = UINT64_MAX};
-	uint64_t second = (uint64_t)json_integer_value(json_object_get(object, "valueTwo"));
+	uint64_t second = read_value(object, "valueTwo");
 
-	clause.value = (uint64_t)json_integer_value(json_object_get(object, "value"));
+	clause.value = read_value(object, "value");
 	clause.argument = (unsigned)json_integer_value(index);
 	if (!json_is_integer(index) || json_integer_value(index) < 0 ||
 	    json_integer_value(index) >= SP_POLICY_ARGUMENTS) {
@@ -259,6 +325,40 @@ static bool has_string(const json_t *list, const char *const *strings)
 	return false;
 }
 
+/* Whether the policy has to run on older kernels than the one that "minKernel" names. */
+static bool is_newer(const char *kernel)
+{
+	unsigned major = 0, minor = 0;
+
+	return kernel && (sscanf(kernel, "%u.%u", &major, &minor) < 1 || major > OLDEST_MAJOR ||
+			  (major == OLDEST_MAJOR && minor > OLDEST_MINOR));
+}
+
+/* A rule for newer kernels than the oldest on which there are sandboxes: what it grants is granted on none,
+ * what it denies is denied on all. One for older ones the other way round. */
+static bool applies_to_kernel(struct reading *reading, const json_t *rule, struct verdict verdict)
+{
+	const char *from =
+	    json_string_value(json_object_get(json_object_get(rule, "includes"), "minKernel"));
+	const char *up_to =
+	    json_string_value(json_object_get(json_object_get(rule, "excludes"), "minKernel"));
+	const char *newer = is_newer(from) ? from : is_newer(up_to) ? up_to : NULL;
+	bool left_out = verdict_grants(verdict);
+
+	if (up_to && !newer) {
+		import_note(reading->import, reading->line,
+			    "this rule is for kernels before %s: left out",
+			    import_printable(reading->import, up_to, strlen(up_to)));
+		return false;
+	}
+	if (newer)
+		import_note(reading->import, reading->line,
+			    "this rule depends on whether the kernel is %s: %s",
+			    import_printable(reading->import, newer, strlen(newer)),
+			    left_out ? "what it grants is left out" : "it holds for every kernel");
+	return !newer || !left_out;
+}
+
 /* Docker's "includes" and "excludes": whether the rule is one for a sandboxee, which has no
  * capabilities, on this architecture. */
 static bool applies(struct reading *reading, const json_t *rule)
@@ -298,7 +398,9 @@ static void read_rule(struct reading *reading, const json_t *rule)
 	}
 	if (!json_is_array(names) && !single)
 		import_mistake(reading->import, reading->line, "\"names\" is missing");
-	if (!read_action(reading, rule, "action", "errnoRet", &verdict) || !applies(reading, rule))
+	if (!read_action(reading, rule, "action", (const char *const[]){"errno", "errnoRet"},
+			 &verdict) ||
+	    !applies(reading, rule) || !applies_to_kernel(reading, rule, verdict))
 		return;
 	if (single)
 		read_name(reading, rule, single, verdict);
@@ -333,6 +435,27 @@ static void sort_rules(struct import_call *call)
 		call->end = &(*call->end)->next;
 }
 
+/* What a profile says beside its rules; of the flags the first two are without meaning here: the kernel logs
+ * what it is told to, and mitigates as it does by itself. */
+static void note_others(struct reading *reading, const json_t *profile)
+{
+	static const char *const keys[] = {"listenerPath", "listenerMetadata"};
+	const json_t *flags = json_object_get(profile, "flags"), *flag;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (json_string_length(json_object_get(profile, keys[i])) > 0)
+			import_note(reading->import, 0, "\"%s\" does not carry over", keys[i]);
+	json_array_foreach(flags, i, flag)
+	{
+		const char *name = json_string_value(flag);
+
+		if (name)
+			import_note_name(reading->import, 0, "these flags do not carry over:",
+					 import_printable(reading->import, name, strlen(name)));
+	}
+}
+
 static void read_profile(struct reading *reading, const json_t *profile)
 {
 	const json_t *rules = json_object_get(profile, "syscalls"), *rule;
@@ -340,8 +463,11 @@ static void read_profile(struct reading *reading, const json_t *profile)
 	    lines_of_rules(&reading->import->pool, reading->text, json_array_size(rules));
 	size_t i;
 
-	if (!read_action(reading, profile, "defaultAction", "defaultErrnoRet", &reading->fallback))
+	if (!read_action(reading, profile, "defaultAction",
+			 (const char *const[]){"defaultErrno", "defaultErrnoRet"},
+			 &reading->fallback))
 		return;
+	note_others(reading, profile);
 	reading->import->fallback = reading->fallback;
 	if (rules && !json_is_array(rules))
 		import_mistake(reading->import, 0, "\"syscalls\" is no list");
@@ -369,7 +495,8 @@ void import_oci(struct import *import, const char *text)
 {
 	struct reading *reading = pool_allocate(&import->pool, sizeof(*reading));
 	json_error_t error;
-	json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	json_t *document =
+	    json_loads(quote_large(&import->pool, text), JSON_REJECT_DUPLICATES, &error);
 
 	reading->import = import;
 	reading->text = text;

@@ -546,6 +546,8 @@ static void add_names(struct reading *reading)
 	if (!strict)
 		import_note(reading->import, reading->protect_system_line,
 			    "names outside of ReadWritePaths= may be read, not written");
+	import_note(reading->import, 0,
+		    "names may be read, not executed: grant `execute` on what the program starts");
 	add_files(reading, &reading->writable, "read, write, create, delete");
 	add_files(reading, &reading->hidden, "deny");
 	add_readable(reading);

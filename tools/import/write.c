@@ -9,9 +9,23 @@
 #define COLUMNS 100
 #define NAME_LENGTH_MAX 64
 
+/* In the order in which they are written. */
+enum verb {
+	VERB_ALLOW,
+	VERB_LOG,
+	VERB_BROKER,
+	VERB_DENY,
+	VERB_ERRNO,
+	VERB_TRAP,
+	VERB_KILL_THREAD,
+	VERB_KILL
+};
+#define VERBS (VERB_KILL + 1)
+
 /* One verdict with all that it is given to: "deny a, b(c == 1) as EPERM". */
 struct statement {
-	const char *verb, *error;
+	enum verb verb;
+	int number;
 	struct import_lines items;
 	struct statement *next;
 };
@@ -36,35 +50,33 @@ static void append(struct writing *w, struct import_lines *lines, const char *te
 	lines->end = &line->next;
 }
 
-static void give(struct writing *w, const char *verb, const char *error, const char *item)
+static void give(struct writing *w, enum verb verb, int number, const char *item)
 {
 	struct statement *s;
 
 	for (s = w->statements; s; s = s->next)
-		if (strcmp(s->verb, verb) == 0 && strcmp(s->error, error) == 0)
+		if (s->verb == verb && s->number == number)
 			break;
 	if (!s) {
 		s = pool_allocate(&w->import->pool, sizeof(*s));
 		s->verb = verb;
-		s->error = error;
+		s->number = number;
 		*w->end = s;
 		w->end = &s->next;
 	}
 	append(w, &s->items, item);
 }
 
-static const char *error_of(struct verdict verdict)
-{
-	const char *name = verdict.action == ACTION_DENY ? strerrorname_np(verdict.error) : "";
-
-	return name ? name : "EPERM";
-}
-
 static void give_verdict(struct writing *w, struct verdict verdict, const char *item)
 {
-	static const char *const verbs[] = {"allow", "log", "deny", "kill"};
+	static const enum verb verbs[] = {[ACTION_ALLOW] = VERB_ALLOW,
+					  [ACTION_LOG] = VERB_LOG,
+					  [ACTION_DENY] = VERB_DENY,
+					  [ACTION_TRAP] = VERB_TRAP,
+					  [ACTION_KILL_THREAD] = VERB_KILL_THREAD,
+					  [ACTION_KILL] = VERB_KILL};
 
-	give(w, verbs[verdict.action], error_of(verdict), item);
+	give(w, verbs[verdict.action], verdict.number, item);
 }
 
 /* ---- ordinary calls ---- */
@@ -120,22 +132,61 @@ static const struct import_rule *find_last(struct writing *w, const struct impor
 	return NULL;
 }
 
-/* A refused call has one error number, whatever its arguments. */
-static void note_errors(struct writing *w, const struct import_call *call,
-			const struct import_rule *last)
+/* What is denied fails with one error in all its forms; where rules name several, `errno` tells them apart. */
+static bool has_errors(const struct import_call *call, const struct import_rule *last)
 {
 	int error = 0;
 
 	for (const struct import_rule *r = call->rules; r; r = r->next) {
-		if (r->verdict.action == ACTION_DENY && error && r->verdict.error != error)
-			import_note(w->import, r->line,
-				    "%s: every refused form fails with the same error",
-				    call->facts.name);
+		if (r->verdict.action == ACTION_DENY && error && r->verdict.number != error)
+			return true;
 		if (r->verdict.action == ACTION_DENY)
-			error = r->verdict.error;
+			error = r->verdict.number;
 		if (r == last)
 			break;
 	}
+	return false;
+}
+
+/* Where no rule decides, the default's error is not heard of behind a rule that denies. */
+static void note_error(struct writing *w, const struct import_call *call)
+{
+	struct verdict fallback = w->import->fallback;
+
+	for (const struct import_rule *r = call->rules; r; r = r->next)
+		if (r->verdict.action == ACTION_DENY && fallback.action == ACTION_DENY &&
+		    r->verdict.number != fallback.number) {
+			import_note(w->import, r->line,
+				    "%s: forms that the default refuses fail with this error too",
+				    call->facts.name);
+			return;
+		}
+}
+
+static void give_form(struct writing *w, struct verdict verdict, bool exact, const char *item)
+{
+	if (exact && verdict.action == ACTION_DENY)
+		give(w, VERB_ERRNO, verdict.number, item);
+	else
+		give_verdict(w, verdict, item);
+}
+
+/* Calls of which no policy may allow every form. */
+static void note_guard(struct writing *w, const struct import_call *call)
+{
+	static const char *const guards[][2] = {
+	    {"clone", "those that make namespaces, or change whose child the new process is, are"},
+	    {"prctl", "options that could loosen what holds the process are"}};
+
+	for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++)
+		if (strcmp(guards[i][0], call->facts.name) == 0)
+			for (const struct import_rule *r = call->rules; r; r = r->next)
+				if (verdict_grants(r->verdict)) {
+					import_note(w->import, r->line,
+						    "%s: %s refused whatever a policy says",
+						    guards[i][0], guards[i][1]);
+					return;
+				}
 }
 
 static void write_ordinary(struct writing *w, const struct import_call *call)
@@ -143,8 +194,11 @@ static void write_ordinary(struct writing *w, const struct import_call *call)
 	struct pool *pool = &w->import->pool;
 	const struct import_rule *last = find_last(w, call);
 	struct verdict otherwise = last ? last->verdict : w->import->fallback;
+	bool exact = has_errors(call, last);
 
-	note_errors(w, call, last);
+	note_guard(w, call);
+	if (!exact && !last)
+		note_error(w, call);
 	for (const struct import_rule *r = call->rules; r && r != last; r = r->next) {
 		struct formula formula;
 
@@ -152,13 +206,13 @@ static void write_ordinary(struct writing *w, const struct import_call *call)
 			continue;
 		formula = own_part(w, call, r);
 		for (size_t i = 0; i < formula.count; i++)
-			give_verdict(
-			    w, r->verdict,
+			give_form(
+			    w, r->verdict, exact,
 			    pool_print(pool, "%s(%s)", call->facts.name,
 				       conjunction_text(pool, &call->facts, &formula.any[i])));
 	}
 	if (last && !verdict_equals(otherwise, w->import->fallback))
-		give_verdict(w, otherwise, call->facts.name);
+		give_form(w, otherwise, exact, call->facts.name);
 }
 
 /* ---- other calls ---- */
@@ -187,7 +241,7 @@ static void write_brokered(struct writing *w, const struct import_call *call)
 		    w->import, rule->line,
 		    "%s takes a name: its condition is left out, the section `files` decides",
 		    call->facts.name);
-	give(w, "broker", "", call->facts.name);
+	give(w, VERB_BROKER, 0, call->facts.name);
 	w->brokered = true;
 }
 
@@ -248,8 +302,8 @@ static void write_default(struct writing *w)
 	w->brokered = true;
 	import_note(
 	    w->import, 0,
-	    "what the policy does not name is granted: all calls that have a name now; later "
-	    "ones fail with ENOSYS");
+	    "what the policy does not name is granted: all calls that have a name now, but those "
+	    "that no policy may allow; later ones fail with ENOSYS");
 }
 
 static const char *joined(struct writing *w, const struct import_lines *lines)
@@ -296,9 +350,34 @@ static void write_notes(struct writing *w)
 		    "leaves it out");
 }
 
-static void print_statement(const struct statement *s, FILE *output)
+/* EPERM, or a number where none of that name is known. */
+static const char *error_name(struct pool *pool, int error)
 {
-	int column = fprintf(output, "  %s", s->verb);
+	const char *name = strerrorname_np(error);
+
+	return name ? name : pool_print(pool, "%d", error);
+}
+
+/* "deny", "errno EPERM", "trap 3" */
+static const char *verb_text(struct pool *pool, enum verb verb, int number)
+{
+	static const char *const texts[] = {[VERB_ALLOW] = "allow",
+					    [VERB_LOG] = "log",
+					    [VERB_BROKER] = "broker",
+					    [VERB_DENY] = "deny",
+					    [VERB_ERRNO] = NULL,
+					    [VERB_TRAP] = NULL,
+					    [VERB_KILL_THREAD] = "kill thread",
+					    [VERB_KILL] = "kill"};
+
+	if (verb == VERB_ERRNO)
+		return pool_print(pool, "errno %s", error_name(pool, number));
+	return verb == VERB_TRAP ? pool_print(pool, "trap %d", number) : texts[verb];
+}
+
+static void print_statement(struct pool *pool, const struct statement *s, FILE *output)
+{
+	int column = fprintf(output, "  %s", verb_text(pool, s->verb, s->number));
 
 	for (const struct import_line *item = s->items.first; item; item = item->next) {
 		int length = (int)strlen(item->text);
@@ -307,26 +386,42 @@ static void print_statement(const struct statement *s, FILE *output)
 			column = fprintf(output, "\n       ") - 1;
 		column += fprintf(output, " %s%s", item->text, item->next ? "," : "");
 	}
-	if (s->error[0])
-		(void)fprintf(output, " as %s", s->error);
+	if (s->verb == VERB_DENY)
+		(void)fprintf(output, " as %s", error_name(pool, s->number));
 	(void)fputs("\n", output);
+}
+
+static void print_default(struct pool *pool, struct verdict fallback, FILE *output)
+{
+	switch (fallback.action) {
+	case ACTION_KILL:
+	case ACTION_KILL_THREAD:
+		(void)fprintf(output, "  default kill%s\n}\n",
+			      fallback.action == ACTION_KILL ? "" : " thread");
+		return;
+	case ACTION_TRAP:
+		(void)fprintf(output, "  default trap %d\n}\n", fallback.number);
+		return;
+	case ACTION_ALLOW:
+	case ACTION_LOG:
+	case ACTION_DENY:
+	default:
+		(void)fprintf(output, "  default deny as %s\n}\n",
+			      fallback.action == ACTION_DENY ? error_name(pool, fallback.number)
+							     : "ENOSYS");
+	}
 }
 
 static void print_statements(const struct writing *w, FILE *output)
 {
-	static const char *const order[] = {"allow", "log", "broker", "deny", "kill"};
-	struct verdict fallback = w->import->fallback;
+	struct pool *pool = &w->import->pool;
 
 	(void)fputs("syscalls {\n", output);
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+	for (enum verb verb = 0; verb < VERBS; verb++)
 		for (const struct statement *s = w->statements; s; s = s->next)
-			if (strcmp(s->verb, order[i]) == 0)
-				print_statement(s, output);
-	if (fallback.action == ACTION_KILL)
-		(void)fputs("  default kill\n}\n", output);
-	else
-		(void)fprintf(output, "  default deny as %s\n}\n",
-			      fallback.action == ACTION_DENY ? error_of(fallback) : "ENOSYS");
+			if (s->verb == verb)
+				print_statement(pool, s, output);
+	print_default(pool, w->import->fallback, output);
 }
 
 static void print_section(const char *name, const struct import_lines *lines, FILE *output)
@@ -358,7 +453,10 @@ static void print_comments(const struct import *import, FILE *output)
 {
 	(void)fprintf(output, "# Imported from the %s policy %s.\n", import->format, import->file);
 	for (const struct import_line *note = import->notes.first; note; note = note->next)
-		if (note->line > 0)
+		if (note->line > 0 && note->file != import->file)
+			(void)fprintf(output, "# %s, line %u: %s\n", note->file, note->line,
+				      note->text);
+		else if (note->line > 0)
 			(void)fprintf(output, "# line %u: %s\n", note->line, note->text);
 		else
 			(void)fprintf(output, "# %s\n", note->text);

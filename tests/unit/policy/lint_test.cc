@@ -55,6 +55,12 @@ TEST_F(LintTest, RulesThatNeverDecide)
 	    {"syscalls {\nallow kill(sig >= 0)\n}", "3:7 the condition always holds\n"},
 	    {"syscalls {\nallow kill(sig < 5 or sig > 4)\n}", "3:7 the condition always holds\n"},
 	    {"syscalls {\nallow kill(sig < 5 or sig > 5)\n}", ""},
+	    /* What no policy can refuse; a group passes it over. */
+	    {"syscalls {\ndeny getpid, ptrace\nkill umask\nerrno EIO fstat(fd == 3)\n}",
+	     "3:6 the rule never decides: \"getpid\" is always allowed\n"
+	     "4:6 the rule never decides: \"umask\" is always allowed\n"
+	     "5:11 the rule never decides: \"fstat\" is always allowed\n"},
+	    {"syscalls {\nallow getpid\ndeny @process, @basic-io\n}", ""},
 	    /* Bits are not told apart: better no warning than a wrong one. */
 	    {"syscalls {\nallow kill(sig & 3 == 0)\nallow kill(sig & 1 == 0)\n}", ""},
 	});

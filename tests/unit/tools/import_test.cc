@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <set>
@@ -403,7 +405,9 @@ TEST(ImportTest, NamesGoToTheBroker)
 	expect_note("minijail", "mount: 1\nio_uring_setup: 1\n",
 		    "sample: note: refused whatever a policy says: mount, io_uring_setup");
 	expect_note("minijail", "clone3: 1\n", "sample:1: note: clone3 is always answered");
-	expect_note("minijail", "read: 1\n", "let through whatever a policy says: rt_sigreturn");
+	expect_note("minijail", "read: 1\n",
+		    "let through whatever a policy says: fstat, rt_sigaction, rt_sigprocmask, "
+		    "rt_sigreturn, sched_yield, ");
 }
 
 /* What can't be said is decided the stricter way. */
@@ -428,13 +432,43 @@ TEST(ImportTest, UnknownConditionsAreStrict)
 
 TEST(ImportTest, ActionsThatAreNotOurs)
 {
-	expect_note("minijail", "read: trap\n", "sample:1: note: trap: the program is killed",
-		    "kill");
+	expect_note("minijail", "read: trap\n", "sample:1: note: a trap has a number of at least 1",
+		    "trap 1 read\n");
 	expect_note("kafel", "TRACE(1) { read } DEFAULT ERRNO(5)", "note: TRACE: no tracer",
 		    "deny read as ENOSYS");
-	expect_note("oci", R"({"defaultAction": "SCMP_ACT_TRAP"})", "SCMP_ACT_TRAP: the program");
-	expect_note("minijail", "read: return 4000\n", "can't fail with the error 4000",
+	expect_note("oci", R"({"defaultAction": "SCMP_ACT_TRAP"})",
+		    "a trap has a number of at least", "default trap 1\n");
+	expect_note("minijail", "read: return 4096\n", "can't fail with the error 4096",
 		    "deny read as EPERM");
+	expect_note("oci", R"({"defaultAction": "SCMP_ACT_KILL", "listenerPath": "/x",
+"flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"]})",
+		    "note: these flags do not carry over: SECCOMP_FILTER_FLAG_LOG, "
+		    "SECCOMP_FILTER_FLAG_TSYNC\n");
+	for (auto [rule, note, statement] :
+	     {std::tuple(R"("SCMP_ACT_ALLOW", "includes": {"minKernel": "4.8"})",
+			 "sample: note:", "allow times\n"),
+	      std::tuple(R"("SCMP_ACT_ALLOW", "includes": {"minKernel": "99.1"})",
+			 "sample:2: note: this rule depends on whether the kernel is 99.1: what",
+			 "\n  default"),
+	      std::tuple(
+		  R"("SCMP_ACT_KILL", "includes": {"minKernel": "99.1"})",
+		  "sample:2: note: this rule depends on whether the kernel is 99.1: it holds",
+		  "kill times\n"),
+	      std::tuple(R"("SCMP_ACT_ALLOW", "excludes": {"minKernel": "4.8"})",
+			 "sample:2: note: this rule is for kernels before 4.8", "\n  default")})
+		expect_note("oci",
+			    R"({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+{"names": ["times"], "action": )" +
+				std::string(rule) + "}]}",
+			    note, statement);
+	expect_note("minijail", "clone: 1\nprctl: 1\n",
+		    "sample:2: note: prctl: options that could loosen");
+	expect_note("minijail", "getpid: return EPERM\n",
+		    "note: let through whatever a policy says: fstat, ");
+	expect_note("firejail", "include nothing.profile\ninclude nothing.local\n",
+		    "sample:1: note: there is no file \"nothing.profile\": what it denies");
+	expect_note("kafel", "ALLOW { recv, send } ALLOW { SYSCALL[-1] }",
+		    "sample:1: note: this architecture has no call named recv, send\n");
 	expect_note("minijail", "@frequency x\nread: 1\n", "sample:1: note: @frequency");
 	expect_note("minijail", "read[arch=arm]: 1\n",
 		    "sample:1: note: read: this rule is for other");
@@ -449,10 +483,141 @@ TEST(ImportTest, ActionsThatAreNotOurs)
 		    "sample:1: note: PrivateTmp= does not carry over");
 	expect_note("systemd", "[Service]\nIPAddressDeny=any\nIPAddressAllow=10.0.0.0/8\n",
 		    "sample:3: note: IPAddressAllow= does not carry over: it filters packets");
-	expect_note("firejail", "include a\nblacklist /x\ninclude b\n",
-		    "note: \"include\" does not carry over (first on line 1)");
+	expect_note("firejail", "nodvd\nblacklist /x\nnodvd\n",
+		    "sample:1: note: \"nodvd\" does not carry over, here or later\n");
 	expect_note("systemd", "SystemCallFilter=read sokcet @nothing\n",
 		    "sample:1: note: unknown system call \"sokcet\": left out", "read");
+}
+
+/* Actions that have a counterpart, with all that belongs to them. */
+TEST(ImportTest, ActionsThatAreOurs)
+{
+	std::string expected = R"(policy sample
+syscalls {
+  allow @basic-io, madvise(advice == MADV_DONTNEED)
+  log sysinfo
+  deny @brokered, times as ENOSYS
+  deny getuid as 1337
+  errno EINVAL madvise(advice >= MADV_REMOVE)
+  errno EIO madvise(advice < MADV_WILLNEED)
+  trap 7 uname
+  kill thread kcmp
+  kill ptrace
+  default deny as ENOSYS
+}
+memory { wx allow }
+)";
+
+	expect_same(expected,
+		    translated("kafel",
+			       "ALLOW { read, write, readv, writev, pread64, pwrite64, preadv, "
+			       "pwritev, preadv2, pwritev2, close, close_range, dup, dup2, "
+			       "dup3, lseek, madvise { advice == MADV_DONTNEED } }\n"
+			       "LOG { sysinfo } ERRNO(1337) { getuid }\n"
+			       "ERRNO(22) { madvise { advice >= 9 } }\n"
+			       "ERRNO(5) { madvise { advice < MADV_WILLNEED } }\n"
+			       "TRAP(7) { uname } KILL_THREAD { kcmp } KILL_PROCESS { ptrace }\n"
+			       "DEFAULT ERRNO(38)"),
+		    {__NR_madvise});
+	expected.replace(expected.find("trap 7 uname"), 12, "trap 1 uname");
+	expect_same(
+	    expected,
+	    translated(
+		"oci",
+		R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": "ENOSYS", "syscalls": [
+ {"names": ["read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
+   "pwritev2", "close", "close_range", "dup", "dup2", "dup3", "lseek"], "action": "SCMP_ACT_ALLOW"},
+ {"names": ["madvise"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 2, "value": 4, "op": "SCMP_CMP_EQ"}]},
+ {"names": ["madvise"], "action": "SCMP_ACT_ERRNO", "errno": "EINVAL", "errnoRet": 1,
+  "args": [{"index": 2, "value": 9, "op": "SCMP_CMP_GE"}]},
+ {"names": ["madvise"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5,
+  "args": [{"index": 2, "value": 3, "op": "SCMP_CMP_LT"}]},
+ {"names": ["sysinfo"], "action": "SCMP_ACT_LOG"},
+ {"names": ["getuid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1337},
+ {"names": ["uname"], "action": "SCMP_ACT_TRAP"},
+ {"names": ["kcmp"], "action": "SCMP_ACT_KILL_THREAD"},
+ {"names": ["ptrace"], "action": "SCMP_ACT_KILL_PROCESS"}]})"),
+	    {__NR_madvise});
+}
+
+/* JSON's numbers have 64 bits here, as those of an argument. */
+TEST(ImportTest, LargeNumbersFromOci)
+{
+	Imported imported =
+	    import("oci", R"({"defaultAction": "SCMP_ACT_KILL", "syscalls": [{"names": ["lseek"],
+"comment": "18446744073709551615", "action": "SCMP_ACT_ALLOW", "args": [{"index": 1,
+"value": 18446744073709551615, "valueTwo": 9223372036854775808, "op": "SCMP_CMP_MASKED_EQ"}]}]})");
+
+	EXPECT_NE(std::string::npos, imported.policy.find("lseek(offset == 0x8000000000000000)"))
+	    << imported.policy << imported.errors;
+	EXPECT_EQ(1,
+		  import("oci", R"({"defaultAction": "SCMP_ACT_KILL", "a": 99999999999999999999})")
+		      .status);
+}
+
+class IncludeTest : public testing::Test
+{
+      protected:
+	void SetUp() override
+	{
+		char name[] = "/tmp/sallyport-import-XXXXXX";
+
+		ASSERT_NE(nullptr, mkdtemp(name));
+		folder_ = name;
+	}
+	void TearDown() override
+	{
+		std::filesystem::remove_all(folder_);
+	}
+	std::string write(const std::string &name, const std::string &text)
+	{
+		std::ofstream(folder_ + "/" + name) << text;
+		return folder_ + "/" + name;
+	}
+	/* Of a file that is there, and what it includes. */
+	Imported read(const std::string &format, const std::string &name, const std::string &text)
+	{
+		return import(format, text, write(name, text));
+	}
+	std::string folder_;
+};
+
+TEST_F(IncludeTest, OfFirejail)
+{
+	write("common.profile", "seccomp.drop ptrace\nmemory-deny-write-execute\nnodvd\n");
+	Imported imported = read("firejail", "a.profile",
+				 "ignore memory-deny\ninclude a.local\ninclude common.profile\n");
+
+	EXPECT_EQ(0, imported.status) << imported.errors;
+	EXPECT_NE(std::string::npos, imported.policy.find("deny ptrace as EPERM"))
+	    << imported.policy;
+	EXPECT_NE(std::string::npos, imported.policy.find("wx allow"));
+	EXPECT_NE(std::string::npos,
+		  imported.policy.find("# " + folder_ + "/common.profile, line 3: \"nodvd\""));
+	EXPECT_NE(std::string::npos, imported.errors.find("/common.profile:3: note: \"nodvd\""));
+	EXPECT_EQ(std::string::npos, imported.errors.find("a.local"));
+	imported = read("firejail", "b.profile", "include b.profile\ninclude b.profile\n");
+	EXPECT_EQ(1, imported.status);
+	EXPECT_NE(std::string::npos,
+		  imported.errors.find("b.profile:1: error: \"b.profile\" can't be included: it"));
+}
+
+TEST_F(IncludeTest, OfKafel)
+{
+	write("one.policy", "#define ONE 1\nPOLICY one { ALLOW { write { fd == ONE } } }\n");
+	write("two.policy", "POLICY two { ALLOW { raed } }\n");
+	Imported imported = read("kafel", "a.policy",
+				 "#include \"one.policy\"; USE one\nALLOW { read { fd < ONE } }\n");
+
+	EXPECT_EQ(0, imported.status) << imported.errors;
+	EXPECT_NE(std::string::npos, imported.policy.find("allow write(fd == 1), read(fd < 1)"))
+	    << imported.policy;
+	imported = read("kafel", "b.policy", "#include \"one.policy\" \"two.policy\"\nUSE one\n");
+	EXPECT_EQ(1, imported.status);
+	EXPECT_NE(std::string::npos,
+		  imported.errors.find("/two.policy:1: error: unknown system call \"raed\""));
+	imported = read("kafel", "c.policy", "#include \"c.policy\"\n");
+	EXPECT_NE(std::string::npos, imported.errors.find("c.policy\" can't be included: it"));
 }
 
 TEST(ImportTest, SystemdsOtherProperties)
@@ -560,7 +725,9 @@ TEST(ImportTest, MistakesNameTheirLine)
 	    {"kafel", "ALLOW { read { (fd == 1) & 3 == 3 } }", "sample:1: error: expected numbers"},
 	    {"kafel", "\nUSE nothing DEFAULT KILL", "sample:2: error: no policy \"nothing\""},
 	    {"kafel", "ERRNO(70000) { read }", "sample:1: error: 70000 is larger"},
-	    {"kafel", "#include \"x\"\n", "sample:1: error: expected #define"},
+	    {"kafel", "\n#include \"nothing\"\n", "sample:2: error: \"nothing\" can't be included"},
+	    {"kafel", "#include x\n", "sample:1: error: expected a name in quotes behind #include"},
+	    {"kafel", "#include \"x\n", "sample:1: error: expected a name in quotes behind"},
 	    {"kafel", "POLICY a {} POLICY a {}", "sample:1: error: the policy \"a\" stands above"},
 	    {"systemd", "[Service]\nSystemCallFilter\n",
 	     "sample:2: error: expected \"Property=value\""},
