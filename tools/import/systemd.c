@@ -158,30 +158,41 @@ static void read_architectures(struct reading *reading, unsigned line, const cha
 				    import_printable(reading->import, word, strlen(word)));
 }
 
+static void set_family(struct reading *reading, uint64_t family, bool listed)
+{
+	size_t i = 0;
+
+	while (i < reading->family_count && reading->families[i] != family)
+		i++;
+	if (listed && i == reading->family_count && i < FAMILIES_MAX)
+		reading->families[reading->family_count++] = family;
+	else if (!listed && i < reading->family_count)
+		reading->families[i] = reading->families[--reading->family_count];
+}
+
+/* The first list says whether families are granted or denied; one of the other kind takes away from it. An empty
+ * one starts anew, and "none" grants none. */
 static void read_families(struct reading *reading, unsigned line, const char *value)
 {
-	bool invert = value[0] == '~';
+	bool invert = value[0] == '~', none = strcmp(value, "none") == 0;
 	uint64_t family;
 	char *word;
 
 	value += invert;
-	if (!reading->families_set)
+	if (!reading->families_set || none)
 		reading->families_granted = !invert;
 	reading->families_set = value[0] != '\0';
 	reading->families_line = line;
-	if (strcmp(value, "none") == 0)
+	if (!reading->families_set || none)
+		reading->family_count = 0;
+	if (none)
 		return;
 	while ((word = take_word(&reading->import->pool, &value))) {
 		if (sp_policy_constant(word, &family) < 0 || strncmp(word, "AF_", 3) != 0)
 			import_mistake(reading->import, line, "unknown address family \"%s\"",
 				       import_printable(reading->import, word, strlen(word)));
-		else if (invert == reading->families_granted)
-			import_note(
-			    reading->import, line,
-			    "address families are granted here and denied there: %s is left out",
-			    word);
-		else if (reading->family_count < FAMILIES_MAX)
-			reading->families[reading->family_count++] = family;
+		else
+			set_family(reading, family, invert != reading->families_granted);
 	}
 }
 

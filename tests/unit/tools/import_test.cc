@@ -555,6 +555,28 @@ TEST(ImportTest, LargeNumbersFromOci)
 		      .status);
 }
 
+/* What later lists take away from the first, and what starts anew. */
+TEST(ImportTest, FamiliesFromSystemd)
+{
+	for (auto [lines, statement] :
+	     {std::pair("AF_UNIX AF_INET\nRestrictAddressFamilies=~AF_INET\n",
+			"deny socket(domain != AF_UNIX) as EAFNOSUPPORT\n"),
+	      std::pair("AF_INET\nRestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX\n",
+			"deny socket(domain != AF_UNIX) as EAFNOSUPPORT\n"),
+	      std::pair("~AF_UNIX AF_INET\nRestrictAddressFamilies=AF_INET\n",
+			"deny socket(domain == AF_UNIX) as EAFNOSUPPORT\n"),
+	      std::pair("AF_UNIX\nRestrictAddressFamilies=none\n", "deny socket as EAFNOSUPPORT\n"),
+	      std::pair("AF_UNIX\nRestrictAddressFamilies=~AF_UNIX\n",
+			"deny socket as EAFNOSUPPORT\n")}) {
+		Imported imported =
+		    import("systemd", std::string("RestrictAddressFamilies=") + lines);
+
+		EXPECT_NE(std::string::npos, imported.policy.find(statement))
+		    << lines << imported.policy;
+		EXPECT_EQ(std::string::npos, imported.policy.find("left out"));
+	}
+}
+
 class IncludeTest : public testing::Test
 {
       protected:
