@@ -90,12 +90,13 @@ int sp_view_open_terminals(struct sp_view *view);
  * those of its process, whose number is its own only as long as it lives.
  */
 struct sp_caller {
-	pid_t outer;        /* the thread, by the outer pid namespace; 0: not known */
-	pid_t pid, tid;     /* process and thread, by the sandbox's; 0: not known yet */
-	pid_t outer_pid;    /* its process, by the outer; 0: not known yet */
-	unsigned threads;   /* that its process has; known with `pid` where `outer` is */
-	bool locked;        /* its calls are trapped by a filter of its own: it can't execute */
-	bool sought;        /* its process's entry in /proc was, by `pid` */
+	pid_t outer;      /* the thread, by the outer pid namespace; 0: not known */
+	pid_t pid, tid;   /* process and thread, by the sandbox's; 0: not known yet */
+	pid_t outer_pid;  /* its process, by the outer; 0: not known yet */
+	unsigned threads; /* that its process has; known with `pid` where `outer` is */
+	bool locked;      /* its calls are trapped by a filter of its own: it can't execute, and the
+			       reserved descriptors are its runtime's */
+	bool sought;      /* its process's entry in /proc was, by `pid` */
 	const int *process; /* pidfd of it, borrowed; NULL: `outer`, or a child that we reap */
 	mode_t umask;       /* known with `pid` where `outer` is */
 	unsigned filters;   /* of seccomp's, that it is under; as umask; 0: before Linux 5.9 */

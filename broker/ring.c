@@ -107,6 +107,8 @@ static int send_filter(struct sp_ring *ring, uint32_t error)
 		welcome.has_filter = 1;
 		welcome.filter.data = (uint8_t *)filter.filter;
 		welcome.filter.len = filter.len * sizeof(struct sock_filter);
+		welcome.has_proc = porter->view.proc >= 0;
+		welcome.proc = porter->view.proc_device;
 		welcome.has_descriptors = 1;
 		welcome.descriptors =
 		    (porter->landlock >= 0 ? 2 : 1) + (uint32_t)sp_rules_phase_count(porter->rules);

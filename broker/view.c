@@ -12,6 +12,7 @@
 
 #include "broker/walker.h"
 #include "ipc/arch.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 
 #define DEVPTS_MAJOR 136
@@ -362,7 +363,7 @@ static int entry_of(const struct sp_request *request, int dirfd, struct entry *r
 	pid_t tid = caller->outer ? caller->outer : caller->tid;
 	int proc = caller->outer ? request->view->outer_proc : request->view->proc;
 
-	if (dirfd != AT_FDCWD && dirfd < 0)
+	if (dirfd != AT_FDCWD && (dirfd < 0 || (caller->locked && sp_is_reserved(dirfd))))
 		return -EBADF;
 	if (proc < 0 || pid <= 0 || tid <= 0)
 		return -EACCES;

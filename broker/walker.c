@@ -732,15 +732,32 @@ static bool follows(const struct walker *w, const struct component *c)
 	return c->slash || !(w->flags & SP_WALK_NOFOLLOW);
 }
 
+/* A runtime's descriptors are not its program's: to that they have no entries. */
+static bool is_hidden(struct walker *w)
+{
+	return w->request->caller->locked && in_proc(w, &top(w)->status) &&
+	       sp_proc_is_reserved(w->name + w->proc + 1);
+}
+
+static int open_component(struct walker *w, const char *real)
+{
+	int fd;
+
+	if (is_hidden(w))
+		return -ENOENT;
+	fd = openat(top(w)->fd, real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* The lookup itself, of a name on which the policy has said yes. 1: done. */
 static int look_up(struct walker *w, const struct component *c, const char *real,
 		   struct sp_walk *walk)
 {
-	_cleanup_close_ int fd = openat(top(w)->fd, real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = open_component(w, real);
 	int r;
 
-	if (fd < 0 && (errno != ENOENT || !c->last))
-		return -errno;
+	if (fd < 0 && (fd != -ENOENT || !c->last))
+		return fd;
 	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH, WALK_MASK, &walk->status) < 0)
 		return -errno;
 	r = fd >= 0 ? enter(w, fd, &walk->status) : 0;

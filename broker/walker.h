@@ -250,6 +250,9 @@ enum sp_proc_kind {
 };
 enum sp_proc_kind sp_proc_classify(const char *name, bool is_link);
 
+/* Whether it is the entry of a descriptor that is a runtime's, below fd or fdinfo. `name` as above. */
+bool sp_proc_is_reserved(const char *name);
+
 /* The N of a caller's fd/N, or -1. */
 int sp_proc_descriptor(const char *name);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/walker.h"
+#include "ipc/runtime.h"
 #include "ipc/util.h"
 
 bool sp_is_below_proc(const char *name)
@@ -43,6 +44,24 @@ static bool is_descriptor(const char *entry)
 	const char *rest = strncmp(entry, "fd/", 3) == 0 ? skip_number(entry + 3) : NULL;
 
 	return rest && *rest == '\0';
+}
+
+bool sp_proc_is_reserved(const char *name)
+{
+	static const char *const directories[] = {"fd/", "fdinfo/"};
+	const char *entry = entry_of(name);
+
+	for (size_t i = 0; entry && i < SP_ELEMENTS(directories); i++) {
+		size_t length = strlen(directories[i]);
+		const char *rest = strncmp(entry, directories[i], length) == 0
+				       ? skip_number(entry + length)
+				       : NULL;
+		long number = rest && *rest == '\0' ? strtol(entry + length, NULL, 10) : -1;
+
+		if (number <= INT_MAX && sp_is_reserved((int)number))
+			return true;
+	}
+	return false;
 }
 
 int sp_proc_descriptor(const char *name)

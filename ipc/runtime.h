@@ -3,10 +3,11 @@
 #ifndef SALLYPORT_IPC_RUNTIME_H
 #define SALLYPORT_IPC_RUNTIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Grows with every change of the messages, the table or the slots. Both ends are of one release. */
-#define SP_PROTOCOL_VERSION 5u
+#define SP_PROTOCOL_VERSION 6u
 
 /* Descriptors of a sandboxee that its program neither sees closed nor can replace. High, so that
  * lowest-free allocation and sweeps of small numbers miss them. */
@@ -14,6 +15,11 @@
 #define SP_DOORBELL_FD 1022
 #define SP_CHANNEL_FD 1023
 #define SP_RESERVED_LAST 1023
+
+static inline bool sp_is_reserved(int descriptor)
+{
+	return descriptor >= SP_RESERVED_FIRST && descriptor <= SP_RESERVED_LAST;
+}
 
 /*
  * Numbers of calls that no kernel has. A floor brings them before the porter, and the filter of a
@@ -48,6 +54,10 @@ struct sp_forwarded {
  * lets the runtime's own calls through. It can be forged: only calls that harm nobody but the
  * caller have such an exemption. */
 #define SP_RUNTIME_MARK 0x53505254u
+
+/* What SECCOMP_RET_TRAP bears where the filter traps the reading of a directory, which the policy allows, for
+ * the runtime to make it with the mark and leave the reserved descriptors out. */
+#define SP_TRAP_LISTS 1u
 
 /* A thread that the porter makes, and the signal that interrupts one: ignored by who does not expect
  * it. <sched.h>, <signal.h>. */

@@ -85,7 +85,7 @@ static int compile_phase(const struct sp_policy *policy, enum sp_filter_kind kin
 {
 	struct sp_compilation c = sp_filter_compilation(policy, kind);
 
-	c.phased = true;
+	c.phased = c.on_top = true;
 	return compile(&c, ret_program);
 }
 

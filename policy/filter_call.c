@@ -82,6 +82,12 @@ static const struct sp_filter_row needs[] = {
     {__NR_fcntl, {USED(INT_IS(1, F_SETFD)), USED(MARKED(5))}},
 };
 
+/* How the runtime lists a directory, to leave the reserved descriptors out. */
+static const struct sp_filter_row listing[] = {
+    {__NR_getdents64, {USED(MARKED(5))}},
+    {__NR_getdents, {USED(MARKED(5))}},
+};
+
 /* Calls that the runtime answers by itself, native in no other form than the runtime's; without a
  * runtime they are native, whatever the policy says, so that both interceptions look alike. */
 static const int mediated[] = {__NR_rt_sigprocmask, __NR_rt_sigaction, __NR_rt_sigpending,
@@ -473,6 +479,51 @@ bool sp_filter_always_allows(int nr)
 	return is_mediated(nr) || sp_call_class(nr) == SP_CLASS_ALWAYS;
 }
 
+/* The rule of every policy that bounds this one as well, if all of them allow the call whatever its arguments. */
+static int find_freedom(const struct sp_policy *policy, int nr,
+			const struct sp_call_rule **ret_rule)
+{
+	const struct sp_policy *layers[SP_LAYERS_MAX];
+	const struct sp_call_rule *first = NULL;
+	int r = 0;
+
+	for (size_t i = sp_model_layers(policy, layers); i-- > 0 && r == 0;) {
+		_cleanup_free_ const struct sp_call_rule **rules = NULL;
+		size_t count;
+
+		r = order_rules(layers[i], nr, true, &rules, &count);
+		first = r == 0 && count > 0 ? rules[0] : NULL;
+		if (!first || first->condition || first->action != SP_ACTION_ALLOW ||
+		    layers[i]->extra_count > 0)
+			return r;
+	}
+	*ret_rule = first;
+	return r;
+}
+
+/*
+ * Who may list directories does so through the runtime, in the place of the kernel's own answer: the handler's marked
+ * call must not be trapped, so nothing else may have a say.
+ */
+static int add_listing(struct sp_compilation *c)
+{
+	const struct sp_call_rule *rule = NULL;
+	struct sp_decision decision = {.action = SECCOMP_RET_ALLOW, .final = true};
+	int r;
+
+	if ((c->nr != __NR_getdents64 && c->nr != __NR_getdents) || c->purpose != SP_PURPOSE_LOCK ||
+	    c->bounds || c->on_top)
+		return 0;
+	r = find_freedom(c->policy, c->nr, &rule);
+	if (r < 0 || !rule)
+		return r;
+	decision.rule = rule;
+	decision.source = rule->source;
+	r = sp_filter_decide_rows(c, &decision, listing, SP_ELEMENTS(listing));
+	decision.action = SP_FILTER_LISTS;
+	return r < 0 ? r : sp_filter_decide(c, &decision);
+}
+
 static int add_ordinary(struct sp_compilation *c)
 {
 	int r;
@@ -489,6 +540,8 @@ static int add_ordinary(struct sp_compilation *c)
 		r = add_listeners(c);
 	if (r == 0)
 		r = sp_filter_add_network(c);
+	if (r == 0)
+		r = add_listing(c);
 	if (r < 0)
 		return r;
 	if (is_mediated(c->nr))

@@ -49,6 +49,7 @@ struct sp_compilation {
 	const struct sp_policy *policy; /* the one in hand: the policy itself, or what bounds it */
 	enum sp_purpose purpose;
 	bool phased;  /* phases may be entered later */
+	bool on_top;  /* of a lock: what that does for the runtime is done */
 	bool bounds;  /* the policy in hand bounds another, which has had its say */
 	bool watched; /* what a wall, and no filter, would refuse comes before the porter too */
 	uint32_t intercept; /* the action that brings a call before the porter */

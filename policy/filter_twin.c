@@ -58,13 +58,14 @@ static uint32_t twin_action(const struct sp_twin *twin, uint32_t action, int err
 static bool translate(const struct sp_decision *from, const struct sp_twin *twin,
 		      struct sp_decision *ret)
 {
+	uint32_t action = from->action == SP_FILTER_LISTS ? SECCOMP_RET_ALLOW : from->action;
 	bool where = is_comparable(from->where, twin->comparable);
 	bool guard = is_comparable(from->guard, twin->comparable);
 
 	if (from->action == SECCOMP_RET_ALLOW && !from->guard &&
 	    (!where || from->source == sp_built_in_runtime))
 		return false;
-	*ret = (struct sp_decision){.action = twin_action(twin, from->action, from->error),
+	*ret = (struct sp_decision){.action = twin_action(twin, action, from->error),
 				    .where = where ? from->where : NULL,
 				    .guard = where && guard ? from->guard : NULL,
 				    .source = from->source,

@@ -8,11 +8,15 @@
 
 #include <linux/seccomp.h>
 
+#include "ipc/runtime.h"
 #include "policy/model.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The action of a lock on a call that the policy allows and the runtime makes: the listing of a directory. */
+#define SP_FILTER_LISTS (SECCOMP_RET_TRAP | SP_TRAP_LISTS)
 
 enum sp_filter_kind { SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE };
 

@@ -78,9 +78,11 @@ static bool judge(struct sp_reading *reading, int nr, const uint64_t *argument,
 	return r == 0;
 }
 
+/* Directories are listed by way of the runtime. */
 static bool is_allowed(const struct sp_verdict *verdict)
 {
-	return verdict->action == SECCOMP_RET_ALLOW || verdict->action == SECCOMP_RET_LOG;
+	return verdict->action == SECCOMP_RET_ALLOW || verdict->action == SECCOMP_RET_LOG ||
+	       verdict->action == SP_FILTER_LISTS;
 }
 
 static void check_dangerous(struct sp_reading *reading)

@@ -270,11 +270,12 @@ static void unmap(void)
 	sp_runtime.owner = NULL;
 }
 
-static void init_runtime(void)
+static void init_runtime(const Sallyport__Wire__Welcome *welcome)
 {
 	mode_t mask = umask(0);
 
 	(void)umask(mask);
+	sp_runtime.proc_device = welcome->has_proc ? welcome->proc : 0;
 	atomic_store(&sp_runtime.umask, mask);
 	for (size_t i = 0; i < SP_SLOT_COUNT; i++)
 		sp_runtime.received[i] = -1;
@@ -378,7 +379,7 @@ static int enter(struct welcome *welcome)
 	if (r == 0)
 		r = sp_owner_take();
 	if (r == 0) {
-		init_runtime();
+		init_runtime(welcome->message);
 		r = lock(welcome);
 	}
 	return r;

@@ -348,6 +348,8 @@ static long stat_descriptor(const struct exchange *exchange, int descriptor)
 	struct statx statx;
 	long r;
 
+	if (sp_is_reserved(descriptor))
+		return -EBADF;
 	if (exchange->info->returns == SP_RETURNS_STAT)
 		return sp_raw_syscall(__NR_fstat, descriptor, out, 0, 0, 0, 0);
 	r = sp_raw_syscall(__NR_fstat, descriptor, (long)&stat, 0, 0, 0, 0);

@@ -52,6 +52,8 @@ struct sp_runtime {
 
 	struct sp_phases phases; /* not for the handler */
 
+	uint64_t proc_device; /* st_dev of the sandbox's /proc; 0: there is none */
+
 	_Atomic uint32_t umask; /* * */
 
 	_Atomic uint32_t channel_lock; /* * futex: 0 free, 1 held, 2 held and waited for */
@@ -121,6 +123,11 @@ void sp_signals_deliver(pid_t pid, const siginfo_t *info, ucontext_t *context);
 long sp_local_close_range(const struct sp_trap *trap);
 long sp_local_bad_descriptor(const struct sp_trap *trap);
 long sp_local_umask(const struct sp_trap *trap);
+
+/* ---- listing.c: directories without the reserved descriptors
+ * -------------------------------------- */
+
+long sp_listing_read(const struct sp_trap *trap);
 
 /* ---- forward.c: to the porter
  * --------------------------------------------------------------------- */

@@ -13,40 +13,41 @@
 /*
  * Calls that the runtime answers by itself; everything else goes to the porter. `descriptors`: as many of the first
  * arguments may name a descriptor that is reserved. Only then is the call trapped for our sake; else the policy refuses it.
+ * `data`: the same where the filter says so.
  */
 static const struct {
 	int nr;
 	long (*answer)(const struct sp_trap *trap);
-	unsigned descriptors;
+	unsigned descriptors, data;
 } local_calls[] = {
-    {__NR_rt_sigprocmask, sp_signals_procmask, 0},
-    {__NR_rt_sigaction, sp_signals_action, 0},
-    {__NR_rt_sigpending, sp_signals_pending, 0},
-    {__NR_rt_sigsuspend, sp_signals_suspend, 0},
-    {__NR_ppoll, sp_signals_ppoll, 0},
-    {__NR_pselect6, sp_signals_pselect, 0},
-    {__NR_epoll_pwait, sp_signals_epoll, 0},
-    {__NR_epoll_pwait2, sp_signals_epoll, 0},
-    {__NR_close, sp_local_bad_descriptor, 1},
-    {__NR_close_range, sp_local_close_range, 0},
-    {__NR_dup2, sp_local_bad_descriptor, 2},
-    {__NR_dup3, sp_local_bad_descriptor, 2},
-    {__NR_dup, sp_local_bad_descriptor, 1},
-    {__NR_fcntl, sp_local_bad_descriptor, 1},
-    {__NR_umask, sp_local_umask, 0},
+    {__NR_rt_sigprocmask, sp_signals_procmask, 0, 0},
+    {__NR_rt_sigaction, sp_signals_action, 0, 0},
+    {__NR_rt_sigpending, sp_signals_pending, 0, 0},
+    {__NR_rt_sigsuspend, sp_signals_suspend, 0, 0},
+    {__NR_ppoll, sp_signals_ppoll, 0, 0},
+    {__NR_pselect6, sp_signals_pselect, 0, 0},
+    {__NR_epoll_pwait, sp_signals_epoll, 0, 0},
+    {__NR_epoll_pwait2, sp_signals_epoll, 0, 0},
+    {__NR_close, sp_local_bad_descriptor, 1, 0},
+    {__NR_close_range, sp_local_close_range, 0, 0},
+    {__NR_dup2, sp_local_bad_descriptor, 2, 0},
+    {__NR_dup3, sp_local_bad_descriptor, 2, 0},
+    {__NR_dup, sp_local_bad_descriptor, 1, 0},
+    {__NR_fcntl, sp_local_bad_descriptor, 1, 0},
+    {__NR_umask, sp_local_umask, 0, 0},
+    {__NR_getdents64, sp_listing_read, 0, SP_TRAP_LISTS},
+    {__NR_getdents, sp_listing_read, 0, SP_TRAP_LISTS},
 };
 
 static bool is_local(const struct sp_trap *trap, size_t i)
 {
 	bool local = local_calls[i].descriptors == 0;
 
-	if (local_calls[i].nr != trap->nr)
+	if (local_calls[i].nr != trap->nr ||
+	    (local_calls[i].data && local_calls[i].data != (unsigned)trap->info->si_errno))
 		return false;
-	for (unsigned j = 0; j < local_calls[i].descriptors; j++) {
-		unsigned descriptor = (unsigned)trap->argument[j];
-
-		local |= descriptor >= SP_RESERVED_FIRST && descriptor <= SP_RESERVED_LAST;
-	}
+	for (unsigned j = 0; j < local_calls[i].descriptors; j++)
+		local |= sp_is_reserved((int)trap->argument[j]);
 	return local;
 }
 

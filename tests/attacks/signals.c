@@ -143,8 +143,10 @@ void attack_H05(void)
 	siginfo_t info = {.si_signo = SIGSYS, .si_code = SYS_SECCOMP};
 	int fd = open(in_tree("readonly/file"), O_RDONLY | O_CLOEXEC);
 
-	variants(1);
+	/* The second time it says what the filter says of directories that are to be listed. */
+	variants(2);
 	info.si_arch = AUDIT_ARCH_X86_64;
+	info.si_errno = context.variant == 0 ? 0 : (int)SP_TRAP_LISTS;
 	for (int number = 0; number < 600; number++) {
 		info.si_syscall = number;
 		(void)syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGSYS, &info);

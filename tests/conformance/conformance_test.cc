@@ -83,9 +83,9 @@ INSTANTIATE_TEST_SUITE_P(Guest, Conformance,
 			 ::testing::Values("threads-open", "thread-churn", "many-threads",
 					   "small-stack", "all-blocked", "timer", "longjmp",
 					   "altstack", "temporary-masks", "own-sigsys", "sweep",
-					   "close-on-exec", "wild-pointers", "descriptor-metadata",
-					   "working-directory", "modes", "self", "libraries",
-					   "twice"),
+					   "listings", "close-on-exec", "wild-pointers",
+					   "descriptor-metadata", "working-directory", "modes",
+					   "self", "libraries", "twice"),
 			 [](const ::testing::TestParamInfo<const char *> &info) {
 				 std::string name = info.param;
 				 for (char &c : name)

@@ -7,6 +7,7 @@
  */
 #include <sallyport/sandboxee.h>
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,6 +366,146 @@ static void sweep(void)
 	open_right(1);
 }
 
+/* ---- listings ---- */
+
+struct listing {
+	struct {
+		long number; /* -1: no number */
+		int64_t next;
+	} entry[64];
+	size_t count;
+};
+
+/* With buffers of so many bytes. */
+static void list(const char *name, size_t size, struct listing *listing)
+{
+	_Alignas(8) char bytes[4096];
+	int fd = open(name, O_RDONLY | O_DIRECTORY);
+	long length;
+
+	CHECK(fd >= 0);
+	listing->count = 0;
+	while ((length = syscall(SYS_getdents64, fd, bytes, size)) > 0)
+		for (long at = 0; at < length;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(bytes + at);
+
+			CHECK(listing->count < 64);
+			listing->entry[listing->count].number =
+			    entry->d_name[0] == '.' ? -1 : strtol(entry->d_name, NULL, 10);
+			listing->entry[listing->count++].next = entry->d_off;
+			at += entry->d_reclen;
+			CHECK(at <= length);
+		}
+	CHECK(length == 0);
+	/* From where an entry says, the next one follows. */
+	for (size_t i = 0; i < listing->count; i++) {
+		const struct dirent64 *entry = (const struct dirent64 *)bytes;
+
+		CHECK(lseek(fd, listing->entry[i].next, SEEK_SET) == listing->entry[i].next);
+		length = syscall(SYS_getdents64, fd, bytes, sizeof(bytes));
+		CHECK(length >= 0 && (length == 0) == (i == listing->count - 1));
+		if (length > 0 && entry->d_name[0] != '.')
+			CHECK(strtol(entry->d_name, NULL, 10) == listing->entry[i + 1].number);
+	}
+	close(fd);
+}
+
+static bool is_listed(const struct listing *listing, long number)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		if (listing->entry[i].number == number)
+			return true;
+	return false;
+}
+
+/* The same by the older call, whose entries have their type at the end. */
+static bool is_listed_of_old(const char *name, size_t size, const char *wanted)
+{
+	_Alignas(8) char bytes[4096];
+	int fd = open(name, O_RDONLY | O_DIRECTORY);
+	bool found = false;
+	long length;
+
+	CHECK(fd >= 0);
+	while ((length = syscall(SYS_getdents, fd, bytes, size)) > 0)
+		for (long at = 0; at < length; at += *(uint16_t *)(bytes + at + 16))
+			found |= strcmp(bytes + at + 18, wanted) == 0;
+	CHECK(length == 0);
+	close(fd);
+	return found;
+}
+
+static void descriptors_listed(const char *name, bool beyond)
+{
+	static const size_t sizes[] = {24, 48, 72, 100, 4096};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct listing listing;
+		size_t expected = 7; /* ".", "..", 0, 1, 2, 1021, and the directory */
+
+		list(name, sizes[i], &listing);
+		CHECK(listing.count == expected + beyond);
+		for (long number = -1; number <= 3; number++)
+			CHECK(is_listed(&listing, number));
+		CHECK(is_listed(&listing, 1021) && is_listed(&listing, 1024) == beyond);
+		CHECK(!is_listed(&listing, 1022) && !is_listed(&listing, 1023));
+		CHECK(is_listed_of_old(name, sizes[i], "1021"));
+		CHECK(is_listed_of_old(name, sizes[i], "1024") == beyond);
+		CHECK(!is_listed_of_old(name, sizes[i], "1022"));
+		CHECK(!is_listed_of_old(name, sizes[i], "1023"));
+	}
+}
+
+static void files_listed(void)
+{
+	struct listing listing;
+	char name[512];
+
+	for (int number = 1021; number <= 1024; number++) {
+		(void)snprintf(name, sizeof(name), "%s/sub/%d", directory, number);
+		close(open(name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+	}
+	(void)snprintf(name, sizeof(name), "%s/sub", directory);
+	for (size_t size = 24; size <= 4096; size += 4072) {
+		list(name, size, &listing);
+		CHECK(listing.count == 6);
+		for (int number = 1021; number <= 1024; number++)
+			CHECK(is_listed(&listing, number));
+	}
+	CHECK(is_listed_of_old(name, 4096, "1022") && is_listed_of_old(name, 24, "1023"));
+}
+
+static void listings(void)
+{
+	struct rlimit limit;
+	char bytes[64], task[64];
+	bool beyond;
+	int fd;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	CHECK(dup2(0, 1021) == 1021);
+	beyond = dup2(0, 1024) == 1024;
+	(void)snprintf(task, sizeof(task), "/proc/self/task/%d/fd", getpid());
+	descriptors_listed("/proc/self/fd", beyond);
+	descriptors_listed("/proc/self/fdinfo", beyond);
+	descriptors_listed("/proc/thread-self/fd", beyond);
+	descriptors_listed(task, beyond);
+	files_listed();
+
+	fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	CHECK(syscall(SYS_getdents64, fd, bytes, 8) == -1 && errno == EINVAL);
+	CHECK(syscall(SYS_getdents64, fd, NULL, 4096) == -1 && errno == EFAULT);
+	CHECK(syscall(SYS_getdents64, 77, bytes, 64) == -1 && errno == EBADF);
+	CHECK(syscall(SYS_getdents64, 0, bytes, 64) == -1 && errno == ENOTDIR);
+	CHECK(fstatat(fd, "1022", &(struct stat){0}, 0) == -1 && errno == ENOENT);
+	CHECK(fstatat(1022, "", &(struct stat){0}, AT_EMPTY_PATH) == -1 && errno == EBADF);
+	CHECK(openat(1023, "x", O_RDONLY) == -1 && errno == EBADF);
+	CHECK(fchmod(1023, 0600) == -1 && errno == EBADF);
+	close(fd);
+}
+
 static void close_on_exec(void)
 {
 	char name[512];
@@ -653,6 +795,7 @@ static const struct {
     {"own-sigsys", own_sigsys},
     {"default-sigsys", default_sigsys},
     {"sweep", sweep},
+    {"listings", listings},
     {"close-on-exec", close_on_exec},
     {"wild-pointers", wild_pointers},
     {"descriptor-metadata", descriptor_metadata},

@@ -803,6 +803,138 @@ TEST_F(RunTest, TheEnvironmentShowsNothingOfTheRuntime)
 	}
 }
 
+/* ---- the runtime's descriptors ---- */
+
+/* What a program sees of its descriptors, and whether names lead to them. Those of whoever started it are closed, and there
+ * are some on both sides of the runtime's. */
+const char list_descriptors[] = R"(
+	use POSIX;
+	POSIX::close($_) for 3 .. 1100;
+	POSIX::dup2(0, $_) for (1000, 1021, 1024);
+	my $me = $$;
+	sub listed {
+		my ($where) = @_;
+		opendir(my $d, $where) or return print "$where: $!\n";
+		$! = 0;
+		while (defined(my $name = readdir $d)) { print $name, '>', telldir($d), ' '; }
+		print "$where: $!\n";
+		my %at;
+		rewinddir $d;
+		while (defined(my $name = readdir $d)) { $at{$name} = telldir $d; }
+		for my $name (sort keys %at) {
+			seekdir $d, $at{$name};
+			print $name, '-', readdir($d) // 'end', ' ';
+		}
+		print "\n";
+		for my $n (1020 .. 1024) {
+			print "$n ", -l "$where/$n" ? 'link' : -e _ ? 'file' : $!, ' ',
+			    defined readlink("$where/$n") ? 'text' : $!, ' ',
+			    open(my $f, '<', "$where/$n") ? 'open' : $!, "\n";
+		}
+	}
+	sub all { listed($_) for '/proc/self/fd', '/proc/thread-self/fd', '/proc/self/fdinfo', '/dev/fd',
+		"/proc/self/task/$$/fd", "/proc/self/../self/fd"; }
+	$| = 1;
+	all();
+	opendir(my $parents, '/proc/self/fd');
+	my $child = fork;
+	if ($child == 0) { print join(' ', readdir $parents), "\n"; all(); exit 7; }
+	waitpid $child, 0;
+	print $? >> 8, "\n";
+)";
+
+/* A child's numbers are other ones, and so is what only root may open. */
+std::string natively(const std::string &text)
+{
+	std::string output;
+	FILE *pipe = popen(("perl -e '" + text + "' </dev/null").c_str(), "re");
+	char bytes[4096];
+	size_t n;
+
+	if (!pipe)
+		return "";
+	while ((n = fread(bytes, 1, sizeof(bytes), pipe)) > 0)
+		output.append(bytes, n);
+	pclose(pipe);
+	return output;
+}
+
+std::string quoted(std::string text)
+{
+	for (size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4)
+		text.replace(at, 1, "'\\''");
+	return text;
+}
+
+std::string without_pids(std::string text)
+{
+	const std::string task = "/task/";
+
+	for (size_t at = 0; (at = text.find(task, at)) != std::string::npos;) {
+		at += task.size();
+		text.erase(at, text.find_first_not_of("0123456789", at) - at);
+	}
+	return text;
+}
+
+TEST_F(RunTest, TheRuntimesDescriptorsAreNotListed)
+{
+	const std::string native = without_pids(natively(quoted(list_descriptors)));
+
+	EXPECT_TRUE(contains(native, "1021>"));
+	EXPECT_FALSE(contains(native, "1022>"));
+	for (const char *way : {"notify", "trap"}) {
+		Result result = command(
+		    {"run", "-v", "--interception", way, "--", "perl", "-e", list_descriptors});
+
+		EXPECT_TELLS(result, std::string("interception ") + way + ": ");
+		EXPECT_EQ(without_pids(result.output), native) << way;
+	}
+}
+
+/* Where a policy looks at the call, the kernel answers it as the policy says, and the handler makes none. */
+TEST_F(RunTest, WhoMayNotListDirectoriesIsToldSo)
+{
+	const std::string list =
+	    "opendir(D, $ARGV[0]) or die $!; $! = 0; print join(' ', sort readdir D),"
+	    " ($!{EPERM} ? 'EPERM' : $!)";
+	const struct {
+		const char *rule, *fd, *other;
+	} cases[] = {
+	    {"deny getdents64 as EPERM", "EPERM", "EPERM"},
+	    {"errno EPERM getdents64", "EPERM", "EPERM"},
+	    {"deny getdents64(size == 8) as EPERM", ". .. 0 1 1022 1023 2 3", ". .. a"},
+	    {"allow getdents64", ". .. 0 1 2 3", ". .. a"},
+	};
+
+	ASSERT_EQ(mkdir((directory + "/d").c_str(), 0755), 0);
+	write_file(directory + "/d/a", "");
+	for (const auto &c : cases)
+		for (bool within : {false, true}) {
+			const std::string rules = std::string("include program\nsyscalls { ") +
+						  c.rule + " }\nfiles { read " + directory +
+						  "/** }\n";
+
+			write_file(directory + "/p",
+				   within ? "policy outer\n" + rules +
+						"policy p\ninclude "
+						"program\nwithin outer\nfiles { read " +
+						directory + "/** }\n"
+					  : "policy p\n" + rules);
+			for (const std::string &name :
+			     {std::string("/proc/self/fd"), directory + "/d"}) {
+				Result result =
+				    command({"run", "-v", "--interception", "trap", "-p", "./p#p",
+					     "--", "perl", "-e", list, name});
+
+				EXPECT_EQ(result.status, 0) << result.errors;
+				EXPECT_TELLS(result, "interception trap: ");
+				EXPECT_EQ(result.output, name == "/proc/self/fd" ? c.fd : c.other)
+				    << c.rule << within << result.errors;
+			}
+		}
+}
+
 /* The runtime makes no call that the policy could end it for, but those that it is asked about before. */
 TEST_F(RunTest, TheRuntimeAsksForNothingThatIsRefused)
 {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "ipc/runtime.h"
 #include "tests/unit/calls/calls_test.h"
 
 namespace calls
@@ -133,6 +134,61 @@ TEST_F(Proc, MagicLinksAreFollowedByName)
 	EXPECT_EQ(0, open("/proc/self/root" + (*scratch_ / "file")).result);
 	EXPECT_TRUE(open("/proc/self/exe").refused_with(EACCES));
 	EXPECT_EQ(-ENOENT, open("/proc/self/fd/987").result);
+}
+
+// Whose calls are trapped has a runtime, whose descriptors are none of the program's: as if they were not open.
+TEST_F(Proc, TheDescriptorsOfARuntimeHaveNoNames)
+{
+	const std::string none = "/" + std::to_string(SP_RESERVED_FIRST - 2);
+	Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
+	    directory(::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	std::vector<Fd> held;
+	World world({{"/proc/**", SP_RIGHT_READ | SP_RIGHT_WRITE}, {"/dev/fd", SP_RIGHT_READ}});
+
+	for (int number = SP_RESERVED_FIRST - 1; number <= SP_RESERVED_LAST; number++) {
+		held.emplace_back(dup3(null.get(), number, O_CLOEXEC));
+		ASSERT_EQ(number, held.back().get()) << strerror(errno);
+	}
+	for (bool locked : {false, true})
+		for (int number = SP_RESERVED_FIRST - 1; number <= SP_RESERVED_LAST; number++) {
+			const bool hidden = locked && number >= SP_RESERVED_FIRST;
+			const std::string name = std::to_string(number);
+
+			world.caller()->locked = locked;
+			for (const std::string &where :
+			     {std::string("/proc/self/fd"), std::string("/proc/thread-self/fd"),
+			      own("fd"), own("task/" + std::to_string(gettid()) + "/fd"),
+			      std::string("/proc/self/fdinfo"), std::string("/dev/fd")})
+				for (sp_call_id call :
+				     {SP_CALL_open, SP_CALL_lstat, SP_CALL_stat, SP_CALL_readlink,
+				      SP_CALL_access, SP_CALL_statfs, SP_CALL_chmod,
+				      SP_CALL_truncate, SP_CALL_unlink, SP_CALL_mkdir}) {
+					auto result =
+					    world.perform({call, where + "/" + name}).result;
+
+					if (hidden) {
+						EXPECT_EQ(
+						    world.perform({call, where + none}).result,
+						    result)
+						    << where << name << " " << call;
+					}
+					if (call != SP_CALL_mkdir && call != SP_CALL_unlink) {
+						EXPECT_EQ(hidden, result == -ENOENT)
+						    << where << name << " " << call;
+					}
+				}
+			EXPECT_EQ(hidden ? -ENOENT : 0,
+				  world
+				      .perform({SP_CALL_newfstatat, name, AT_SYMLINK_NOFOLLOW, 0,
+						directory.get()})
+				      .result);
+			EXPECT_EQ(hidden ? -EBADF : -ENOTDIR,
+				  world.perform({SP_CALL_newfstatat, "x", 0, 0, number}).result);
+			EXPECT_EQ(hidden ? -EBADF : -EACCES,
+				  world.perform({SP_CALL_fchmod, "", 0, 0600, number}).result);
+		}
+	// Tasks have numbers too.
+	EXPECT_TRUE(world.perform({SP_CALL_lstat, own("task/1022")}).result == -ENOENT);
 }
 
 TEST_F(Proc, CwdIsAName)

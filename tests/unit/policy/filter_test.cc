@@ -19,6 +19,7 @@
 #include <termios.h>
 
 #include "bpf_simulator.h"
+#include "filter_program.h"
 #include "ipc/runtime.h"
 
 namespace
@@ -26,11 +27,13 @@ namespace
 
 using sallyport::Arguments;
 using sallyport::BpfSimulator;
+using sallyport::Program;
 using sallyport::Rules;
 using sallyport::rules_of;
 
 constexpr uint32_t kAllow = SECCOMP_RET_ALLOW, kTrap = SECCOMP_RET_TRAP, kLog = SECCOMP_RET_LOG,
-		   kKill = SECCOMP_RET_KILL_PROCESS, kNoSys = SECCOMP_RET_ERRNO | ENOSYS;
+		   kLists = SECCOMP_RET_TRAP | SP_TRAP_LISTS, kKill = SECCOMP_RET_KILL_PROCESS,
+		   kNoSys = SECCOMP_RET_ERRNO | ENOSYS;
 constexpr uint64_t kMark = SP_RUNTIME_MARK, kHalfMark = kMark << 32, kJunk = 0xdeadbeef00000000;
 
 struct Filter {
@@ -543,6 +546,68 @@ TEST_F(FilterTest, TheRuntimesDescriptors)
 	}
 }
 
+/* What the handler does natively must be allowed wherever it is trapped for it to do. */
+TEST_F(FilterTest, DirectoriesAreListedByTheRuntimeWhereTheyMayBeListedAtAll)
+{
+	struct Case {
+		std::string text;
+		uint32_t lists, marked;
+	};
+
+	for (const Case &c : {
+		 Case{"syscalls { allow getdents64 }", kLists, kAllow},
+		 Case{"syscalls { allow getdents64; default kill }", kLists, kAllow},
+		 Case{"include program", kLists, kAllow},
+		 Case{"include program\nwithin parser", kLists, kAllow},
+		 Case{"include parser\narchitectures native, i386, x32", kLists, kAllow},
+		 /* Refused, in whole or in part, by anyone: nothing changes, and no mark helps. */
+		 Case{"syscalls { allow getpid }", kTrap, kTrap},
+		 Case{"syscalls { deny getdents64 as EPERM }", kTrap, kTrap},
+		 Case{"syscalls { errno EPERM getdents64 }", SECCOMP_RET_ERRNO | EPERM,
+		      SECCOMP_RET_ERRNO | EPERM},
+		 Case{"syscalls { kill getdents64 }", kKill, kKill},
+		 Case{"syscalls { ask getdents64 }", kTrap, kTrap},
+		 Case{"syscalls { log getdents64 }", kLog, kLog},
+		 Case{"syscalls { trap 1 getdents64 }", kTrap, kTrap},
+		 Case{"syscalls { allow getdents64; deny getdents64(fd == 0) as EPERM }", kTrap,
+		      kTrap},
+		 Case{"syscalls { allow getdents64; deny getdents64(fd == 7) as EPERM }", kAllow,
+		      kAllow},
+		 Case{"syscalls { allow getdents64(fd == 0) }", kAllow, kAllow},
+		 Case{"syscalls { allow getdents64(fd == 7) }", kTrap, kTrap},
+		 Case{"include program\nwithin pure", kTrap, kTrap},
+	     }) {
+		Filter filter(c.text);
+
+		EXPECT_EQ(c.lists, filter(__NR_getdents64)) << c.text;
+		EXPECT_EQ(c.lists, filter(__NR_getdents64, {0, 0, 0, 0, 0, kJunk | kMark}))
+		    << c.text;
+		EXPECT_EQ(c.marked, filter(__NR_getdents64, {0, 1, 2, 3, 4, kMark})) << c.text;
+	}
+	Filter older("syscalls { allow getdents }");
+	EXPECT_EQ(kLists, older(__NR_getdents));
+	EXPECT_EQ(kTrap, older(__NR_getdents64));
+}
+
+/* A second trap would be answered as this one by the runtime, whatever the filters below it say. */
+TEST_F(FilterTest, OnTopOfALockDirectoriesAreLikeOtherCalls)
+{
+	for (const char *text : {"include program", "syscalls { allow getdents64 }"}) {
+		sallyport::Policy policy = sallyport::parse(std::string("policy p\n") + text);
+		sp_program program = {};
+
+		ASSERT_EQ(0, sp_filter_compile_phase(policy.get(), &program));
+		BpfSimulator phase(
+		    {static_cast<unsigned short>(program.length / sizeof(sock_filter)),
+		     reinterpret_cast<sock_filter *>(program.bytes)});
+		EXPECT_EQ(kAllow, phase.run(__NR_getdents64, {}));
+		free(program.bytes);
+		Program floor(policy.get(), SP_FILTER_FLOOR), alone(policy.get(), SP_FILTER_ALONE);
+		EXPECT_EQ(kAllow, BpfSimulator(floor.get()).run(__NR_getdents64, {}));
+		EXPECT_EQ(kAllow, BpfSimulator(alone.get()).run(__NR_getdents64, {}));
+	}
+}
+
 TEST_F(FilterTest, TheRuntimesSignals)
 {
 	for (const char *text : {"syscalls { allow @signal, @io-event }",
@@ -583,10 +648,11 @@ TEST_F(FilterTest, Parser)
 	sp_call_refusal refusal = {};
 
 	for (long nr : {__NR_read, __NR_write, __NR_brk, __NR_munmap, __NR_madvise, __NR_getrandom,
-			__NR_sysinfo, __NR_uname, __NR_sched_getaffinity, __NR_getdents64,
-			__NR_memfd_create, __NR_timer_create, __NR_poll, __NR_set_tid_address,
-			__NR_fadvise64, __NR_prlimit64, __NR_ftruncate})
+			__NR_sysinfo, __NR_uname, __NR_sched_getaffinity, __NR_memfd_create,
+			__NR_timer_create, __NR_poll, __NR_set_tid_address, __NR_fadvise64,
+			__NR_prlimit64, __NR_ftruncate})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
+	EXPECT_EQ(kLists, filter(__NR_getdents64));
 	for (long nr : {__NR_socket, __NR_connect, __NR_ptrace, __NR_fork, __NR_kexec_load,
 			__NR_setuid, __NR_fchmod, __NR_flock, __NR_sendto, __NR_keyctl})
 		EXPECT_EQ(kTrap, filter(nr)) << nr;
@@ -620,8 +686,9 @@ TEST_F(FilterTest, GroupsLeaveOutWhatNoPolicyMayAllow)
 	for (long nr : {__NR_openat, __NR_linkat, __NR_chmod, __NR_fchmod, __NR_execveat,
 			__NR_unshare, __NR_setns, __NR_io_uring_setup})
 		EXPECT_EQ(kTrap, filter(nr)) << nr;
-	for (long nr : {__NR_fstat, __NR_getdents64, __NR_kill, __NR_io_submit})
+	for (long nr : {__NR_fstat, __NR_kill, __NR_io_submit})
 		EXPECT_EQ(kAllow, filter(nr)) << nr;
+	EXPECT_EQ(kLists, filter(__NR_getdents64));
 }
 
 TEST_F(FilterTest, EveryCallAtEveryEdgeAsTheTextSays)

@@ -168,6 +168,9 @@ void expect_narrower(const sp_policy *policy, sp_filter_kind kind, uint32_t arch
 	for (const Arguments &arguments : arguments_of({foreign.judge, native.judge}, random)) {
 		uint32_t action = foreign.ask(arguments), said = native.ask(arguments);
 
+		/* What the policy allows, and the runtime makes in the caller's place: of a twin it does not hear. */
+		if (said == SP_FILTER_LISTS)
+			said = SECCOMP_RET_ALLOW;
 		ASSERT_EQ(action, simulator->run(nr, arguments, arch)) << nr;
 		/* Nobody is asked or trapped, and the upper half, which the kernel cuts off, changes nothing. */
 		uint32_t full = action & SECCOMP_RET_ACTION_FULL;
