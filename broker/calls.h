@@ -33,8 +33,8 @@
  *   - Links of others in sticky directories are never followed (fs.protected_symlinks = 1), while
  *     fs.protected_regular and fs.protected_fifos are not heeded.
  *   - inotify_add_watch: of what only the caller's descriptor leads to, by /proc/self/fd: ENXIO.
- *   - bind: only of unix sockets, to names with the right; any other address, and abstract names: EACCES. listen, where it
- *     comes here: EACCES for others.
+ *   - bind: only of unix sockets, to names with the right; any other address, and abstract names: EACCES. A name with links
+ *     or dots in it, which getsockname(2) tells, is the canonical one. listen, where it comes here: EACCES for others.
  *   - connect: only of unix sockets, to names with the right, and of TCP sockets, to addresses that are granted; any other
  *     address: EACCES, before the descriptor is looked at. No address (0.0.0.0, ::) is the host itself, flow labels are
  *     left out.
@@ -57,11 +57,12 @@ extern "C" {
 struct sp_view {
 	int root; /* O_PATH of "/" */
 	int straight; /* the same in a copy of the mounts that follows no symbolic link; -1: there is none */
-	int proc;               /* O_PATH of the sandbox's /proc; -1: there is none */
-	int own_fd;             /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
-	int outer_proc;         /* O_PATH of that procfs */
-	dev_t proc_device;      /* st_dev of `proc` */
-	int terminals;          /* O_PATH of the sandbox's own devpts; -1: there is none */
+	bool rooted;       /* that is the root of the calling process, where absolute names start */
+	int proc;          /* O_PATH of the sandbox's /proc; -1: there is none */
+	int own_fd;        /* O_PATH of the porter's own /proc/self/fd, of the outer procfs */
+	int outer_proc;    /* O_PATH of that procfs */
+	dev_t proc_device; /* st_dev of `proc` */
+	int terminals;     /* O_PATH of the sandbox's own devpts; -1: there is none */
 	dev_t terminals_device; /* st_dev of it */
 	char *loader;     /* canonical name of the system's loader, "" where there is none; owned */
 	bool stray_proc;  /* some procfs, or part of one, is mounted elsewhere than below /proc */
@@ -79,6 +80,10 @@ struct sp_view {
  * `outer_proc` likewise: the procfs that shows the calling process. 0 or -errno. */
 int sp_view_open(int proc, int outer_proc, struct sp_view *ret_view);
 void sp_view_close(struct sp_view *view);
+
+/* Makes the view that follows no link, where there is one, the root of the calling process, which takes CAP_SYS_CHROOT and
+ * changes no name that descriptors are known by. 0 or -errno. */
+int sp_view_enter(struct sp_view *view);
 
 /* The devpts on /dev/pts is the sandbox's own: terminals there may be opened. 0 or -errno. */
 int sp_view_open_terminals(struct sp_view *view);

@@ -592,6 +592,14 @@ static int step_close(struct launch *launch)
 	return 0;
 }
 
+/* Sockets are bound to whole names, which start at the root. */
+static int step_names(struct launch *launch)
+{
+	const struct sp_rules *rules = launch->setup.rules;
+
+	return sp_rules_granted(rules) & SP_RIGHT_BIND ? sp_view_enter(&launch->setup.view) : 0;
+}
+
 static int step_capabilities(struct launch *launch)
 {
 	(void)launch;
@@ -758,6 +766,7 @@ static const struct {
     {LAYER_LANDLOCK, SP_ISOLATE_LANDLOCK, true, step_landlock},
     {LAYER_SANDBOXEE, 0, false, step_sandboxee},
     {LAYER_SANDBOXEE, 0, false, step_close},
+    {LAYER_VIEW, 0, true, step_names},
     {LAYER_CAPABILITIES, 0, true, step_capabilities},
     {LAYER_SANDBOXEE, 0, false, step_exec},
     {LAYER_PORTER, 0, false, step_porter},

@@ -177,6 +177,36 @@ int sp_view_open(int proc, int outer_proc, struct sp_view *ret_view)
 	return 0;
 }
 
+/* Whether a descriptor's name is what it was, which it would not be in a chroot. */
+static bool is_known_as(const struct sp_view *view, int descriptor, const char *expected)
+{
+	char own[SP_OWN_NAME], name[sizeof("/proc")];
+	ssize_t length;
+
+	sp_own_name(descriptor, own);
+	length = readlinkat(view->own_fd, own, name, sizeof(name));
+	return length == (ssize_t)strlen(expected) && memcmp(name, expected, (size_t)length) == 0;
+}
+
+static int enter(int root)
+{
+	return fchdir(root) < 0 || chroot(".") < 0 ? -errno : 0;
+}
+
+int sp_view_enter(struct sp_view *view)
+{
+	int r;
+
+	if (view->straight < 0)
+		return 0;
+	r = enter(view->straight);
+	if (r < 0)
+		return r;
+	view->rooted = is_known_as(view, view->root, "/") &&
+		       (view->proc < 0 || is_known_as(view, view->proc, "/proc"));
+	return view->rooted ? 0 : enter(view->root);
+}
+
 int sp_view_open_terminals(struct sp_view *view)
 {
 	_cleanup_close_ int terminals = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);

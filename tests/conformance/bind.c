@@ -95,6 +95,47 @@ static void names(void)
 	CHECK(try("named") == EADDRINUSE); /* its name outlives the socket */
 }
 
+/* What a socket bound to `name` tells of itself, and whoever connects to it by that; then the name is gone. */
+static void told(const char *name, const char *expected)
+{
+	struct sockaddr_un own, peer;
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+	int fd = make_socket(SOCK_STREAM), client;
+
+	CHECK(name_it(fd, name) == 0 && listen(fd, 1) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *)&own, &own_size) == 0);
+	CHECK(strcmp(own.sun_path, expected) == 0);
+	CHECK(own_size == (socklen_t)(OFFSET + strlen(expected) + 1));
+	client = reach(own.sun_path);
+	CHECK(client >= 0);
+	CHECK(getpeername(client, (struct sockaddr *)&peer, &peer_size) == 0);
+	CHECK(peer_size == own_size && memcmp(&peer, &own, own_size) == 0);
+	CHECK(unlink(expected) == 0 && close(client) == 0 && close(fd) == 0);
+}
+
+/* As natively; but a name that leads over links or dots is told without them. */
+static void tellings(const char *directory)
+{
+	char absolute[64], roundabout[64], link[64];
+
+	(void)snprintf(absolute, sizeof(absolute), "%s/good/told", directory);
+	(void)snprintf(roundabout, sizeof(roundabout), "%s/./good//told", directory);
+	(void)snprintf(link, sizeof(link), "%s/to-good/told", directory);
+	told("good/told", "good/told");
+	told(absolute, absolute);
+	told(roundabout, absolute);
+	told("./good/told", absolute);
+	told("bad/../good/told", absolute);
+	told("to-good/told", absolute);
+	told(link, absolute);
+	CHECK(chdir("good") == 0);
+	told("told", "told");
+	told("../good/told", absolute);
+	CHECK(chdir("/") == 0);
+	told(absolute + 1, absolute + 1);
+	CHECK(chdir(directory) == 0);
+}
+
 static void addresses(void)
 {
 	struct sockaddr_in inet = {.sin_family = AF_INET};
@@ -192,20 +233,27 @@ static void *turn(void *unused)
 }
 
 /* Nothing ever appears in "bad": who has it looks afterwards. */
-static void race(void)
+static void bind_many(const char *directory)
 {
-	pthread_t thread;
-	char name[32];
+	char name[64];
 
-	ended = false;
-	CHECK(pthread_create(&thread, NULL, turn, NULL) == 0);
 	for (int i = 0; i < ROUNDS; i++) {
 		int error;
 
-		(void)snprintf(name, sizeof(name), "turning/race-%d", i);
+		(void)snprintf(name, sizeof(name), "%s/race-%d", directory, i);
 		error = try(name);
-		CHECK(error == 0 || error == EACCES || error == ENOENT);
+		CHECK(error == 0 || error == EACCES || error == ENOENT || error == ELOOP ||
+		      error == EADDRINUSE);
 	}
+}
+
+static void race(void)
+{
+	pthread_t thread;
+
+	ended = false;
+	CHECK(pthread_create(&thread, NULL, turn, NULL) == 0);
+	bind_many("turning");
 	ended = true;
 	CHECK(pthread_join(thread, NULL) == 0);
 }
@@ -213,6 +261,7 @@ static void race(void)
 int main(int argc, char **argv)
 {
 	bool locked, given;
+	char swapped[48];
 
 	CHECK(argc == 4 && chdir(argv[2]) == 0);
 	locked = strcmp(argv[1], "locked") == 0;
@@ -220,9 +269,15 @@ int main(int argc, char **argv)
 	if (locked)
 		CHECK(sp_sandboxee_enter() == 0);
 	names();
+	tellings(argv[2]);
 	addresses();
 	servers(!locked);
 	tcp(given);
 	race();
+	/* From here on somebody else puts a link to "bad" in its place, again and again. */
+	CHECK(try("named-ready") == 0);
+	bind_many("swapped");
+	(void)snprintf(swapped, sizeof(swapped), "%s/swapped", argv[2]);
+	bind_many(swapped);
 	return 0;
 }

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "guests.h"
 
@@ -23,6 +25,7 @@ class Bind : public GuestTest
 		ASSERT_NO_FATAL_FAILURE(GuestTest::SetUp());
 		ASSERT_EQ(mkdir((directory + "/good").c_str(), 0700), 0);
 		ASSERT_EQ(mkdir((directory + "/bad").c_str(), 0700), 0);
+		ASSERT_EQ(mkdir((directory + "/swapped").c_str(), 0700), 0);
 		std::ofstream(directory + "/named-file") << "text";
 		link("elsewhere", "named-dangling");
 		link("good", "to-good");
@@ -32,8 +35,11 @@ class Bind : public GuestTest
 	void run(enum sp_interception interception, bool tcp, const std::string &network,
 		 int status)
 	{
+		ended = false;
+		std::thread swapper([this] { swap(); });
 		GuestTest::run(interception,
-			       {"  allow @memory, socketpair, getsockname, pipe, pipe2, umask\n"
+			       {"  allow @memory, socketpair, getsockname, getpeername\n"
+				"  allow pipe, pipe2, umask\n"
 				"  deny socket as EAFNOSUPPORT\n"
 				"  deny bind, listen, accept4, connect as EIO\n",
 				"  read " + directory + "/**\n  create, delete " + directory +
@@ -41,6 +47,8 @@ class Bind : public GuestTest
 				    "/good/**\n",
 				network},
 			       {directory, tcp ? "tcp" : "no-tcp"}, status);
+		ended = true;
+		swapper.join();
 		EXPECT_NE(access((directory + "/elsewhere").c_str(), F_OK), 0);
 		EXPECT_NE(access((directory + "/other").c_str(), F_OK), 0);
 		EXPECT_EQ(entries(directory + "/bad"), 0u);
@@ -48,7 +56,8 @@ class Bind : public GuestTest
 	std::string names(const std::string &more = "") const
 	{
 		return "network {\n  bind unix " + directory + "/good/**, " + directory +
-		       "/named*\n  connect unix " + directory + "/**\n" + more + "}\n";
+		       "/named*, " + directory + "/swapped/**\n  connect unix " + directory +
+		       "/**\n" + more + "}\n";
 	}
 	std::string with_tcp() const
 	{
@@ -56,6 +65,20 @@ class Bind : public GuestTest
 	}
 
       private:
+	/* Not before the launch, which follows the links that a policy names. */
+	void swap() const
+	{
+		std::string swapped = directory + "/swapped", kept = directory + "/kept";
+
+		while (!ended && access((directory + "/named-ready").c_str(), F_OK) != 0)
+			std::this_thread::yield();
+		while (!ended) {
+			EXPECT_EQ(rename(swapped.c_str(), kept.c_str()), 0);
+			EXPECT_EQ(symlink("bad", swapped.c_str()), 0);
+			EXPECT_EQ(unlink(swapped.c_str()), 0);
+			EXPECT_EQ(rename(kept.c_str(), swapped.c_str()), 0);
+		}
+	}
 	void link(const char *text, const char *name) const
 	{
 		ASSERT_EQ(symlink(text, (directory + "/" + name).c_str()), 0);
@@ -71,6 +94,7 @@ class Bind : public GuestTest
 			closedir(opened);
 		return count - 2;
 	}
+	std::atomic<bool> ended{false};
 };
 
 TEST_F(Bind, WithARuntime)
