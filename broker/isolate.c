@@ -6,14 +6,17 @@
 #include <linux/magic.h>
 #include <linux/securebits.h>
 #include <mntent.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/vfs.h>
@@ -350,9 +353,21 @@ int isolate_uts(void)
 	return sethostname(name, sizeof(name) - 1) < 0 ? -errno : 0;
 }
 
-int isolate_network(void)
+static int raise_loopback(void)
 {
-	return enter(CLONE_NEWNET);
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	_cleanup_close_ int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (any < 0)
+		return -errno;
+	return ioctl(any, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+int isolate_network(bool loopback)
+{
+	int r = enter(CLONE_NEWNET);
+
+	return r == 0 && loopback ? raise_loopback() : r;
 }
 
 /* The kernel may know more capabilities than libcap: up to the first that it does not. */

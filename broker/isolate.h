@@ -36,8 +36,9 @@ int isolate_terminals(void);
 /* Mounts the procfs of the caller's pid namespace on /proc, in which what is no process's is read-only. */
 int isolate_proc(void);
 int isolate_ipc(void);
-int isolate_uts(void);     /* named "sallyport" */
-int isolate_network(void); /* nothing in it is up, not even the loopback device */
+int isolate_uts(void); /* named "sallyport" */
+/* A network with nothing in it but a loopback device, which is up where it is asked for. */
+int isolate_network(bool loopback);
 
 /* No execve and no child will gain a capability any more; those that one has stay. */
 int capabilities_bound(void);

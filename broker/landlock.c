@@ -65,6 +65,29 @@ static int everything(struct sp_landlock_ruleset_attr *ret_attributes)
 	return 0;
 }
 
+/* Where nobody but the sandbox is in its network, what the policy leaves to the kernel there leads to the sandbox. */
+static uint64_t own_network(const struct sp_rules *rules)
+{
+	uint64_t own = 0;
+
+	if (sp_rules_own_network(rules, __NR_bind))
+		own |= LANDLOCK_ACCESS_NET_BIND_TCP;
+	if (sp_rules_own_network(rules, __NR_connect))
+		own |= LANDLOCK_ACCESS_NET_CONNECT_TCP;
+	return own;
+}
+
+/* All but what leads nowhere else. */
+static int everything_beyond(const struct sp_rules *rules,
+			     struct sp_landlock_ruleset_attr *ret_attributes)
+{
+	int r = everything(ret_attributes);
+
+	if (r == 0)
+		ret_attributes->handled_access_net &= ~own_network(rules);
+	return r;
+}
+
 static int create(const struct sp_landlock_ruleset_attr *attributes, int *ret_ruleset)
 {
 	/* An older kernel accepts the newer members as long as they are zero. */
@@ -218,7 +241,7 @@ int landlock_restrict_porter(const struct sp_rules *rules)
 	struct filling filling;
 	int r;
 
-	r = everything(&attributes);
+	r = everything_beyond(rules, &attributes);
 	if (r < 0)
 		return r;
 	attributes.handled_access_fs &= ~LANDLOCK_ACCESS_FS_IOCTL_DEV;
@@ -282,7 +305,7 @@ int landlock_make_floor(const struct sp_rules *rules, const char *program, int *
 	struct sp_landlock_ruleset_attr attributes;
 	_cleanup_close_ int ruleset = -1;
 	struct filling filling;
-	int r = everything(&attributes);
+	int r = everything_beyond(rules, &attributes);
 
 	if (r == 0)
 		r = create(&attributes, &ruleset);
@@ -300,10 +323,10 @@ int landlock_make_floor(const struct sp_rules *rules, const char *program, int *
 	return 0;
 }
 
-int landlock_make_sandboxee(int *ret_ruleset)
+int landlock_make_sandboxee(const struct sp_rules *rules, int *ret_ruleset)
 {
 	struct sp_landlock_ruleset_attr attributes;
-	int r = everything(&attributes);
+	int r = everything_beyond(rules, &attributes);
 
 	return r < 0 ? r : create(&attributes, ret_ruleset);
 }

@@ -15,7 +15,8 @@ extern "C" {
 /*
  * Restricts the calling process, the porter to be, and with it all that it creates later: reads and
  * executes everywhere, since a cooperative program loads its libraries before it locks itself;
- * changes only what the policy grants to change; no network. Signals are not scoped here: the
+ * changes only what the policy grants to change; no network, but that which the sandbox has for itself where
+ * the policy leaves bind(2) or connect(2) to the kernel. Signals are not scoped here: the
  * porter kills the init, which had to be made before the domain, since nobody may mount inside one.
  * 0; -ENOSYS, -EOPNOTSUPP: the kernel lacks Landlock; another -errno.
  */
@@ -23,7 +24,7 @@ int landlock_restrict_porter(const struct sp_rules *rules);
 
 /* A ruleset that denies all that the running kernel lets it deny, for a process that is about to
  * lock itself. Errors as above. */
-int landlock_make_sandboxee(int *ret_ruleset);
+int landlock_make_sandboxee(const struct sp_rules *rules, int *ret_ruleset);
 
 /*
  * The same for a program that runs on a floor: it may be executed, with its interpreter and loader,

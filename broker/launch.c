@@ -381,9 +381,10 @@ static int step_view(struct launch *launch)
 
 static int step_landlock(struct launch *launch)
 {
-	int r = has_runtime(launch) ? landlock_make_sandboxee(&launch->setup.landlock)
-				    : landlock_make_floor(launch->setup.rules, launch->program,
-							  &launch->setup.landlock);
+	int r = has_runtime(launch)
+		    ? landlock_make_sandboxee(launch->setup.rules, &launch->setup.landlock)
+		    : landlock_make_floor(launch->setup.rules, launch->program,
+					  &launch->setup.landlock);
 
 	if (r < 0)
 		return r;
@@ -491,6 +492,8 @@ static int make_start(struct launch *launch, struct start *ret_start)
 	    .umask = plan->has_umask ? (mode_t)plan->umask : DEFAULT_UMASK,
 	    .network = launch->isolate & SP_ISOLATE_NETWORK,
 	    .network_optional = launch->optional & SP_ISOLATE_NETWORK,
+	    .loopback = sp_rules_own_network(launch->setup.rules, __NR_bind) ||
+			sp_rules_own_network(launch->setup.rules, __NR_connect),
 	    .own_user_namespace = launch->isolate & SP_ISOLATE_USER,
 	    .program = launch->program,
 	    .directory = plan->has_directory ? copy_text(&plan->directory) : "/",

@@ -50,7 +50,7 @@ static int step_network(struct steps *steps)
 
 	if (!steps->start->network)
 		return 0;
-	r = isolate_network();
+	r = isolate_network(steps->start->loopback);
 	return r < 0 && steps->start->network_optional ? 0 : r;
 }
 

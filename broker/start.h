@@ -48,6 +48,7 @@ struct start {
 	mode_t umask;
 	bool network; /* a network namespace of its own … */
 	bool network_optional;
+	bool loopback; /* in which it may reach itself */
 	bool own_user_namespace;
 	struct filters filters;
 	/* Of a program with a floor, for what it loads: */

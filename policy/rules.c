@@ -42,6 +42,22 @@ bool sp_rules_strict(const struct sp_rules *rules)
 	return rules->strict;
 }
 
+bool sp_rules_own_network(const struct sp_rules *rules, int nr)
+{
+	const struct seccomp_data data = {.nr = nr, .arch = SP_AUDIT_ARCH};
+	const uint32_t isolated = rules->isolate & ~rules->optional_layers;
+
+	if (!(isolated & SP_ISOLATE_NETWORK) || rules->strict)
+		return false;
+	switch (sp_bpf_run(&rules->floor, &data)) {
+	case SECCOMP_RET_ALLOW:
+	case SECCOMP_RET_LOG:
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct sock_fprog sp_rules_filter(const struct sp_rules *rules)
 {
 	return rules->filter;

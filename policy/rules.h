@@ -49,6 +49,8 @@ uint32_t sp_rules_isolate(const struct sp_rules *rules);
 uint32_t sp_rules_optional_layers(const struct sp_rules *rules);
 /* The sandboxee enters SECCOMP_MODE_STRICT in the place of a filter. */
 bool sp_rules_strict(const struct sp_rules *rules);
+/* Whether call `nr`, of sockets, is left to the kernel, in a network that is the sandbox's own for sure. */
+bool sp_rules_own_network(const struct sp_rules *rules, int nr);
 struct sock_fprog sp_rules_filter(const struct sp_rules *rules);          /* borrowed */
 struct sock_fprog sp_rules_porter_filter(const struct sp_rules *rules);   /* borrowed */
 struct sock_fprog sp_rules_floor(const struct sp_rules *rules);           /* borrowed */

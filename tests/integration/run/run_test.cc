@@ -644,6 +644,82 @@ TEST_F(RightsTest, Connect)
 	}
 }
 
+/* What the policy leaves to the kernel in a network that is the sandbox's own. */
+const char kInside[] =
+    "syscalls { allow socket(domain == AF_INET), socket(domain == AF_INET6), bind, listen, "
+    "accept4, connect; deny socket as EAFNOSUPPORT }\n";
+
+/* Serves itself, in TCP and UDP of both families; and looks for the port of another server, natively here. */
+const char kInsideScript[] =
+    "import errno, socket, sys\n"
+    "for family, host in (socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1'):\n"
+    "    with socket.socket(family) as server, socket.socket(family) as client:\n"
+    "        server.bind((host, 0))\n"
+    "        server.listen()\n"
+    "        client.connect(server.getsockname())\n"
+    "        client.sendall(b'stream')\n"
+    "        print(server.accept()[0].recv(100).decode())\n"
+    "    with socket.socket(family, socket.SOCK_DGRAM) as server:\n"
+    "        server.bind((host, 0))\n"
+    "        server.sendto(b'datagram', server.getsockname())\n"
+    "        print(server.recv(100).decode())\n"
+    "for host in '127.0.0.1', '192.0.2.1':\n"
+    "    with socket.socket() as client:\n"
+    "        print(errno.errorcode[client.connect_ex((host, int(sys.argv[1])))])\n"
+    "try: socket.socket(socket.AF_UNIX)\n"
+    "except OSError as error: print(errno.errorcode[error.errno])\n";
+
+TEST_F(RightsTest, ANetworkOfItsOwnReachesItselfAndNobodyElse)
+{
+	PageServer outside;
+
+	write_file(directory + "/inside", std::string("policy p\ninclude program\n") + kInside);
+	for (const char *way : {"trap", "notify"}) {
+		Result result = command({"run", "-p", "./inside", "--interception", way, "--",
+					 "/usr/bin/python3", "-c", kInsideScript, outside.port()});
+
+		EXPECT_EQ(result.status, 0) << result.errors;
+		EXPECT_EQ(result.output,
+			  "stream\ndatagram\nstream\ndatagram\nECONNREFUSED\nENETUNREACH\n"
+			  "EAFNOSUPPORT\n");
+	}
+}
+
+/* The second wall stays where the policy lets nothing through, and where the network may be that of others. */
+TEST_F(RightsTest, ANetworkThatMayBeThatOfOthersStaysClosed)
+{
+	static const char script[] =
+	    "import errno, socket, sys\n"
+	    "with socket.socket() as client, socket.socket() as server:\n"
+	    "    print(errno.errorcode[client.connect_ex(('127.0.0.1', int(sys.argv[1])))])\n"
+	    "    try: server.bind(('127.0.0.1', 0))\n"
+	    "    except OSError as error: print(errno.errorcode[error.errno])\n";
+	static const struct {
+		const char *rules, *said;
+	} policies[] = {
+	    {"isolate { user; pid; mount; network optional; ipc; uts; landlock }\n",
+	     "EACCES\nEACCES\n"},
+	    {"isolate { user; pid; mount; ipc; uts; landlock }\n", "EACCES\nEACCES\n"},
+	    {"syscalls { allow socket(domain == AF_INET); deny connect as EXDEV; deny bind as EDOM "
+	     "}\n",
+	     "EXDEV\nEDOM\n"},
+	};
+	PageServer outside;
+
+	if (syscall(SYS_landlock_create_ruleset, nullptr, 0, 1) < 4)
+		GTEST_SKIP() << "the kernel's Landlock knows no network";
+	for (const auto &policy : policies) {
+		write_file(directory + "/closed",
+			   std::string("policy p\ninclude program\n") + policy.rules +
+			       (strstr(policy.rules, "syscalls") ? "" : kInside));
+		Result result = command({"run", "-p", "./closed", "--", "/usr/bin/python3", "-c",
+					 script, outside.port()});
+
+		EXPECT_EQ(result.status, 0) << result.errors;
+		EXPECT_EQ(result.output, policy.said) << policy.rules;
+	}
+}
+
 TEST_F(RunTest, PoliciesAreFilesOrPresets)
 {
 	write_file(directory + "/mine",
