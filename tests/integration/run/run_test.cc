@@ -720,6 +720,35 @@ TEST_F(RightsTest, ANetworkThatMayBeThatOfOthersStaysClosed)
 	}
 }
 
+/* Who asks for a name that nobody has is told so, whatever services the machine has to ask for more names: libc would
+ * give back the error with which they are refused. */
+TEST_F(RunTest, NamesThatNobodyHasAreNoError)
+{
+	for (const char *way : {"trap", "notify"}) {
+		Result result =
+		    command({"run", "--interception", way, "--", "/usr/bin/perl", "-e",
+			     "$! = 0; my @g = getgrnam('nobody-has-it'); print @g + 0, $! + 0;"
+			     "$! = 0; my @u = getpwnam('nobody-has-it'); print @u + 0, $! + 0;"
+			     "print(opendir(D, '/run/systemd/userdb') ? 'open' : $!{ENOENT} ? "
+			     "'missing' : $!)"});
+
+		EXPECT_EQ(result.output, "0000missing") << way << result.errors;
+	}
+}
+
+/* Of a device the harmless question passes, and the order to it does not. */
+TEST_F(RunTest, TheEntropyOfTheMachineIsReadAndNotChanged)
+{
+	/* RNDGETENTCNT and RNDADDTOENTCNT */
+	static const char script[] =
+	    "open(my $device, '<', '/dev/urandom') or die; my $count = pack('i', 0);"
+	    "print ioctl($device, 0x80045200, $count) ? 'read ' : 'refused ';"
+	    "print ioctl($device, 0x40045201, $count) ? 'changed' : $!{ENOTTY} ? 'refused' : $!";
+	Result result = command({"run", "--", "/usr/bin/perl", "-e", script});
+
+	EXPECT_EQ(result.output, "read refused") << result.errors;
+}
+
 TEST_F(RunTest, PoliciesAreFilesOrPresets)
 {
 	write_file(directory + "/mine",
