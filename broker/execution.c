@@ -41,9 +41,11 @@ static int allow_chain(struct sp_request *request, int dirfd, const char *path, 
 	bool loader = false;
 
 	for (int depth = 0; depth <= SP_IMAGE_DEPTH && image.kind == SP_IMAGE_SCRIPT; depth++) {
-		_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
-		int r = sp_walk(request, dirfd, path, flags, 0, &walk);
+		_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
+		int r;
 
+		sp_walk_init(&walk);
+		r = sp_walk(request, dirfd, path, flags, 0, &walk);
 		if (r == 0)
 			r = check_object(request, &walk, loader);
 		if (r == 0)
@@ -55,8 +57,9 @@ static int allow_chain(struct sp_request *request, int dirfd, const char *path, 
 		dirfd = AT_FDCWD;
 		flags = 0;
 		if (loader && path[0]) {
-			_cleanup_(sp_walk_close) struct sp_walk last = SP_WALK_INIT;
+			_cleanup_(sp_walk_close) struct sp_walk last __attribute__((uninitialized));
 
+			sp_walk_init(&last);
 			r = sp_walk(request, dirfd, path, 0, 0, &last);
 			return r < 0 ? r : check_object(request, &last, true);
 		}

@@ -98,7 +98,7 @@ static long install_floor(const struct sock_fprog *floor)
 
 int floor_stand(const struct filters *filters, int socket, const void *note, size_t length)
 {
-	uint8_t stack[COURIER_STACK] __attribute__((aligned(16)));
+	uint8_t stack[COURIER_STACK] __attribute__((aligned(16), uninitialized));
 	struct courier courier = {
 	    .listener = NOTHING_YET, .socket = socket, .note = note, .length = length};
 	int r = courier_start(&courier, stack);

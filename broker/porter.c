@@ -350,7 +350,7 @@ static int take_change(struct sp_porter *porter, const Change *change, int descr
 static int take_request(struct sp_porter *porter, const uint8_t *bytes, size_t length,
 			int descriptor)
 {
-	uint8_t memory[2 * REQUEST_MAX] __attribute__((aligned(16)));
+	uint8_t memory[2 * REQUEST_MAX] __attribute__((aligned(16), uninitialized));
 	const Sallyport__Wire__BrokerRequest *request;
 	struct sp_arena arena;
 	ProtobufCMessage *message;
@@ -385,7 +385,7 @@ static void control_ready(evutil_socket_t socket, short what, void *data)
 {
 	struct sp_porter *porter = data;
 	_cleanup_close_ int descriptor = -1;
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[REQUEST_MAX] __attribute__((uninitialized));
 	ssize_t length =
 	    sp_channel_receive(socket, bytes, sizeof(bytes), MSG_DONTWAIT, &descriptor);
 

@@ -136,6 +136,36 @@ static int open_straight(void)
 	return TAKE_FD(tree);
 }
 
+static int name_of(const struct sp_view *view, int fd, char *ret_name, size_t *ret_length)
+{
+	char number[SP_OWN_NAME];
+	ssize_t n;
+
+	sp_own_name(fd, number);
+	n = readlinkat(view->own_fd, number, ret_name, PATH_MAX);
+	if (n < 0)
+		return -errno;
+	if (n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	ret_name[n] = '\0';
+	*ret_length = (size_t)n;
+	return 0;
+}
+
+/* Its canonical name, as realpath(3) would tell it by a call for each component of each name on the way; "" where there is
+ * none. */
+static int find_loader(struct sp_view *view)
+{
+	_cleanup_close_ int loader = open(SP_LOADER, O_PATH | O_CLOEXEC);
+	char name[PATH_MAX] __attribute__((uninitialized));
+	size_t length;
+
+	if (loader < 0 || name_of(view, loader, name, &length) < 0)
+		name[0] = '\0';
+	view->loader = strdup(name);
+	return view->loader ? 0 : -ENOMEM;
+}
+
 static int fill_view(struct sp_view *view, int proc, int outer_proc)
 {
 	int r;
@@ -152,11 +182,9 @@ static int fill_view(struct sp_view *view, int proc, int outer_proc)
 	r = open_proc(view, proc);
 	if (r < 0)
 		return r;
-	view->loader = realpath(SP_LOADER, NULL);
-	if (!view->loader)
-		view->loader = strdup("");
-	if (!view->loader)
-		return -ENOMEM;
+	r = find_loader(view);
+	if (r < 0)
+		return r;
 	r = read_mounts(view);
 	/* It would find a procfs without knowing that it is one. */
 	if (r == 0 && !view->stray_proc)
@@ -276,7 +304,8 @@ static bool parse_last(const char *text, const char *name, int base, long *ret_f
 	return true;
 }
 
-static int read_status(const struct sp_view *view, pid_t tid, char *text, size_t size)
+/* How many bytes; as many as there is room for where it was cut. */
+static ssize_t read_status(const struct sp_view *view, pid_t tid, char *text, size_t size)
 {
 	_cleanup_close_ int file = -1;
 	char path[32];
@@ -288,20 +317,13 @@ static int read_status(const struct sp_view *view, pid_t tid, char *text, size_t
 	if (n <= 0)
 		return -ESRCH;
 	text[n] = '\0';
-	return 0;
+	return n;
 }
 
-int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
+static int parse_status(const char *text, struct sp_caller *caller)
 {
-	char text[32768]; /* a line of it lists the groups, which may be many */
 	long outer, pid, thread, tid, mask, threads, filters;
-	int r;
 
-	if (caller->pid > 0)
-		return 0;
-	r = read_status(view, caller->outer, text, sizeof(text));
-	if (r < 0)
-		return r;
 	/* The first line holds a name that the process chose, without a newline, so that these, which
 	 * begin with one, are the kernel's. */
 	if (!parse_last(text, "\nNStgid:", 10, &outer, &pid) ||
@@ -318,6 +340,29 @@ int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
 	caller->umask = (mode_t)mask & 0777;
 	caller->filters = (unsigned)filters;
 	return 0;
+}
+
+/* A line of it lists the groups, which may be many. Apart, since what lies on the stack is touched page by page. */
+__attribute__((noinline)) static int identify_by_all(const struct sp_view *view,
+						     struct sp_caller *caller)
+{
+	char text[32768] __attribute__((uninitialized));
+	ssize_t n = read_status(view, caller->outer, text, sizeof(text));
+
+	return n < 0 ? (int)n : parse_status(text, caller);
+}
+
+int sp_caller_identify(const struct sp_view *view, struct sp_caller *caller)
+{
+	char text[4096] __attribute__((uninitialized));
+	ssize_t n;
+
+	if (caller->pid > 0)
+		return 0;
+	n = read_status(view, caller->outer, text, sizeof(text));
+	if (n == sizeof(text) - 1)
+		return identify_by_all(view, caller);
+	return n < 0 ? (int)n : parse_status(text, caller);
 }
 
 /* The session and the controlling terminal that a process's stat(5) tells; its second field is a name of any kind. */
@@ -371,7 +416,7 @@ static uint64_t parse_signals(const char *text, const char *name)
 
 bool sp_caller_is_signalled(const struct sp_view *view, pid_t outer)
 {
-	char text[32768];
+	char text[32768] __attribute__((uninitialized));
 	uint64_t pending;
 
 	if (read_status(view, outer, text, sizeof(text)) < 0)
@@ -380,13 +425,8 @@ bool sp_caller_is_signalled(const struct sp_view *view, pid_t outer)
 	return pending & ~(parse_signals(text, "\nSigBlk:\t") | parse_signals(text, "\nSigIgn:\t"));
 }
 
-/* Where the thread's descriptor, or its cwd, is found. Its own entry: threads may have unshared theirs. */
-struct entry {
-	int proc;
-	char name[96];
-};
-
-static int entry_of(const struct sp_request *request, int dirfd, struct entry *ret_entry)
+/* Its own entry: threads may have unshared theirs. */
+int sp_caller_entry(const struct sp_request *request, int dirfd, struct sp_entry *ret_entry)
 {
 	const struct sp_caller *caller = request->caller;
 	pid_t pid = caller->outer ? caller->outer : caller->pid;
@@ -408,7 +448,7 @@ static int entry_of(const struct sp_request *request, int dirfd, struct entry *r
 }
 
 /* What was found by the number of a process that has ended may be another's. */
-static bool is_gone(const struct sp_caller *caller)
+bool sp_caller_is_gone(const struct sp_caller *caller)
 {
 	struct pollfd poll_fd = {.events = POLLIN};
 
@@ -420,35 +460,19 @@ static bool is_gone(const struct sp_caller *caller)
 
 int sp_caller_open(const struct sp_request *request, int dirfd)
 {
-	struct entry entry;
-	int fd = entry_of(request, dirfd, &entry);
+	struct sp_entry entry;
+	int fd = sp_caller_entry(request, dirfd, &entry);
 
 	if (fd < 0)
 		return fd;
 	fd = openat(entry.proc, entry.name, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT && dirfd != AT_FDCWD ? -EBADF : -errno;
-	if (is_gone(request->caller)) {
+	if (sp_caller_is_gone(request->caller)) {
 		(void)close(fd);
 		return -ESRCH;
 	}
 	return fd;
-}
-
-static int name_of(const struct sp_view *view, int fd, char *ret_name, size_t *ret_length)
-{
-	char number[SP_OWN_NAME];
-	ssize_t n;
-
-	sp_own_name(fd, number);
-	n = readlinkat(view->own_fd, number, ret_name, PATH_MAX);
-	if (n < 0)
-		return -errno;
-	if (n >= PATH_MAX)
-		return -ENAMETOOLONG;
-	ret_name[n] = '\0';
-	*ret_length = (size_t)n;
-	return 0;
 }
 
 static const char deleted[] = " (deleted)";
@@ -552,12 +576,12 @@ void sp_base_close(struct sp_base *base)
 /* Whether a descriptor can read or write, which O_PATH cannot: the mode of its entry tells. */
 static bool is_open(const struct sp_request *request, int descriptor)
 {
-	struct entry entry;
+	struct sp_entry entry;
 	struct stat status;
 
-	return entry_of(request, descriptor, &entry) == 0 &&
+	return sp_caller_entry(request, descriptor, &entry) == 0 &&
 	       fstatat(entry.proc, entry.name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       !is_gone(request->caller) && (status.st_mode & S_IRWXU);
+	       !sp_caller_is_gone(request->caller) && (status.st_mode & S_IRWXU);
 }
 
 /* What no name leads to. A file of another mount namespace has one, elsewhere. */

@@ -623,7 +623,7 @@ static int jump(struct walker *w)
 /* Puts a link's text in its place. w->name is the link's; the topmost level is its directory. */
 static int expand(struct walker *w, const struct component *c, int link, const struct statx *status)
 {
-	char text[PATH_MAX];
+	char text[PATH_MAX] __attribute__((uninitialized));
 	enum sp_proc_kind kind = SP_PROC_PLAIN;
 	ssize_t n;
 	int r = may_follow(w, c, link, status);
@@ -846,18 +846,35 @@ static int run(struct walker *w, struct sp_walk *walk)
 	return finish_here(w, walk);
 }
 
+/* Sixty kilobytes, of which most walks need one: levels, names and pending text are written before they are read. */
+static void walker_init(struct walker *w, struct sp_request *request, unsigned flags,
+			uint64_t resolve)
+{
+	w->request = request;
+	w->flags = flags;
+	w->resolve = resolve;
+	w->base.fd = -1;
+	w->base.name[0] = '\0';
+	w->base.length = 0;
+	w->scoped = w->at_base = w->ended = false;
+	w->last = SP_LAST_ROOT;
+	w->own = -1;
+	w->links = w->depth = 0;
+	w->name[0] = '\0';
+	w->length = w->proc = w->again = 0;
+	w->mount = 0;
+	w->at = PENDING - 1;
+	w->pending[w->at] = '\0';
+}
+
 int sp_walk(struct sp_request *request, int dirfd, const char *path, unsigned flags,
 	    uint64_t resolve, struct sp_walk *ret_walk)
 {
-	_cleanup_(walker_close) struct walker w = {
-	    .request = request,
-	    .flags = flags,
-	    .resolve = resolve,
-	    .base = SP_BASE_INIT,
-	    .own = -1,
-	};
-	int r = start(&w, dirfd, path);
+	_cleanup_(walker_close) struct walker w __attribute__((uninitialized));
+	int r;
 
+	walker_init(&w, request, flags, resolve);
+	r = start(&w, dirfd, path);
 	if (r == 0)
 		r = run(&w, ret_walk);
 	ret_walk->own = w.scoped || (resolve & RESOLVE_NO_XDEV) ? -1 : w.own;

@@ -80,9 +80,13 @@ struct sp_walk {
 static inline void sp_walk_init(struct sp_walk *walk)
 {
 	walk->parent = walk->object = walk->own = -1;
+	walk->status = (struct statx){0};
+	walk->mount = 0;
+	walk->last = SP_LAST_ROOT;
 	walk->component[0] = walk->text[0] = walk->name[0] = '\0';
 	walk->length = 0;
 	walk->gone = false;
+	walk->decision = (struct sp_path_decision){0};
 }
 
 void sp_walk_close(struct sp_walk *walk);
@@ -216,6 +220,17 @@ struct sp_base {
  * -EACCES (not of the view), -ENAMETOOLONG (its name has PATH_MAX bytes or more).
  */
 int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *ret_base);
+
+/* Where the thread's descriptor, or its cwd, is found: a link below a procfs that leads to the object itself. */
+struct sp_entry {
+	int proc; /* borrowed */
+	char name[96];
+};
+
+/* 0, -EBADF, or -EACCES where nobody knows who the caller is. What was found by it is the caller's only if that is not gone
+ * afterwards. */
+int sp_caller_entry(const struct sp_request *request, int dirfd, struct sp_entry *ret_entry);
+bool sp_caller_is_gone(const struct sp_caller *caller);
 
 /* The caller's cwd (AT_FDCWD) or descriptor, of whatever type and wherever, as O_PATH; or -errno. */
 int sp_caller_open(const struct sp_request *request, int dirfd);

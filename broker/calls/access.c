@@ -58,11 +58,12 @@ static int access_straight(struct sp_request *request)
 
 static int64_t access_object(struct sp_request *request)
 {
-	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
 	const struct sp_call *call = request->call;
 	bool nofollow = call->flags & AT_SYMLINK_NOFOLLOW;
 	int r;
 
+	sp_walk_init(&walk);
 	r = sp_walk_object(request, nofollow ? O_NOFOLLOW : 0, &walk);
 	if (r < 0)
 		return r;

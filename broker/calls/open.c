@@ -437,12 +437,13 @@ static bool is_another(const struct opening *o, const struct sp_walk *walk)
 
 static int open_slow(const struct opening *o)
 {
-	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
 	const struct sp_call *call = o->request->call;
 	bool exclusive = (o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	unsigned flags = 0;
 	int r;
 
+	sp_walk_init(&walk);
 	if ((o->flags & O_NOFOLLOW) || exclusive)
 		flags |= SP_WALK_NOFOLLOW;
 	if (o->flags & O_CREAT)

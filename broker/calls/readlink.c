@@ -17,11 +17,12 @@ static int64_t copy_text(struct sp_request *request, const char *text, size_t si
 
 int64_t sp_call_readlink(struct sp_request *request)
 {
-	_cleanup_(sp_walk_close) struct sp_walk walk = SP_WALK_INIT;
+	_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
 	int size = (int)(uint32_t)request->call->size; /* the kernel takes an int */
 	ssize_t n;
 	int r;
 
+	sp_walk_init(&walk);
 	if (size <= 0)
 		return -EINVAL;
 	if (size > SP_OUT_MAX)
