@@ -176,8 +176,12 @@ static struct obstacle find_in_policy(const struct sp_policy *policy)
 
 static bool is_system_loader(const char *path)
 {
-	_cleanup_free_ char *loader = realpath(path, NULL), *systems = realpath(SP_LOADER, NULL);
+	_cleanup_free_ char *loader = NULL, *systems = NULL;
 
+	if (strcmp(path, SP_LOADER) == 0)
+		return true;
+	loader = realpath(path, NULL);
+	systems = realpath(SP_LOADER, NULL);
 	return loader && systems && strcmp(loader, systems) == 0;
 }
 

@@ -391,10 +391,8 @@ int capabilities_drop(void)
 				       SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
 				       SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 	cap_t none;
-	int r = capabilities_bound();
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECUREBITS, locked) < 0)
 		return -errno;

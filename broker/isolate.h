@@ -43,7 +43,8 @@ int isolate_network(bool loopback);
 /* No execve and no child will gain a capability any more; those that one has stay. */
 int capabilities_bound(void);
 
-/* Gives up every capability for ever: all five sets, and the ways to regain them. */
+/* Gives up every capability for ever: all sets but the bounding one, which capabilities_bound() has emptied, for us or for
+ * a parent of ours, and the ways to regain them. */
 int capabilities_drop(void);
 
 /* Whether a filter can be installed without no_new_privs, which keeps programs from their set-id bits. */

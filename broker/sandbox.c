@@ -258,7 +258,7 @@ int sandbox_watch_init_take(struct sp_sandbox *sandbox, int pidfd)
 static int receive_event(struct sp_sandbox *sandbox)
 {
 	_cleanup_close_ int descriptor = -1;
-	uint8_t bytes[SP_DATAGRAM_MAX];
+	uint8_t bytes[SP_DATAGRAM_MAX] __attribute__((uninitialized));
 	ProtobufCMessage *message;
 	ssize_t length = sp_channel_receive(sandbox->control.descriptor, bytes, sizeof(bytes),
 					    MSG_DONTWAIT, &descriptor);
@@ -305,7 +305,7 @@ static void output_readable(evutil_socket_t pipe, short what, void *data)
 {
 	struct source *source = data;
 	struct sp_sandbox *sandbox = source->sandbox;
-	uint8_t bytes[OUTPUT_PER_WAKE];
+	uint8_t bytes[OUTPUT_PER_WAKE] __attribute__((uninitialized));
 	ssize_t n = read(pipe, bytes, sizeof(bytes));
 
 	(void)what;
@@ -540,13 +540,14 @@ static int sandbox_send(struct sp_sandbox *sandbox, const struct sp_launch *laun
 		r = add_passed(parts, launch);
 	if (r == 0)
 		r = add_output(sandbox, parts);
+	/* It starts up while the policy is compiled. */
+	if (r == 0)
+		r = spawner_ensure(sandbox->broker);
 	if (r == 0)
 		r = plan_make(launch, parts->numbers, parts->pass_count,
 			      &parts->descriptors[PART_PLAN]);
 	if (r == 0)
 		r = add_control(sandbox, parts);
-	if (r == 0)
-		r = spawner_ensure(sandbox->broker);
 	if (r < 0)
 		return r;
 	sandbox->awaiting_porter = true;

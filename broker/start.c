@@ -15,6 +15,7 @@
 #include "broker/image.h"
 #include "broker/isolate.h"
 #include "broker/landlock.h"
+#include "ipc/arch.h"
 #include "ipc/channel.h"
 #include "ipc/util.h"
 
@@ -76,9 +77,13 @@ static int step_program(struct steps *steps)
  * policy lets it read, and so run in other ways. */
 static int allow_helper(const struct start *start, const char *path, bool loader)
 {
-	_cleanup_free_ char *name = realpath(path, NULL);
+	_cleanup_free_ char *name = NULL;
 	struct sp_path_decision decision;
 
+	/* What start->loader was found by. */
+	if (loader && strcmp(path, SP_LOADER) == 0)
+		return 0;
+	name = realpath(path, NULL);
 	if (!name)
 		return -errno;
 	if (loader && strcmp(name, start->loader) == 0)
@@ -208,10 +213,11 @@ static int step_filters(struct steps *steps)
 /* The last step that may fail aloud. */
 static int step_floor(struct steps *steps)
 {
-	const struct start_note note = {.pid = 0};
+	struct start_note note = {.pid = 0};
 
 	if (!steps->start->filters.floor)
 		return 0;
+	note.pid = getpid();
 	return floor_stand(&steps->start->filters, steps->status, &note, sizeof(note));
 }
 
@@ -264,7 +270,8 @@ _Noreturn void start_program(struct start *start, int status)
 {
 	struct steps steps = {.start = start, .status = status, .program = -1};
 
-	note(status, (struct start_note){.pid = getpid()});
+	if (!start->filters.floor)
+		note(status, (struct start_note){.pid = getpid()});
 	for (size_t i = 0; i < SP_ELEMENTS(order); i++) {
 		int r = order[i].wall && start->permissive ? 0 : order[i].take(&steps);
 

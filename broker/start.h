@@ -58,9 +58,8 @@ struct start {
 	struct start_result *result;
 };
 
-/* What the sandboxee tells the launch through a SOCK_SEQPACKET socket: first with `pid`, then, where
- * a step failed, with `error`; where a floor stands, with its listener attached. An execve that
- * succeeds closes the socket. */
+/* What the sandboxee tells the launch through a SOCK_SEQPACKET socket: with `pid`, first of all, or where a floor stands,
+ * with its listener attached; where a step failed, with `error`. An execve that succeeds closes the socket. */
 struct start_note {
 	pid_t pid; /* in its own pid namespace; 0: none */
 	enum layer layer;
