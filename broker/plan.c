@@ -181,7 +181,8 @@ int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t nu
 	r = choose_interception(launch, &plan);
 	if (r < 0)
 		return r;
-	r = sp_policy_compile(launch->policy, &policy, &plan.policy.len);
+	r = sp_policy_compile_for(launch->policy, plan.interception != SP_INTERCEPTION_COOPERATIVE,
+				  &policy, &plan.policy.len);
 	if (r < 0)
 		return r;
 	plan.policy.data = policy;

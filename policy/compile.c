@@ -38,9 +38,18 @@ static ProtobufCBinaryData bytes_of(const char *text)
  */
 static bool real_name(const char *path, char real[static PATH_MAX])
 {
-	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
 	_cleanup_close_ int found = (int)syscall(__NR_openat2, AT_FDCWD, path, &how, sizeof(how));
 
+	/* No link on the way: a canonical name is its own, which realpath(3) asks of each component. */
+	if (found >= 0) {
+		memcpy(real, path, strlen(path) + 1);
+		return true;
+	}
+	if (errno != ELOOP)
+		return false;
+	how.resolve = RESOLVE_NO_MAGICLINKS;
+	found = (int)syscall(__NR_openat2, AT_FDCWD, path, &how, sizeof(how));
 	return found >= 0 && realpath(path, real);
 }
 
@@ -48,7 +57,7 @@ static bool real_name(const char *path, char real[static PATH_MAX])
 static bool resolve_prefix(const char *pattern, size_t length, char real[static PATH_MAX],
 			   size_t *ret_length)
 {
-	char prefix[PATH_MAX];
+	char prefix[PATH_MAX] __attribute__((uninitialized));
 
 	memcpy(prefix, pattern, length);
 	for (; length > 0; length--) {
@@ -70,14 +79,18 @@ static bool resolve_prefix(const char *pattern, size_t length, char real[static 
  */
 static int resolve_pattern(const char *pattern, char **ret_twin)
 {
-	char real[PATH_MAX];
+	static const char proc[] = "/proc/";
 	struct sp_glob_measure measure;
-	size_t length, offset;
+	char real[PATH_MAX] __attribute__((uninitialized));
+	size_t literal, length, offset;
 	char *twin;
 
 	*ret_twin = NULL;
 	sp_glob_measure((struct sp_text){pattern, strlen(pattern)}, &measure);
-	if (!resolve_prefix(pattern, measure.directory, real, &length) ||
+	/* What lies in ours is not what lies in the sandboxee's. */
+	literal =
+	    strncmp(pattern, proc, sizeof(proc) - 1) == 0 ? sizeof(proc) - 2 : measure.directory;
+	if (!resolve_prefix(pattern, literal, real, &length) ||
 	    strncmp(pattern, real, length) == 0 || strncmp(real, "/proc/", 6) == 0)
 		return 0;
 	/* A name that holds wildcards itself can't be written as a literal prefix. */
@@ -343,6 +356,12 @@ static int add_all_names(Message *message, const struct sp_policy *const *layers
 		     : add_bounds(&message->bound, &message->n_bound, layers + 1, count - 1, false);
 }
 
+/* One of the policies that bound each other. */
+struct indexed {
+	const struct sp_policy *policy;
+	struct sp_call_index index; /* owned */
+};
+
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
 /* A verdict that brings the call before the porter, which is to refuse it; and of a brokered call any
@@ -364,14 +383,14 @@ static bool is_denial(const struct sp_call_rule *rule)
 }
 
 /* The rule that says how a refused call fails: the first by rank, one without conditions before others. */
-static const struct sp_call_rule *find_denial(const struct sp_policy *policy, int nr)
+static const struct sp_call_rule *find_denial(const struct indexed *layer, int nr)
 {
 	const struct sp_call_rule *best = NULL;
 
-	for (size_t i = 0; i < policy->call_count; i++) {
-		const struct sp_call_rule *rule = &policy->calls[i];
+	for (size_t i = layer->index.first[nr]; i < layer->index.first[nr + 1]; i++) {
+		const struct sp_call_rule *rule = layer->index.list[i];
 
-		if (rule->nr != nr || !is_denial(rule))
+		if (!is_denial(rule))
 			continue;
 		if (!best || (best->condition && !rule->condition) ||
 		    (!best->condition == !rule->condition && rule->rank < best->rank))
@@ -405,11 +424,11 @@ static const struct {
     {"listen", PART_NETWORK},
 };
 
-static bool is_allowed(const struct sp_policy *policy, int nr)
+static bool is_allowed(const struct indexed *layer, int nr)
 {
-	for (size_t i = 0; i < policy->call_count; i++)
-		if (policy->calls[i].nr == nr && !policy->calls[i].condition &&
-		    policy->calls[i].action <= SP_ACTION_LOG)
+	for (size_t i = layer->index.first[nr]; i < layer->index.first[nr + 1]; i++)
+		if (!layer->index.list[i]->condition &&
+		    layer->index.list[i]->action <= SP_ACTION_LOG)
 			return true;
 	return false;
 }
@@ -436,39 +455,35 @@ static const char *part_source(const struct sp_policy *policy, enum part part)
 	}
 }
 
-static const char *partly_refused_by(const struct sp_policy *const *layers, size_t count,
-				     enum part part)
+static const char *partly_refused_by(const struct indexed *layers, size_t count, enum part part)
 {
 	const char *source = NULL;
 
 	for (size_t i = 0; i < count && !source; i++)
-		source = part_source(layers[i], part);
+		source = part_source(layers[i].policy, part);
 	return source || part != PART_PROCESSES ? source
 						: "built in: no new namespaces, no siblings";
 }
 
 /* Where the refusal of a call stands that no `deny` speaks of, or NULL: the default. */
-static const char *fixed_source(const struct sp_policy *const *layers, size_t count, int nr)
+static const char *fixed_source(const struct indexed *layers, size_t count, int nr)
 {
 	const char *name = sp_call_name(nr);
 
 	if (sp_call_class(nr) == SP_CLASS_FORBIDDEN)
 		return "built in: never allowed";
 	/* On a floor it would not have been refused. */
-	if (sp_call_class(nr) == SP_CLASS_NESTED && is_allowed(layers[0], nr))
+	if (sp_call_class(nr) == SP_CLASS_NESTED && is_allowed(&layers[0], nr))
 		return "built in: no filters of its own beside a runtime";
 	for (size_t i = 0; name && i < SP_ELEMENTS(partly_refused); i++)
-		if (strcmp(partly_refused[i].name, name) == 0 && is_allowed(layers[0], nr))
+		if (strcmp(partly_refused[i].name, name) == 0 && is_allowed(&layers[0], nr))
 			return partly_refused_by(layers, count, partly_refused[i].part);
 	return NULL;
 }
 
-static bool speaks_of(const struct sp_policy *policy, int nr)
+static bool speaks_of(const struct indexed *layer, int nr)
 {
-	for (size_t i = 0; i < policy->call_count; i++)
-		if (policy->calls[i].nr == nr)
-			return true;
-	return false;
+	return layer->index.first[nr] < layer->index.first[nr + 1];
 }
 
 struct refusal {
@@ -500,14 +515,14 @@ static struct refusal refusal_of(const struct sp_call_rule *rule)
 }
 
 /* How a call fails once the filter has refused it; without a source the policy's default says it. */
-static struct refusal find_refusal(const struct sp_policy *const *layers, size_t count, int nr)
+static struct refusal find_refusal(const struct indexed *layers, size_t count, int nr)
 {
 	const struct sp_call_rule *found = NULL;
 	const char *fixed;
 
 	/* The first that refuses; nobody is asked for what a bound denies. */
 	for (size_t i = 0; i < count && (!found || found->action == SP_ACTION_ASK); i++) {
-		const struct sp_call_rule *rule = find_denial(layers[i], nr);
+		const struct sp_call_rule *rule = find_denial(&layers[i], nr);
 
 		if (rule && (!found || rule->action != SP_ACTION_ASK))
 			found = rule;
@@ -518,16 +533,27 @@ static struct refusal find_refusal(const struct sp_policy *const *layers, size_t
 	if (fixed)
 		return (struct refusal){.error = EPERM, .source = fixed};
 	/* What a policy allows, and one that bounds it does not mention. */
-	if (sp_call_class(nr) == SP_CLASS_ORDINARY && speaks_of(layers[0], nr))
+	if (sp_call_class(nr) == SP_CLASS_ORDINARY && speaks_of(&layers[0], nr))
 		for (size_t i = 1; i < count; i++)
-			if (!speaks_of(layers[i], nr))
-				return default_of(layers[i]);
+			if (!speaks_of(&layers[i], nr))
+				return default_of(layers[i].policy);
 	return (struct refusal){0};
 }
 
+static int index_layers(const struct sp_policy *const *policies, size_t count, struct indexed *layers)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		layers[i].policy = policies[i];
+		r = sp_call_index_make(policies[i], &layers[i].index);
+	}
+	return r;
+}
+
 /* To be freed. */
-static int find_refusals(const struct sp_policy *const *layers, size_t count,
-			 struct sp_call_refusal_row **ret_rows, size_t *ret_count)
+static int find_in_layers(const struct indexed *layers, size_t count,
+			  struct sp_call_refusal_row **ret_rows, size_t *ret_count)
 {
 	struct sp_call_refusal_row *rows = calloc(SP_NUMBERS, sizeof(*rows));
 	size_t found = 0;
@@ -546,6 +572,20 @@ static int find_refusals(const struct sp_policy *const *layers, size_t count,
 	*ret_rows = rows;
 	*ret_count = found;
 	return 0;
+}
+
+static int find_refusals(const struct sp_policy *const *policies, size_t count,
+			 struct sp_call_refusal_row **ret_rows, size_t *ret_count)
+{
+	struct indexed *layers = calloc(count, sizeof(*layers));
+	int r = layers ? index_layers(policies, count, layers) : -ENOMEM;
+
+	if (r == 0)
+		r = find_in_layers(layers, count, ret_rows, ret_count);
+	for (size_t i = 0; layers && i < count; i++)
+		sp_call_index_clear(&layers[i].index);
+	free(layers);
+	return r;
 }
 
 typedef Sallyport__Policy__CallRule CallRule;
@@ -778,7 +818,8 @@ static void clear(Message *message)
 	free(message->extra_filter);
 }
 
-static int fill_filters(Message *message, struct sp_policy *policy, bool bare)
+/* `without`: bits of enum sp_program_kind. */
+static int fill_filters(Message *message, struct sp_policy *policy, unsigned without)
 {
 	const struct {
 		enum sp_program_kind kind;
@@ -793,8 +834,8 @@ static int fill_filters(Message *message, struct sp_policy *policy, bool bare)
 	int r = 0;
 
 	for (size_t i = 0; i < SP_ELEMENTS(filters) && r == 0; i++)
-		r = fill_program(policy, filters[i].kind, bare, filters[i].compile,
-				 filters[i].field);
+		r = fill_program(policy, filters[i].kind, without & 1u << filters[i].kind,
+				 filters[i].compile, filters[i].field);
 	return r;
 }
 
@@ -834,7 +875,10 @@ static int encode(const Message *message, uint8_t **ret_bytes, size_t *ret_lengt
 	return 0;
 }
 
-static int compile(struct sp_policy *policy, bool bare, uint8_t **ret_bytes, size_t *ret_length)
+#define EVERY_FILTER (~0u)
+
+static int compile(struct sp_policy *policy, unsigned without, uint8_t **ret_bytes,
+		   size_t *ret_length)
 {
 	__attribute__((cleanup(clear))) Message message = SALLYPORT__POLICY__COMPILED_POLICY__INIT;
 	Sallyport__Policy__Limits limits = SALLYPORT__POLICY__LIMITS__INIT;
@@ -852,22 +896,30 @@ static int compile(struct sp_policy *policy, bool bare, uint8_t **ret_bytes, siz
 	if (r == 0)
 		r = add_calls(&message.call, &message.n_call, policy, layers, count);
 	if (r == 0)
-		r = add_phases(&message, policy, bare);
+		r = add_phases(&message, policy, without == EVERY_FILTER);
 	if (r == 0)
 		r = add_edit_bounds(&message, policy);
 	if (r == 0)
 		r = add_extras(&message, layers, count);
 	if (r == 0)
-		r = fill_filters(&message, policy, bare);
+		r = fill_filters(&message, policy, without);
 	return r < 0 ? r : encode(&message, ret_bytes, ret_length);
 }
 
 int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length)
 {
-	return compile(policy, false, ret_bytes, ret_length);
+	return compile(policy, 0, ret_bytes, ret_length);
+}
+
+int sp_policy_compile_for(struct sp_policy *policy, bool listener, uint8_t **ret_bytes,
+			  size_t *ret_length)
+{
+	unsigned without = 1u << (listener ? SP_PROGRAM_PORTER : SP_PROGRAM_LISTENER);
+
+	return compile(policy, without, ret_bytes, ret_length);
 }
 
 int sp_policy_compile_bare(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length)
 {
-	return compile(policy, true, ret_bytes, ret_length);
+	return compile(policy, EVERY_FILTER, ret_bytes, ret_length);
 }

@@ -20,6 +20,11 @@ extern "C" {
  */
 int sp_policy_compile(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
 
+/* The same for one launch, whose porter has a `listener` or has none: in the place of the filter of the other kind of porter
+ * stands one that kills. */
+int sp_policy_compile_for(struct sp_policy *policy, bool listener, uint8_t **ret_bytes,
+			  size_t *ret_length);
+
 /* The same without filters, in whose place one stands that kills: for questions about names. */
 int sp_policy_compile_bare(struct sp_policy *policy, uint8_t **ret_bytes, size_t *ret_length);
 

@@ -288,16 +288,21 @@ static int compare_rules(const void *left, const void *right)
 	return (a->action < b->action) - (a->action > b->action);
 }
 
-/* The rules for a call, as many as there are; into `ret_rules` where it is not NULL. */
-static size_t find_rules(const struct sp_policy *policy, int nr, bool allowable,
+/* The rules for the call in hand, as many as there are; into `ret_rules` where it is not NULL. */
+static size_t find_rules(const struct sp_compilation *c, bool allowable,
 			 const struct sp_call_rule **ret_rules)
 {
-	size_t count = 0;
+	size_t i = 0, end = c->policy->call_count, count = 0;
 
-	for (size_t i = 0; i < policy->call_count; i++) {
-		const struct sp_call_rule *rule = &policy->calls[i];
+	if (c->index) {
+		i = c->nr < SP_NUMBERS ? c->index->first[c->nr] : 0;
+		end = c->nr < SP_NUMBERS ? c->index->first[c->nr + 1] : 0;
+	}
+	for (; i < end; i++) {
+		const struct sp_call_rule *rule =
+		    c->index ? c->index->list[i] : &c->policy->calls[i];
 
-		if (rule->nr != nr || (!allowable && grants(rule)))
+		if (rule->nr != c->nr || (!allowable && grants(rule)))
 			continue;
 		if (ret_rules)
 			ret_rules[count] = rule;
@@ -307,10 +312,10 @@ static size_t find_rules(const struct sp_policy *policy, int nr, bool allowable,
 }
 
 /* The same in their order, to be freed; NULL where there are none. */
-static int order_rules(const struct sp_policy *policy, int nr, bool allowable,
+static int order_rules(const struct sp_compilation *c, bool allowable,
 		       const struct sp_call_rule ***ret_rules, size_t *ret_count)
 {
-	size_t count = find_rules(policy, nr, allowable, NULL);
+	size_t count = find_rules(c, allowable, NULL);
 	const struct sp_call_rule **rules;
 
 	*ret_rules = NULL;
@@ -321,7 +326,7 @@ static int order_rules(const struct sp_policy *policy, int nr, bool allowable,
 	rules = calloc(count, sizeof(struct sp_call_rule *));
 	if (!rules)
 		return -ENOMEM;
-	(void)find_rules(policy, nr, allowable, rules);
+	(void)find_rules(c, allowable, rules);
 	qsort(rules, count, sizeof(struct sp_call_rule *), compare_rules);
 	*ret_rules = rules;
 	return 0;
@@ -330,7 +335,8 @@ static int order_rules(const struct sp_policy *policy, int nr, bool allowable,
 int sp_model_order_calls(const struct sp_policy *policy, int nr,
 			 const struct sp_call_rule ***ret_rules, size_t *ret_count)
 {
-	int r = order_rules(policy, nr, true, ret_rules, ret_count);
+	const struct sp_compilation c = {.policy = policy, .nr = nr};
+	int r = order_rules(&c, true, ret_rules, ret_count);
 
 	for (size_t i = 0; r == 0 && i < *ret_count; i++)
 		if (!(*ret_rules)[i]->condition)
@@ -343,7 +349,7 @@ static int add_rules(struct sp_compilation *c, bool allowable)
 {
 	_cleanup_free_ const struct sp_call_rule **rules = NULL;
 	size_t count;
-	int r = order_rules(c->policy, c->nr, allowable, &rules, &count);
+	int r = order_rules(c, allowable, &rules, &count);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_rule(c, rules[i]);
@@ -448,9 +454,12 @@ static bool may_nest(const struct sp_policy *policy)
 /* The older way to install one. */
 static int add_nested(struct sp_compilation *c)
 {
-	const struct sp_call_rule *rule = find_nested(c->policy);
+	const struct sp_call_rule *rule;
 
-	if (!rule || c->purpose == SP_PURPOSE_LOCK)
+	if (c->purpose == SP_PURPOSE_LOCK || c->nr != __NR_prctl)
+		return 0;
+	rule = find_nested(c->policy);
+	if (!rule)
 		return 0;
 	return sp_filter_decide_rows(
 	    c, &(struct sp_decision){.action = action_of(c, rule), .source = rule->source}, nested,
@@ -491,7 +500,7 @@ static int find_freedom(const struct sp_policy *policy, int nr,
 		_cleanup_free_ const struct sp_call_rule **rules = NULL;
 		size_t count;
 
-		r = order_rules(layers[i], nr, true, &rules, &count);
+		r = sp_model_order_calls(layers[i], nr, &rules, &count);
 		first = r == 0 && count > 0 ? rules[0] : NULL;
 		if (!first || first->condition || first->action != SP_ACTION_ALLOW ||
 		    layers[i]->extra_count > 0)

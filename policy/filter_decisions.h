@@ -54,7 +54,9 @@ struct sp_compilation {
 	bool watched; /* what a wall, and no filter, would refuse comes before the porter too */
 	uint32_t intercept; /* the action that brings a call before the porter */
 	uint32_t granted;   /* all rights that the policy grants on any name */
-	int nr;             /* the call in hand */
+	const struct sp_call_index
+	    *index; /* of the policy in hand; NULL: one call alone is looked at */
+	int nr;     /* the call in hand */
 	struct sp_decisions *decisions;
 };
 

@@ -11,8 +11,7 @@ void sp_draft_clear(struct sp_draft *draft)
 	free(draft->decisions);
 }
 
-/* All calls, as the policy in hand sees them. */
-static int decide_layer(struct sp_compilation *c, struct sp_decisions *all)
+static int decide_calls(struct sp_compilation *c, struct sp_decisions *all)
 {
 	for (c->nr = 0; c->nr < SP_FILTER_CALLS; c->nr++) {
 		int r;
@@ -26,20 +25,32 @@ static int decide_layer(struct sp_compilation *c, struct sp_decisions *all)
 	return 0;
 }
 
+/* All calls, as the policy in hand sees them. */
+static int decide_layer(struct sp_compilation *c, struct sp_decisions *all)
+{
+	struct sp_call_index index;
+	int r = sp_call_index_make(c->policy, &index);
+
+	if (r < 0)
+		return r;
+	c->index = &index;
+	r = decide_calls(c, all);
+	c->index = NULL;
+	sp_call_index_clear(&index);
+	return r;
+}
+
 /* All calls of one architecture, as the policy in hand sees them. */
 static int decide_architecture(struct sp_compilation *c, const struct sp_decisions *native,
-			       size_t architecture, struct sp_draft *draft,
-			       struct sp_decisions *all)
+			       size_t architecture, struct sp_decisions *all)
 {
 	int r = 0;
 
 	for (uint32_t nr = 0; nr <= SP_TWIN_NUMBERS && r == 0; nr++) {
-		struct sp_draft_call *layers = &draft->twin[architecture][nr];
 		struct sp_twin twin = sp_twin_find(1u << architecture, nr);
 
 		c->decisions = &all[nr];
 		r = sp_filter_decide_twin(c, &native[sp_filter_native_of(&twin)], &twin);
-		layers->layer[layers->count++] = c->decisions;
 	}
 	return r;
 }
@@ -47,15 +58,27 @@ static int decide_architecture(struct sp_compilation *c, const struct sp_decisio
 #define TWINS ((size_t)SP_TWIN_COUNT * (SP_TWIN_NUMBERS + 1))
 
 static int decide_twins(struct sp_compilation *c, const struct sp_decisions *native,
-			struct sp_draft *draft, struct sp_decisions *all)
+			const struct sp_draft *draft, struct sp_decisions *all)
 {
 	int r = 0;
 
 	for (size_t a = 0; a < SP_TWIN_COUNT && r == 0; a++)
 		if (draft->architectures & 1u << a)
-			r = decide_architecture(c, native, a, draft,
-						all + a * (SP_TWIN_NUMBERS + 1));
+			r = decide_architecture(c, native, a, all + a * (SP_TWIN_NUMBERS + 1));
 	return r;
+}
+
+static void point_at_decisions(struct sp_draft *draft, size_t count)
+{
+	const struct sp_decisions *twins = draft->decisions + count * SP_FILTER_CALLS;
+
+	for (size_t nr = 0; nr < SP_FILTER_CALLS; nr++)
+		draft->call[nr] =
+		    (struct sp_draft_call){draft->decisions + nr, SP_FILTER_CALLS, count};
+	for (size_t a = 0; a < SP_TWIN_COUNT && draft->architectures; a++)
+		for (size_t nr = 0; nr <= SP_TWIN_NUMBERS; nr++)
+			draft->twin[a][nr] = (struct sp_draft_call){
+			    twins + a * (SP_TWIN_NUMBERS + 1) + nr, TWINS, count};
 }
 
 int sp_draft_make(struct sp_compilation *c, struct sp_draft *draft)
@@ -81,8 +104,7 @@ int sp_draft_make(struct sp_compilation *c, struct sp_draft *draft)
 					     layer * TWINS);
 		if (r < 0)
 			return r;
-		for (size_t nr = 0; nr < SP_FILTER_CALLS; nr++)
-			draft->call[nr].layer[draft->call[nr].count++] = &all[nr];
 	}
+	point_at_decisions(draft, count);
 	return 0;
 }

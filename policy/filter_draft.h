@@ -8,11 +8,17 @@
 
 #include "policy/filter_decisions.h"
 
-/* What each policy, of those that bound each other, says of one call. */
+/* What each policy, of those that bound each other, says of one call: that of the n-th stands n strides behind. */
 struct sp_draft_call {
-	const struct sp_decisions *layer[SP_LAYERS_MAX];
-	size_t count;
+	const struct sp_decisions *first;
+	size_t stride, count;
 };
+
+static inline const struct sp_decisions *sp_draft_layer(const struct sp_draft_call *call,
+							size_t index)
+{
+	return call->first + index * call->stride;
+}
 
 struct sp_draft {
 	struct sp_decisions *decisions; /* owned: of each layer, of each call */

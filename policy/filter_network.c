@@ -114,16 +114,27 @@ static int add_server(struct sp_compilation *c, bool addresses)
 	return 0;
 }
 
+/* The calls that something is decided on here; for the rest nobody looks at what is granted. */
+static bool is_of_network(int nr)
+{
+	return nr == __NR_socket || nr == __NR_connect || nr == __NR_bind || nr == __NR_listen ||
+	       nr == __NR_accept || nr == __NR_accept4;
+}
+
 /* Where sockets or addresses are named, the porter connects to them, and nobody to others. */
 int sp_filter_add_network(struct sp_compilation *c)
 {
 	static const struct sp_decision allow = {.action = SECCOMP_RET_ALLOW,
 						 .source = built_in_network};
 	const struct sp_decision broker = {.action = c->intercept, .source = built_in_network};
-	bool names = grants_right(c, SP_RIGHT_CONNECT), binds = grants_right(c, SP_RIGHT_BIND),
-	     addresses = sp_model_grants_addresses(c->policy);
+	bool names, binds, addresses;
 	int r = 0;
 
+	if (!is_of_network(c->nr))
+		return 0;
+	names = grants_right(c, SP_RIGHT_CONNECT);
+	binds = grants_right(c, SP_RIGHT_BIND);
+	addresses = sp_model_grants_addresses(c->policy);
 	if (binds)
 		r = add_server(c, addresses);
 	if (r == 0 && (names || binds))

@@ -54,7 +54,7 @@ static struct sp_label write_layer(struct writing *w, size_t index, uint32_t act
 /* The last of the decisions is written first. NOLINTNEXTLINE(misc-no-recursion): as deep as there are layers */
 static struct sp_label write_decisions(struct writing *w, size_t index, uint32_t action)
 {
-	const struct sp_decisions *decisions = w->layers->layer[index];
+	const struct sp_decisions *decisions = sp_draft_layer(w->layers, index);
 	struct sp_label label = {.word = SP_BPF_NO_WORD};
 
 	for (size_t i = decisions->count; i-- > 0;) {
@@ -85,7 +85,7 @@ static uint64_t kind_of(const struct sp_draft_call *layers, uint64_t nr)
 	uint32_t action = SECCOMP_RET_ALLOW;
 
 	for (size_t i = 0; i < layers->count; i++) {
-		const struct sp_decisions *decisions = layers->layer[i];
+		const struct sp_decisions *decisions = sp_draft_layer(layers, i);
 
 		if (decisions->count != 1 || decisions->list[0].guard)
 			return UINT64_C(1) << 32 | nr;
@@ -108,9 +108,15 @@ static uint32_t first_number(uint32_t nr)
 /* The leaves of a program. */
 struct foliage {
 	struct sp_leaf native[SP_FILTER_CALLS];
-	struct sp_leaf twin[SP_TWIN_COUNT][SP_TWIN_NUMBERS + 1];
+	struct sp_leaf (
+	    *twin)[SP_TWIN_NUMBERS + 1]; /* owned: of each architecture; NULL: of none */
 	struct sp_twin_leaves twins;
 };
+
+static void clear_foliage(struct foliage *foliage)
+{
+	free(foliage->twin);
+}
 
 static int write_program(const struct foliage *foliage, int singles, struct sp_program *ret_program)
 {
@@ -156,7 +162,7 @@ static int write_lightest(const struct foliage *foliage, struct sp_program *prog
 	uint64_t best = weigh_program(program, leaves);
 
 	for (int singles = 0; best > 0 && singles <= SP_BPF_SINGLES_MAX; singles++) {
-		struct sp_program other;
+		struct sp_program other = {0};
 		int r = write_program(foliage, singles, &other);
 		uint64_t weight = r == 0 ? weigh_program(&other, leaves) : UINT64_MAX;
 
@@ -190,8 +196,13 @@ static void grow_twin(const struct sp_draft *draft, size_t architecture, struct 
 	}
 }
 
-static void grow_twins(const struct sp_draft *draft, struct foliage *foliage)
+static int grow_twins(const struct sp_draft *draft, struct foliage *foliage)
 {
+	if (!draft->architectures)
+		return 0;
+	foliage->twin = calloc(SP_TWIN_COUNT, sizeof(*foliage->twin));
+	if (!foliage->twin)
+		return -ENOMEM;
 	for (size_t a = 0; a < SP_TWIN_COUNT; a++)
 		if (draft->architectures & 1u << a)
 			grow_twin(draft, a, foliage);
@@ -203,28 +214,30 @@ static void grow_twins(const struct sp_draft *draft, struct foliage *foliage)
 		foliage->twins.x32 = foliage->twin[1];
 		foliage->twins.x32_count = SP_TWIN_NUMBERS + 1;
 	}
+	return 0;
 }
 
 int sp_draft_write(const struct sp_policy *policy, const struct sp_draft *draft,
 		   struct sp_program *ret_program)
 {
-	_cleanup_free_ struct foliage *foliage = calloc(1, sizeof(*foliage));
+	_cleanup_(clear_foliage) struct foliage foliage __attribute__((uninitialized));
 	struct sp_program program;
 	int r;
 
-	if (!foliage)
-		return -ENOMEM;
+	foliage.twin = NULL;
+	foliage.twins = (struct sp_twin_leaves){0};
 	for (uint32_t nr = 0; nr < SP_FILTER_CALLS; nr++)
-		foliage->native[nr] = (struct sp_leaf){.first = first_number(nr),
-						       .weight = sp_model_weight(policy, nr),
-						       .kind = kind_of(&draft->call[nr], nr),
-						       .write = write_call,
-						       .data = &draft->call[nr]};
-	grow_twins(draft, foliage);
-	r = write_program(foliage, SP_BPF_EQUAL_HALVES, &program);
+		foliage.native[nr] = (struct sp_leaf){.first = first_number(nr),
+						      .weight = sp_model_weight(policy, nr),
+						      .kind = kind_of(&draft->call[nr], nr),
+						      .write = write_call,
+						      .data = &draft->call[nr]};
+	r = grow_twins(draft, &foliage);
+	if (r == 0)
+		r = write_program(&foliage, SP_BPF_EQUAL_HALVES, &program);
 	if (r < 0)
 		return r;
-	r = write_lightest(foliage, &program);
+	r = write_lightest(&foliage, &program);
 	if (r < 0)
 		free(program.bytes);
 	else

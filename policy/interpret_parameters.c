@@ -234,6 +234,13 @@ char *sp_expand(struct sp_reading *reading, const struct sp_word *word, enum sp_
 	size_t size;
 	bool done;
 
+	/* Most words refer to nothing. */
+	if (!strchr(word->text, '$') && !(how == SP_EXPAND_PATH && word->text[0] == '~')) {
+		text = strdup(word->text);
+		if (!text)
+			sp_note_error(reading, -ENOMEM);
+		return text;
+	}
 	e.out = open_memstream(&text, &size);
 	if (!e.out) {
 		sp_note_error(reading, -ENOMEM);

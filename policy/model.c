@@ -622,6 +622,33 @@ bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers)
 	       (optional_layers & ~layers) == 0 && (optional_layers & needed) == 0;
 }
 
+int sp_call_index_make(const struct sp_policy *policy, struct sp_call_index *ret_index)
+{
+	const struct sp_call_rule **list = calloc(policy->call_count + 1, sizeof(*list));
+	size_t next[SP_NUMBERS], at = 0;
+
+	if (!list)
+		return -ENOMEM;
+	memset(ret_index->first, 0, sizeof(ret_index->first));
+	for (size_t i = 0; i < policy->call_count; i++)
+		ret_index->first[policy->calls[i].nr + 1]++;
+	for (size_t nr = 0; nr < SP_NUMBERS; nr++) {
+		next[nr] = at;
+		at += ret_index->first[nr + 1];
+		ret_index->first[nr + 1] = at;
+	}
+	for (size_t i = 0; i < policy->call_count; i++)
+		list[next[policy->calls[i].nr]++] = &policy->calls[i];
+	ret_index->list = list;
+	return 0;
+}
+
+void sp_call_index_clear(struct sp_call_index *index)
+{
+	free(index->list);
+	index->list = NULL;
+}
+
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr)
 {
 	for (size_t i = 0; i < policy->call_count; i++)

@@ -12,6 +12,7 @@
 #include "policy/address.h"
 #include "policy/condition.h"
 #include "policy/diagnostic.h"
+#include "policy/names.h"
 #include "policy/rules.h"
 
 #ifdef __cplusplus
@@ -289,6 +290,17 @@ bool sp_model_valid_layers(uint64_t layers, uint64_t optional_layers);
 const char *sp_limit_name(enum sp_limit limit);
 const char *sp_limit_unit(enum sp_limit limit);
 const char *sp_layer_name(uint32_t layer);
+
+/* The rules of a policy by the number of their call: those of `nr` are list[first[nr]] up to list[first[nr + 1]], in
+ * the order in which the policy has them. Borrows the rules; to be made anew when one is added. */
+struct sp_call_index {
+	const struct sp_call_rule **list; /* owned */
+	size_t first[SP_NUMBERS + 1];
+};
+
+/* 0 or -ENOMEM. */
+int sp_call_index_make(const struct sp_policy *policy, struct sp_call_index *ret_index);
+void sp_call_index_clear(struct sp_call_index *index);
 
 /* The unconditional rule for a call, or NULL. */
 struct sp_call_rule *sp_model_find_call(struct sp_policy *policy, int nr);

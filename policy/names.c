@@ -295,11 +295,12 @@ const char *sp_group_members(const char *name)
 
 static const struct constant {
 	enum family family;
+	uint8_t length; /* of the name, by which most are passed over */
 	const char *name;
 	uint64_t value;
 } constants[] = {
-#define SP_CONSTANT(family, name) {SP_FAMILY_##family, #name, (uint64_t)(name)},
-#define SP_NEW_CONSTANT(family, name, value) {SP_FAMILY_##family, #name, value},
+#define SP_CONSTANT(family, name) {SP_FAMILY_##family, sizeof(#name) - 1, #name, (uint64_t)(name)},
+#define SP_NEW_CONSTANT(family, name, value) {SP_FAMILY_##family, sizeof(#name) - 1, #name, value},
 #include "policy/constants.def"
 };
 
@@ -311,8 +312,10 @@ static const uint64_t enumerated[SP_FAMILY_COUNT] = {
 
 bool sp_constant_find(const char *name, uint64_t *ret_value)
 {
+	size_t length = strlen(name);
+
 	for (size_t i = 0; i < SP_ELEMENTS(constants); i++) {
-		if (strcmp(constants[i].name, name) != 0)
+		if (constants[i].length != length || memcmp(constants[i].name, name, length) != 0)
 			continue;
 		*ret_value = constants[i].value;
 		return true;
