@@ -70,6 +70,8 @@ TEST(Decode, C02TruncationAtEveryByte)
 
 TEST(Decode, EverySingleByteChangedNeverYieldsAnUncheckedValue)
 {
+	size_t decoded = 0;
+
 	for (int id = 0; id < SP_CALL_COUNT; id++) {
 		Bytes whole = request_of(static_cast<sp_call_id>(id));
 
@@ -81,6 +83,10 @@ TEST(Decode, EverySingleByteChangedNeverYieldsAnUncheckedValue)
 				changed[at] = static_cast<uint8_t>(value);
 				if (decode(changed, &request) < 0 || request.refused)
 					continue;
+				decoded++;
+				ASSERT_GE(request.call.info, &sp_call_table[0]);
+				ASSERT_LT(request.call.info, &sp_call_table[SP_CALL_COUNT]);
+				ASSERT_LE(request.call.data_length, size_t{SP_DATA_MAX});
 				if (request.call.path) {
 					ASSERT_LT(strlen(request.call.path), size_t{PATH_MAX});
 				}
@@ -88,6 +94,7 @@ TEST(Decode, EverySingleByteChangedNeverYieldsAnUncheckedValue)
 				ASSERT_GT(request.tid, 0);
 			}
 	}
+	EXPECT_GT(decoded, size_t{SP_CALL_COUNT} * 100);
 }
 
 TEST(Decode, TrailingAndUnknownBytes)
