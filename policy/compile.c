@@ -540,7 +540,8 @@ static struct refusal find_refusal(const struct indexed *layers, size_t count, i
 	return (struct refusal){0};
 }
 
-static int index_layers(const struct sp_policy *const *policies, size_t count, struct indexed *layers)
+static int index_layers(const struct sp_policy *const *policies, size_t count,
+			struct indexed *layers)
 {
 	int r = 0;
 
