@@ -150,9 +150,6 @@ int sp_walk_descriptor(struct sp_request *request, int dirfd, bool path_too,
 /* The same for what is held already. */
 int sp_walk_held(struct sp_request *request, int object_take, struct sp_walk *ret_walk);
 
-/* Whether the rules, whatever the application answered, let the name be written to. */
-bool sp_is_writable(const struct sp_request *request, const struct sp_walk *walk);
-
 /* The name of a descriptor of ours below view->own_fd, for a call that takes names alone. */
 #define SP_OWN_NAME 16
 static inline void sp_own_name(int fd, char ret_name[SP_OWN_NAME])
@@ -274,6 +271,8 @@ int sp_proc_descriptor(const char *name);
 /* Opens below `dirfd` without crossing any link. A descriptor or -errno. */
 int sp_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
+/* ---- refusals.c ---- */
+
 /* What rules and application say of a canonical name; of "" as of "/". */
 void sp_decide(const struct sp_request *request, const char *name, size_t length,
 	       struct sp_path_decision *ret_decision);
@@ -318,7 +317,12 @@ int sp_refuse_right(struct sp_request *request, const char *name,
  * application might grant all that are missing, one that says so in refusal->ask. */
 int sp_require(struct sp_request *request, const struct sp_walk *walk, uint32_t needed);
 
-/* One function an operation: 0 or a positive result, or -errno. broker/calls/. */
+/* Whether the rules, whatever the application answered, let the name be written to. */
+bool sp_is_writable(const struct sp_request *request, const struct sp_walk *walk);
+
+/* ---- broker/calls/ ---- */
+
+/* One function an operation: 0 or a positive result, or -errno. */
 typedef int64_t sp_operation_fn(struct sp_request *request);
 sp_operation_fn sp_call_open, sp_call_access, sp_call_stat, sp_call_readlink, sp_call_chdir,
     sp_call_mkdir, sp_call_unlink, sp_call_rename, sp_call_mknod, sp_call_symlink, sp_call_link,
