@@ -53,13 +53,12 @@ static int courier_main(void *data)
 	return 0;
 }
 
-static int courier_start(struct courier *courier, uint8_t *stack)
+static int courier_start(struct courier *courier, uint8_t *top)
 {
 	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 			  CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
-	if (clone(courier_main, stack + COURIER_STACK, flags, courier, &courier->tid, NULL,
-		  &courier->tid) < 0)
+	if (clone(courier_main, top, flags, courier, &courier->tid, NULL, &courier->tid) < 0)
 		return -errno;
 	return 0;
 }
@@ -101,7 +100,7 @@ int floor_stand(const struct filters *filters, int socket, const void *note, siz
 	uint8_t stack[COURIER_STACK] __attribute__((aligned(16), uninitialized));
 	struct courier courier = {
 	    .listener = NOTHING_YET, .socket = socket, .note = note, .length = length};
-	int r = courier_start(&courier, stack);
+	int r = courier_start(&courier, stack + sizeof(stack));
 	long listener;
 
 	if (r < 0)
