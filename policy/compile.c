@@ -730,6 +730,23 @@ static int fill_program(struct sp_policy *policy, enum sp_program_kind kind, boo
 	return r;
 }
 
+/* Where several policies name it as a phase, the first one to be compiled has put calls in its order. */
+static int fill_later_program(const struct sp_policy *whole, struct sp_policy *policy,
+			      enum sp_program_kind kind, bool bare,
+			      int (*compile)(const struct sp_policy *policy,
+					     const struct sp_policy *launch,
+					     struct sp_program *ret_program),
+			      ProtobufCBinaryData *ret_field)
+{
+	struct sp_program *program = &policy->programs[kind];
+	int r = bare || program->bytes ? 0 : compile(policy, whole, program);
+
+	if (r == 0)
+		*ret_field =
+		    bare ? no_filter() : (ProtobufCBinaryData){program->length, program->bytes};
+	return r;
+}
+
 /* How calls fail is said by the whole, of which the phase's is the later part. `runs`: the sandbox does already,
  * and the policy is no phase that this one names, and keeps. */
 static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_policy *policy,
@@ -748,11 +765,11 @@ static int fill_phase(Phase *phase, const struct sp_policy *whole, struct sp_pol
 	if (r == 0 && runs)
 		r = add_rows(&phase->call, &phase->n_call, rows, row_count);
 	if (r == 0)
-		r = fill_program(policy, SP_PROGRAM_PHASE, bare, sp_filter_compile_phase,
-				 &phase->filter);
+		r = fill_later_program(whole, policy, SP_PROGRAM_PHASE, bare,
+				       sp_filter_compile_phase, &phase->filter);
 	if (r == 0)
-		r = fill_program(policy, SP_PROGRAM_PHASE_FLOOR, bare,
-				 sp_filter_compile_phase_floor, &phase->floor);
+		r = fill_later_program(whole, policy, SP_PROGRAM_PHASE_FLOOR, bare,
+				       sp_filter_compile_phase_floor, &phase->floor);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ipc/util.h"
 
@@ -174,6 +175,45 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
 	return last[b_length];
 }
 
+static bool ends_in(const char *text, const char *part)
+{
+	size_t length = strlen(text), tail = strlen(part);
+
+	return length > tail && text[length - tail - 1] == '_' &&
+	       strcasecmp(text + length - tail, part) == 0;
+}
+
+/* EPERM for "eperm"; AF_INET for "INET", and read for "SYS_read". */
+static bool is_variant(const char *word, const char *name)
+{
+	return strcasecmp(word, name) == 0 || ends_in(word, name) || ends_in(name, word);
+}
+
+/* "mem" for "memory", but not "s" for whatever begins so. */
+static bool is_beginning(const char *word, const char *name)
+{
+	size_t length = strlen(word);
+
+	return length >= 3 && length * 3 >= strlen(name) && strncasecmp(word, name, length) == 0;
+}
+
+/* What is far away by letters: the first variant, or the only name of which the word is the beginning. */
+static const char *find_relative(const char *word, sp_candidate_fn *candidate, const void *data)
+{
+	size_t begun = 0, begins = 0;
+	const char *name;
+
+	for (size_t i = 0; word[0] && (name = candidate(i, data)); i++) {
+		if (name[0] && is_variant(word, name))
+			return name;
+		if (is_beginning(word, name)) {
+			begins = i;
+			begun++;
+		}
+	}
+	return begun == 1 ? candidate(begins, data) : NULL;
+}
+
 const char *sp_nearest(const char *word, sp_candidate_fn *candidate, const void *data)
 {
 	size_t length = strlen(word), best = SIZE_MAX;
@@ -197,5 +237,5 @@ const char *sp_nearest(const char *word, sp_candidate_fn *candidate, const void 
 		}
 	}
 	/* Asked again: the name may have stood where the next one was put. */
-	return best == SIZE_MAX ? NULL : candidate(best, data);
+	return best == SIZE_MAX ? find_relative(word, candidate, data) : candidate(best, data);
 }

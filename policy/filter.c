@@ -9,11 +9,11 @@
 #include "ipc/util.h"
 #include "policy/filter_draft.h"
 
-/* The porter makes other calls than its sandboxee. */
-static int compile(struct sp_compilation *c, struct sp_program *ret_program)
+/* `weighted` says which calls are to be found soon; NULL: none. */
+static int compile(struct sp_compilation *c, const struct sp_policy *weighted,
+		   struct sp_program *ret_program)
 {
 	_cleanup_free_ struct sp_draft *draft = calloc(1, sizeof(*draft));
-	const struct sp_policy *weighted = sp_filter_is_porter(c) ? NULL : c->policy;
 	int r = draft ? sp_draft_make(c, draft) : -ENOMEM;
 
 	if (r == 0)
@@ -67,7 +67,7 @@ static int compile_kind(const struct sp_policy *policy, enum sp_filter_kind kind
 {
 	struct sp_compilation c = sp_filter_compilation(policy, kind);
 
-	return compile(&c, ret_program);
+	return compile(&c, policy, ret_program);
 }
 
 int sp_filter_compile(const struct sp_policy *policy, struct sp_program *ret_program)
@@ -80,23 +80,25 @@ int sp_filter_compile_floor(const struct sp_policy *policy, struct sp_program *r
 	return compile_kind(policy, SP_FILTER_FLOOR, ret_program);
 }
 
-static int compile_phase(const struct sp_policy *policy, enum sp_filter_kind kind,
-			 struct sp_program *ret_program)
+static int compile_phase(const struct sp_policy *policy, const struct sp_policy *launch,
+			 enum sp_filter_kind kind, struct sp_program *ret_program)
 {
 	struct sp_compilation c = sp_filter_compilation(policy, kind);
 
 	c.phased = c.on_top = true;
-	return compile(&c, ret_program);
+	return compile(&c, launch->weights ? launch : policy, ret_program);
 }
 
-int sp_filter_compile_phase(const struct sp_policy *policy, struct sp_program *ret_program)
+int sp_filter_compile_phase(const struct sp_policy *policy, const struct sp_policy *launch,
+			    struct sp_program *ret_program)
 {
-	return compile_phase(policy, SP_FILTER_LOCK, ret_program);
+	return compile_phase(policy, launch, SP_FILTER_LOCK, ret_program);
 }
 
-int sp_filter_compile_phase_floor(const struct sp_policy *policy, struct sp_program *ret_program)
+int sp_filter_compile_phase_floor(const struct sp_policy *policy, const struct sp_policy *launch,
+				  struct sp_program *ret_program)
 {
-	return compile_phase(policy, SP_FILTER_FLOOR, ret_program);
+	return compile_phase(policy, launch, SP_FILTER_FLOOR, ret_program);
 }
 
 int sp_filter_compile_alone(const struct sp_policy *policy, struct sp_program *ret_program)
@@ -122,7 +124,7 @@ int sp_filter_compile_permissive(const struct sp_policy *policy, struct sp_progr
 	int r;
 
 	c.watched = isolates_network(policy);
-	r = compile(&c, ret_program);
+	r = compile(&c, policy, ret_program);
 	code = (struct sock_filter *)ret_program->bytes;
 	for (size_t i = 0; r == 0 && i < ret_program->length / sizeof(*code); i++)
 		if (BPF_CLASS(code[i].code) == BPF_RET && code[i].k != SECCOMP_RET_ALLOW &&
@@ -131,6 +133,7 @@ int sp_filter_compile_permissive(const struct sp_policy *policy, struct sp_progr
 	return r;
 }
 
+/* The porter makes other calls than its sandboxee, so its own are in no order. */
 static int compile_porter(const struct sp_policy *policy, enum sp_purpose purpose,
 			  struct sp_program *ret_program)
 {
@@ -140,7 +143,7 @@ static int compile_porter(const struct sp_policy *policy, enum sp_purpose purpos
 	    .granted = all_granted(policy, true),
 	};
 
-	return compile(&c, ret_program);
+	return compile(&c, NULL, ret_program);
 }
 
 int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *ret_program)

@@ -29,9 +29,12 @@ int sp_filter_compile_porter(const struct sp_policy *policy, struct sp_program *
 int sp_filter_compile_listener(const struct sp_policy *policy, struct sp_program *ret_program);
 
 /* The first two of a policy as the bound of a phase: what is loaded on top of the lock, and what the
- * porter asks beside the floor. */
-int sp_filter_compile_phase(const struct sp_policy *policy, struct sp_program *ret_program);
-int sp_filter_compile_phase_floor(const struct sp_policy *policy, struct sp_program *ret_program);
+ * porter asks beside the floor. Calls are found in the order of `launch`, the policy that names the phase, where
+ * it has one: the same program makes them. */
+int sp_filter_compile_phase(const struct sp_policy *policy, const struct sp_policy *launch,
+			    struct sp_program *ret_program);
+int sp_filter_compile_phase_floor(const struct sp_policy *policy, const struct sp_policy *launch,
+				  struct sp_program *ret_program);
 
 /*
  * A filter that nobody stands behind, for sandboxes of others: what a porter would refuse the kernel

@@ -9,6 +9,9 @@
 
 #include "ipc/util.h"
 
+/* More names than that say nothing. */
+#define CANDIDATES_MAX 12
+
 /* ---- what all sections need ---- */
 
 void sp_note_error(struct sp_reading *reading, int r)
@@ -60,6 +63,27 @@ bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement
 	return false;
 }
 
+bool sp_lists_end_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
+		     bool (*is_item)(const struct sp_word *word))
+{
+	const struct sp_phrase *extra = sp_phrase_at(statement, index),
+			       *list = index > 0 ? sp_phrase_at(statement, index - 1) : NULL;
+	_cleanup_free_ char *joined = NULL;
+	const struct sp_term *last = list ? list->terms : NULL;
+
+	if (!extra)
+		return true;
+	while (last && last->next)
+		last = last->next;
+	if (last && is_item(last->word) && is_item(extra->terms->word) &&
+	    asprintf(&joined, "%s, %s", last->word->text, extra->terms->word->text) < 0)
+		joined = NULL;
+	SP_MISTAKE(reading, extra->terms->word->place, joined,
+		   "unexpected \"%s\": the statement is complete before it",
+		   extra->terms->word->text);
+	return false;
+}
+
 bool sp_is_misplaced(struct sp_reading *reading, const struct sp_term *term, const char *nearest)
 {
 	const char *word = term->word->text;
@@ -78,14 +102,44 @@ bool sp_is_misplaced(struct sp_reading *reading, const struct sp_term *term, con
 	return true;
 }
 
+/* "a, b, c", or NULL where there are more than a line has room for. To be freed. */
+static char *list_candidates(sp_candidate_fn *candidate, const void *data)
+{
+	char *list = NULL;
+	size_t size, count = 0;
+	FILE *out = open_memstream(&list, &size);
+	const char *name;
+
+	while (out && count <= CANDIDATES_MAX && (name = candidate(count, data)))
+		(void)fprintf(out, "%s%s", count++ > 0 ? ", " : "", name);
+	if (out && fclose(out) == 0 && count > 0 && count <= CANDIDATES_MAX)
+		return list;
+	free(list);
+	return NULL;
+}
+
+void sp_unknown(struct sp_reading *reading, const struct sp_word *word, const char *message,
+		sp_candidate_fn *candidate, const void *data)
+{
+	const char *nearest = sp_nearest(word->text, candidate, data);
+	_cleanup_free_ char *list = nearest ? NULL : list_candidates(candidate, data);
+
+	SP_MISTAKE(reading, word->place, nearest, "%s%s%s", message, list ? "; there are " : "",
+		   list ? list : "");
+}
+
 void sp_misspelt(struct sp_reading *reading, const struct sp_term *term, const char *what,
 		 sp_candidate_fn *candidate, const void *data)
 {
 	const char *nearest = sp_nearest(term->word->text, candidate, data);
+	_cleanup_free_ char *message = NULL;
 
-	if (!sp_is_misplaced(reading, term, nearest))
-		SP_MISTAKE(reading, term->word->place, nearest, "unknown %s \"%s\"", what,
-			   term->word->text);
+	if (sp_is_misplaced(reading, term, nearest))
+		return;
+	if (asprintf(&message, "unknown %s \"%s\"", what, term->word->text) < 0)
+		sp_note_error(reading, -ENOMEM);
+	else
+		sp_unknown(reading, term->word, message, candidate, data);
 }
 
 static const char *candidate_as(size_t index, const void *unused)

@@ -221,6 +221,10 @@ const struct sp_term *sp_single_term(const struct sp_phrase *phrase);
 /* Of a word that is right, and was not understood since it stands in a list, or before parentheses. */
 bool sp_is_misplaced(struct sp_reading *reading, const struct sp_term *term, const char *nearest);
 
+/* Reports the message at the word, with the nearest candidate, or all where there are few and none is near. */
+void sp_unknown(struct sp_reading *reading, const struct sp_word *word, const char *message,
+		sp_candidate_fn *candidate, const void *data);
+
 /* Of a `what` that is none, with the nearest that is. */
 void sp_misspelt(struct sp_reading *reading, const struct sp_term *term, const char *what,
 		 sp_candidate_fn *candidate, const void *data);
@@ -230,6 +234,9 @@ const struct sp_word *sp_single_word(const struct sp_phrase *phrase);
 
 /* Reports that nothing may follow the phrase before `index`. True if nothing does. */
 bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index);
+/* The same behind a list of items, which a comma would have gone on: so a missing one is guessed. */
+bool sp_lists_end_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
+		     bool (*is_item)(const struct sp_word *word));
 
 /* An errno by name or number. False after a mistake. */
 bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error);

@@ -101,7 +101,16 @@ static bool read_part(struct sp_reading *reading, const struct sp_word *word, un
 	if (*ret_literal || text[0] == '-' ? !parse_number(text, ret_value)
 					   : !sp_constant_find(text, ret_value)) {
 		bool digit = *ret_literal || text[0] == '-';
+		unsigned argument, width;
 
+		if (sp_argument_find(reading->argument.nr, text, &argument, &width)) {
+			SP_MISTAKE(
+			    reading, word->place, NULL,
+			    "\"%s\" is an argument: what it is compared with is a number or a "
+			    "constant",
+			    text);
+			return false;
+		}
 		SP_MISTAKE(reading, word->place, digit ? NULL : nearest_constant(reading, text),
 			   digit ? "\"%s\" is no number of 64 bits" : "unknown constant \"%s\"",
 			   text);
@@ -141,15 +150,27 @@ static bool read_number(struct sp_reading *reading, const struct sp_word *words,
 static bool read_argument(struct sp_reading *reading, const struct sp_word *call, int nr,
 			  const struct sp_word *name, struct sp_comparison *comparison)
 {
+	_cleanup_free_ char *message = NULL;
+	uint64_t value;
+
 	if (sp_argument_find(nr, name->text, &comparison->argument, &comparison->bits))
 		return true;
 	if (!sp_argument_name(nr, 0))
+		SP_MISTAKE(
+		    reading, name->place, NULL,
+		    sp_call_class(nr) == SP_CLASS_BROKERED
+			? "\"%s\" takes no conditions: it is brokered, and the section \"files\" "
+			  "decides"
+			: "\"%s\" takes no conditions: the names of its arguments are not known",
+		    call->text);
+	else if (sp_constant_find(name->text, &value))
 		SP_MISTAKE(reading, name->place, NULL,
-			   "\"%s\" takes no conditions: the names of its arguments are not known",
-			   call->text);
+			   "\"%s\" is a constant: a comparison begins with an argument of \"%s\"",
+			   name->text, call->text);
+	else if (asprintf(&message, "\"%s\" has no argument \"%s\"", call->text, name->text) < 0)
+		sp_note_error(reading, -ENOMEM);
 	else
-		SP_MISTAKE(reading, name->place, sp_nearest(name->text, sp_candidate_argument, &nr),
-			   "\"%s\" has no argument \"%s\"", call->text, name->text);
+		sp_unknown(reading, name, message, sp_candidate_argument, &nr);
 	return false;
 }
 
@@ -388,8 +409,15 @@ int sp_read_call(struct sp_reading *reading, const struct sp_word *word)
 {
 	int nr = sp_call_number(word->text);
 
+	_cleanup_free_ char *group = NULL;
+
+	if (nr == SP_CALL_UNKNOWN && asprintf(&group, "@%s", word->text) < 0)
+		group = NULL;
 	if (nr == SP_CALL_UNKNOWN)
-		SP_MISTAKE(reading, word->place, sp_nearest(word->text, sp_candidate_call, NULL),
+		SP_MISTAKE(reading, word->place,
+			   group && sp_group_members(group)
+			       ? group
+			       : sp_nearest(word->text, sp_candidate_call, NULL),
 			   "unknown system call \"%s\"", word->text);
 	else if (nr == SP_CALL_FOREIGN)
 		sp_report_warning(reading->reporter, reading->source, word->place,
@@ -486,12 +514,18 @@ static bool read_detail(struct sp_reading *reading, const struct sp_statement *s
 	return false;
 }
 
+static bool is_call(const struct sp_word *word)
+{
+	return word->text[0] == '@' ? sp_group_members(word->text) != NULL
+				    : sp_call_number(word->text) >= 0;
+}
+
 /* "as ERRNO" where the verb takes it, then the end. */
 static bool read_end(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
 		     const struct verb *verb, struct verdict *verdict)
 {
 	return verb->detail == DETAIL_AS ? sp_read_as(reading, statement, index, &verdict->error)
-					 : sp_ends_at(reading, statement, index);
+					 : sp_lists_end_at(reading, statement, index, is_call);
 }
 
 static void interpret_default(struct sp_reading *reading, const struct sp_statement *statement)

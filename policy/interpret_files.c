@@ -7,19 +7,28 @@
 #include "policy/glob.h"
 #include "policy/interpret.h"
 
+/* Those of sockets come last. */
+static const char *candidate_file_right(size_t index, const void *unused)
+{
+	const char *name = sp_candidate_right(index, unused);
+
+	return name && (sp_right_find(name) & (SP_RIGHT_CONNECT | SP_RIGHT_BIND)) ? NULL : name;
+}
+
 static const char *candidate_file_verb(size_t index, const void *unused)
 {
 	static const char *const words[] = {"deny", "ask"};
 
-	return index < SP_ELEMENTS(words) ? words[index]
-					  : sp_candidate_right(index - SP_ELEMENTS(words), unused);
+	return index < SP_ELEMENTS(words)
+		   ? words[index]
+		   : candidate_file_right(index - SP_ELEMENTS(words), unused);
 }
 
 const char sp_nobody_asked[] =
     "\"ask\" is about files and system calls: sockets and addresses are granted, or denied, by "
     "\"network\" alone";
 
-/* `candidate`: sp_candidate_right where the application is asked. */
+/* `candidate`: candidate_file_right where the application is asked. */
 static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phrase,
 			sp_candidate_fn *candidate, uint32_t *ret)
 {
@@ -33,7 +42,7 @@ static bool read_rights(struct sp_reading *reading, const struct sp_phrase *phra
 			sp_misspelt(reading, term, "right", candidate, NULL);
 			return false;
 		}
-		if (candidate == sp_candidate_right && sockets & right) {
+		if (candidate == candidate_file_right && sockets & right) {
 			SP_MISTAKE(reading, term->word->place, NULL, "%s", sp_nobody_asked);
 			return false;
 		}
@@ -103,6 +112,16 @@ static void add_pattern(struct sp_reading *reading, const struct sp_term *term,
 	sp_note_error(reading, sp_model_add_path(reading->policy, &rule));
 }
 
+static bool is_right(const struct sp_word *word)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = sp_candidate_right(i, NULL)); i++)
+		if (strcmp(name, word->text) == 0)
+			return true;
+	return false;
+}
+
 void sp_add_patterns(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
 		     const struct sp_phrase *before, const struct sp_path_rule *rule)
 {
@@ -110,6 +129,11 @@ void sp_add_patterns(struct sp_reading *reading, const struct sp_statement *stat
 	bool deny = rule->rights == 0;
 	struct sp_path_rule copy = *rule;
 
+	if (patterns && !deny && sp_phrase_at(statement, index + 1) &&
+	    is_right(patterns->terms->word)) {
+		(void)sp_lists_end_at(reading, statement, index, is_right);
+		return;
+	}
 	if (!patterns) {
 		SP_MISTAKE(reading, statement->place, NULL, "a path is missing after \"%s\"",
 			   before->terms->word->text);
@@ -135,7 +159,7 @@ void sp_interpret_file(struct sp_reading *reading, const struct sp_statement *st
 	} else if (!rights) {
 		SP_MISTAKE(reading, statement->place, NULL,
 			   "\"ask\" needs rights and paths after it");
-	} else if (read_rights(reading, rights, ask ? sp_candidate_right : candidate_file_verb,
+	} else if (read_rights(reading, rights, ask ? candidate_file_right : candidate_file_verb,
 			       &rule.rights)) {
 		sp_add_patterns(reading, statement, (size_t)ask + 1, rights, &rule);
 	}

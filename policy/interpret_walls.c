@@ -266,6 +266,10 @@ void sp_interpret_memory(struct sp_reading *reading, const struct sp_statement *
 			   "expected \"wx deny\" or \"wx allow\"");
 		return;
 	}
+	if (reading->depth == 0 && reading->policy->wx.set && reading->policy->wx.depth == 0 &&
+	    reading->policy->wx.value != allow)
+		SP_MISTAKE(reading, statement->place, NULL,
+			   "\"wx\" is said otherwise already, at %s", reading->policy->wx.source);
 	if (source && sp_ends_at(reading, statement, 2))
 		sp_note_error(reading,
 			      sp_model_set(&reading->policy->wx, reading->depth, allow, source));

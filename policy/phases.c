@@ -10,6 +10,7 @@
 #include "ipc/util.h"
 #include "policy/export.h"
 #include "policy/model.h"
+#include "policy/names.h"
 
 static void unref_policy(struct sp_policy **policy)
 {
@@ -62,6 +63,17 @@ static int copy_rules(const struct sp_policy *from, bool later, struct sp_policy
 	return r;
 }
 
+static int copy_weights(const struct sp_policy *from, struct sp_policy *to)
+{
+	int r = 0;
+
+	for (int nr = 0; from->weights && nr < SP_NUMBERS && r == 0; nr++)
+		if (from->weights[nr].set)
+			r = sp_model_set_weight(to, from->weights[nr].depth, nr,
+						from->weights[nr].value, from->weights[nr].source);
+	return r;
+}
+
 static int copy_texts(const struct sp_policy *from, struct sp_policy *to)
 {
 	int r = 0;
@@ -92,6 +104,8 @@ static int copy_policy(const struct sp_policy *from, const char *phase,
 		r = copy_limits(from, phase != NULL, copy);
 	if (r == 0)
 		r = copy_rules(from, phase != NULL, copy);
+	if (r == 0)
+		r = copy_weights(from, copy);
 	if (r == 0)
 		r = copy_texts(from, copy);
 	if (r < 0)

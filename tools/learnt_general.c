@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "learnt.h"
@@ -317,14 +318,18 @@ static void find_changing(const struct learnt *learnt, const struct surroundings
 					surroundings);
 }
 
-/* What a word of the command line means as a path: itself, or behind an option's '='. */
+/* What a word of the command line means as a path: itself, or behind a '=' as in "--output=x" and "if=x"; a URL of
+ * a file means that file. */
 static char *path_of(const char *word, const struct surroundings *surroundings)
 {
-	const char *equals = word[0] == '-' ? strchr(word, '=') : NULL;
+	static const char scheme[] = "file:///";
+	const char *equals = strchr(word, '=');
 	char *whole, *real;
 
-	if (equals)
+	if (equals && (word[0] == '-' || access(word, F_OK) < 0))
 		word = equals + 1;
+	if (strncmp(word, scheme, sizeof(scheme) - 1) == 0)
+		word += sizeof(scheme) - 2;
 	whole = word[0] == '/' ? learnt_copied(word) : name_joined(surroundings->directory, "/");
 	if (word[0] != '/') {
 		char *joint = name_joined(whole, word);

@@ -110,12 +110,13 @@ static bool is_random(const char *text, size_t length)
 	return (digit && (upper || lower)) || (upper && lower);
 }
 
-size_t name_made_up(const char *last, bool any, size_t *ret_start)
+/* As name_made_up(); `random`: only what looks so. */
+static size_t find_made_up(const char *last, bool any, bool random, size_t *ret_start)
 {
 	size_t end = strcspn(last, "."), start, length = strlen(last + end);
 
 	/* ".XXXXXX" and the like come behind the dot. */
-	if (length > 6 && (any || is_random(last + end + 1, length - 1))) {
+	if (length > 6 && (!random || is_random(last + end + 1, length - 1))) {
 		*ret_start = end + 1;
 		return length - 1;
 	}
@@ -128,8 +129,16 @@ size_t name_made_up(const char *last, bool any, size_t *ret_start)
 		if (last[i] == '_' && end - i - 1 == 6)
 			start = i + 1;
 	length = end - start;
-	if (length < 6 || (!any && !is_random(last + start, length)))
+	if (length < 6 || (random && !is_random(last + start, length)))
 		return 0;
 	*ret_start = start;
 	return length;
+}
+
+/* What looks made up comes first: of "ccgMYR9q.cdtor.c" it is not the end. */
+size_t name_made_up(const char *last, bool any, size_t *ret_start)
+{
+	size_t length = find_made_up(last, any, true, ret_start);
+
+	return length == 0 && any ? find_made_up(last, any, false, ret_start) : length;
 }

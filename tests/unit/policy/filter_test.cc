@@ -596,7 +596,7 @@ TEST_F(FilterTest, OnTopOfALockDirectoriesAreLikeOtherCalls)
 		sallyport::Policy policy = sallyport::parse(std::string("policy p\n") + text);
 		sp_program program = {};
 
-		ASSERT_EQ(0, sp_filter_compile_phase(policy.get(), &program));
+		ASSERT_EQ(0, sp_filter_compile_phase(policy.get(), policy.get(), &program));
 		BpfSimulator phase(
 		    {static_cast<unsigned short>(program.length / sizeof(sock_filter)),
 		     reinterpret_cast<sock_filter *>(program.bytes)});

@@ -328,6 +328,38 @@ TEST_F(SimulatorTest, WhatIsCalledMostIsFoundFirst)
 	}
 }
 
+/* A phase's filter is run by the program that the policy is for, so its calls are in the policy's order. */
+TEST_F(SimulatorTest, PhasesFindCallsInThePolicysOrder)
+{
+	for (std::string priority : {"", "priority 1000 lseek"}) {
+		Policy policy = sallyport::parse("policy a\ninclude parser\nphase p within b\n"
+						 "syscalls { " +
+						 priority +
+						 " }\n"
+						 "policy b\ninclude parser\n");
+		sp_policy *phased = nullptr, *bound = policy->phases[0].policy;
+		const char *name = "p";
+		size_t fewest = 5;
+
+		for (auto compile : {sp_filter_compile_phase, sp_filter_compile_phase_floor}) {
+			sp_program program = {};
+
+			ASSERT_EQ(0, compile(bound, policy.get(), &program));
+			BpfSimulator simulator({uint16_t(program.length / sizeof(sock_filter)),
+						reinterpret_cast<sock_filter *>(program.bytes)});
+			ASSERT_EQ(SECCOMP_RET_ALLOW, simulator.run(__NR_lseek, {}));
+			EXPECT_EQ(priority.empty(), simulator.steps() > fewest);
+			free(program.bytes);
+		}
+		ASSERT_EQ(0, sp_policy_in_phases(policy.get(), &name, 1, &phased));
+		Policy owner(phased);
+		Program program(phased, SP_FILTER_LOCK);
+		BpfSimulator simulator(program.get());
+		ASSERT_EQ(SECCOMP_RET_ALLOW, simulator.run(__NR_lseek, {}));
+		EXPECT_EQ(priority.empty(), simulator.steps() > fewest);
+	}
+}
+
 /* ---- the kernel ---- */
 
 /* Calls that do nothing where they are allowed, since they name nothing that exists; what they return then. */

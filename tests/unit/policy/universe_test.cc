@@ -1060,8 +1060,8 @@ TEST_F(UniverseTest, MistakesInAStatement)
 	     "statement:1:8: error: the call takes a name: what is always allowed is a right, "
 	     "like always read /usr/**\n  always open\n         ^~~~\n"},
 	    {"never open(flags == 1)",
-	     "statement:1:12: error: \"open\" takes no conditions: the names of its "
-	     "arguments are not known\n        open(flags == 1)\n             ^~~~~\n"},
+	     "statement:1:12: error: \"open\" takes no conditions: it is brokered, and "
+	     "the section \"files\" decides\n        open(flags == 1)\n             ^~~~~\n"},
 	};
 
 	for (const auto &c : cases) {
