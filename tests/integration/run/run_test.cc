@@ -1040,6 +1040,99 @@ TEST_F(RunTest, WhoMayNotListDirectoriesIsToldSo)
 		}
 }
 
+/* ---- what the manual's CAVEATS say ---- */
+
+/* The name of the error, or the result, of a call by its number. */
+const char ask_kernel[] = R"(
+	use Errno; use Fcntl; use POSIX ();
+	my $w = shift @ARGV;
+	my $buffer = "\0" x 512;
+	sub told { my $r = shift; return $r if $r != -1; for (qw(EACCES EPERM ENOSYS EINVAL EXDEV ENOENT
+		EAFNOSUPPORT EROFS ENXIO ENOTTY)) { return $_ if $!{$_} } return "$!"; }
+	sub call { my ($nr, @copies) = @_; return told(syscall($nr, @copies)); }
+	sub mode { return sprintf '%o', (stat $_[0])[2] & 07777; }
+)";
+
+std::string numbers(std::initializer_list<long> list)
+{
+	std::string text;
+
+	for (long number : list)
+		text += (text.empty() ? "" : ", ") + std::to_string(number);
+	return text;
+}
+
+TEST_F(RunTest, TheManualSaysWhatDiffers)
+{
+	const struct {
+		std::string perl, expected;
+	} probes[] = {
+	    {"call(" + std::to_string(SYS_stat) + ", '/nowhere/at/all', $buffer)", "EACCES"},
+	    {"call(" + std::to_string(SYS_stat) + ", '/', $buffer)", "0"},
+	    {"call(" + std::to_string(SYS_stat) + ", '/usr/nowhere', $buffer)", "ENOENT"},
+	    {"call(" + std::to_string(SYS_access) + ", '/bin/true', 1)", "EACCES"},
+	    {"call(" + std::to_string(SYS_access) + ", '/bin/true', 4)", "0"},
+	    {"join ' ', told(chmod(06755, \"$w/f\") - 1), mode(\"$w/f\")", "0 755"},
+	    {"umask 0; join ' ', told(mkdir(\"$w/d\", 03777) - 1), mode(\"$w/d\")", "0 777"},
+	    {"call(" + std::to_string(SYS_chown) + ", \"$w/f\", 1, 1)", "EPERM"},
+	    {"call(" + std::to_string(SYS_mknod) + ", \"$w/n\", 020600, 0x103)", "EPERM"},
+	    {"told(sysopen(F, \"$w/two\", O_WRONLY) ? 0 : -1)", "EACCES"},
+	    {"call(" + std::to_string(SYS_link) + ", \"$w/../r\", \"$w/l\")", "EXDEV"},
+	    {"call(" + std::to_string(SYS_setxattr) + ", \"$w/f\", 'trusted.a', 'a', 1, 0)",
+	     "EPERM"},
+	    {"told(open(F, '<', '/proc/1/status') ? 0 : -1)", "EACCES"},
+	    {"told(defined readlink('/proc/self/ns/pid') ? 0 : -1)", "EACCES"},
+	    {"join ' ', map { call($_, 0, 0, 0, 0, 0) } " +
+		 numbers({SYS_fanotify_init, SYS_seccomp, SYS_keyctl, SYS_kcmp, SYS_pidfd_getfd,
+			  SYS_mq_open, SYS_clone3, 444 /* landlock_create_ruleset */, 9999}),
+	     "ENOSYS ENOSYS ENOSYS ENOSYS ENOSYS ENOSYS ENOSYS ENOSYS ENOSYS"},
+	    {"join ' ', map { call($_, 0x10000000, 0, 0, 0, 0) } " +
+		 numbers({SYS_unshare, SYS_setns, SYS_mount, SYS_chroot, SYS_ptrace,
+			  SYS_process_vm_readv, SYS_bpf, SYS_perf_event_open, SYS_io_uring_setup,
+			  SYS_userfaultfd, SYS_open_by_handle_at, SYS_clone, SYS_personality,
+			  SYS_clock_settime, SYS_sethostname, SYS_reboot}),
+	     "EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM EPERM "
+	     "EPERM EPERM"},
+	    /* PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER; PR_GET_DUMPABLE, PR_SET_NO_NEW_PRIVS */
+	    {"join ' ', map { call(" + std::to_string(SYS_prctl) +
+		 ", $_, 1, 0, 0, 0) } 1, 4, 36, 3, 38",
+	     "EPERM EPERM EPERM 1 0"},
+	    {"join ' ', $$, getppid(), getpgrp(0), POSIX::getpid()", "2 0 0 2"},
+	    {"open(F, '<', '/proc/self/limits'); join ' ', map { (split)[4] } grep /core/, <F>",
+	     "1"},
+	    {"join ' ', map { told(fcntl(STDIN, $_, 1) ? 0 : -1) } 1024, 1026, 8",
+	     "EINVAL EINVAL EINVAL"},
+	    {"told(fcntl(STDIN, F_SETFL, 020000) ? 0 : -1)", "EINVAL"},
+	    {"told(ioctl(STDIN, 0x5412, my $a = 'a') ? 0 : -1)", "ENOTTY"},
+	    {"join ' ', map { call(" + std::to_string(SYS_socket) +
+		 ", @$_, 0) } [2, 1], [2, 2], [10, 1], [16, 3], [1, 2]",
+	     "EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT"},
+	    {"call(" + std::to_string(SYS_socket) + ", 1, 1, 0) > 2 ? 'given' : 'none'", "given"},
+	    {"call(" + std::to_string(SYS_execve) + ", '/bin/true', 0, 0)", "EACCES"},
+	    {"(stat '/etc/passwd')[4]", geteuid() == 0 ? "0" : "65534"},
+	};
+	std::string script = ask_kernel, expected;
+
+	for (const auto &probe : probes) {
+		script += "print do { " + probe.perl + " }, \"\\n\";\n";
+		expected += probe.expected + "\n";
+	}
+	for (const char *way : {"notify", "trap"}) {
+		const std::string w = directory + "/" + way;
+
+		ASSERT_EQ(mkdir(w.c_str(), 0755), 0);
+		write_file(directory + "/r", "");
+		write_file(w + "/f", "");
+		write_file(w + "/two", "");
+		ASSERT_EQ(link((w + "/two").c_str(), (w + "/names").c_str()), 0);
+		Result result = command({"run", "-v", "--interception", way, "-w", w, "-r",
+					 directory + "/r", "--", "perl", "-e", script, w});
+
+		EXPECT_TELLS(result, std::string("interception ") + way + ": ");
+		EXPECT_EQ(result.output, expected) << result.errors;
+	}
+}
+
 /* The runtime makes no call that the policy could end it for, but those that it is asked about before. */
 TEST_F(RunTest, TheRuntimeAsksForNothingThatIsRefused)
 {
