@@ -497,11 +497,10 @@ static int find_freedom(const struct sp_policy *policy, int nr,
 	int r = 0;
 
 	for (size_t i = sp_model_layers(policy, layers); i-- > 0 && r == 0;) {
-		const struct sp_compilation one = {.policy = layers[i], .nr = nr};
 		_cleanup_free_ const struct sp_call_rule **rules = NULL;
 		size_t count;
 
-		r = order_rules(&one, true, &rules, &count);
+		r = sp_model_order_calls(layers[i], nr, &rules, &count);
 		first = r == 0 && count > 0 ? rules[0] : NULL;
 		if (!first || first->condition || first->action != SP_ACTION_ALLOW ||
 		    layers[i]->extra_count > 0)
