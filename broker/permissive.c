@@ -168,7 +168,9 @@ static bool lets_pass(uint32_t verdict)
 {
 	uint32_t action = verdict & SECCOMP_RET_ACTION_FULL;
 
-	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+	/* `errno 0` is no refusal. */
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
+	       verdict == SECCOMP_RET_ERRNO;
 }
 
 /* Programs fall back on clone, which here they have no cause to. */

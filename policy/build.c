@@ -41,6 +41,12 @@ static bool valid_verdict(enum sp_policy_verdict verdict, unsigned error)
 	return error > 0 && error <= (verdict == SP_POLICY_TRAP ? SP_TRAP_MAX : SP_ERRNO_MAX);
 }
 
+/* Of a call that is not made: of one alone, no default can say it. */
+static bool is_success(enum sp_policy_verdict verdict, unsigned error)
+{
+	return verdict == SP_POLICY_ERRNO && error == 0;
+}
+
 SP_EXPORT int sp_policy_new(const char *name, struct sp_policy **ret_policy)
 {
 	struct sp_policy *policy;
@@ -112,7 +118,7 @@ static int add_name(struct sp_policy *policy, const char *call, struct sp_call_r
 
 	if (nr < 0)
 		return nr == SP_CALL_FOREIGN ? -ENOSYS : -ENOENT;
-	if (sp_model_verdict_mistake(nr, rule->action, true))
+	if (sp_model_verdict_mistake(nr, rule->action, rule->error, true))
 		return -EPERM;
 	r = make_condition(nr, tests, count, &condition);
 	if (r < 0)
@@ -132,7 +138,7 @@ static int add_group(struct sp_policy *policy, const char *group, struct sp_call
 	rule->rank++; /* below names */
 	for (rule->nr = 0; rule->nr < SP_NUMBERS && r == 0; rule->nr++)
 		if (sp_call_set_has(&calls, rule->nr) &&
-		    !sp_model_verdict_mistake(rule->nr, rule->action, false))
+		    !sp_model_verdict_mistake(rule->nr, rule->action, rule->error, false))
 			r = sp_model_place_call(policy, rule, &other);
 	return r;
 }
@@ -147,7 +153,8 @@ SP_EXPORT int sp_policy_rule(struct sp_policy *policy, enum sp_policy_verdict ve
 
 	if (!own_source)
 		return -ENOMEM;
-	if (!valid_verdict(verdict, error) || (call[0] == '@' && test_count > 0))
+	if ((!valid_verdict(verdict, error) && !is_success(verdict, error)) ||
+	    (call[0] == '@' && test_count > 0))
 		return -EINVAL;
 	rule.action = actions[verdict];
 	sp_model_forget_compiled(policy);

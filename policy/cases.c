@@ -16,7 +16,8 @@ static const char mark[] = "# test:";
 
 struct expected {
 	enum sp_policy_verdict verdict;
-	int error; /* 0: any */
+	int error;    /* 0: any … */
+	bool success; /* … but for none */
 	size_t end;
 };
 
@@ -77,6 +78,9 @@ static bool read_error(struct cases *cases, const char *word, size_t start,
 	char *end;
 	long number = strtol(word, &end, 10);
 
+	expected->success = expected->verdict == SP_POLICY_ERRNO && strcmp(word, "0") == 0;
+	if (expected->success)
+		return true;
 	if (isdigit((unsigned char)word[0]) && *end == '\0' && number > 0 && number < 65536) {
 		expected->error = (int)number;
 		return true;
@@ -261,7 +265,8 @@ static int enter(struct cases *cases, uint32_t entered)
 static bool as_expected(const struct expected *expected, const struct sp_finding *finding)
 {
 	return finding->verdict == expected->verdict &&
-	       (expected->error == 0 || finding->error == expected->error);
+	       (expected->success ? finding->error == 0
+				  : expected->error == 0 || finding->error == expected->error);
 }
 
 static void print_failure(struct cases *cases, size_t start, const char *call,

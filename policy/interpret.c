@@ -148,7 +148,8 @@ static const char *candidate_as(size_t index, const void *unused)
 	return index == 0 ? "as" : NULL;
 }
 
-bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error)
+bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, bool success,
+		   int *ret_error)
 {
 	_cleanup_free_ char *name = sp_expand(reading, word, SP_EXPAND_VALUE);
 	char *end;
@@ -158,7 +159,7 @@ bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *
 	if (isdigit((unsigned char)name[0])) {
 		unsigned long number = strtoul(name, &end, 10);
 
-		if (*end == '\0' && number > 0 && number <= SP_ERRNO_MAX) {
+		if (*end == '\0' && (number > 0 || success) && number <= SP_ERRNO_MAX) {
 			*ret_error = (int)number;
 			return true;
 		}
@@ -193,7 +194,8 @@ bool sp_read_as(struct sp_reading *reading, const struct sp_statement *statement
 		SP_MISTAKE(reading, as->place, NULL, "\"as\" needs one errno after it");
 		return false;
 	}
-	return sp_read_errno(reading, name, ret_error) && sp_ends_at(reading, statement, index + 2);
+	return sp_read_errno(reading, name, false, ret_error) &&
+	       sp_ends_at(reading, statement, index + 2);
 }
 
 /* ---- documents ---- */

@@ -238,8 +238,9 @@ bool sp_ends_at(struct sp_reading *reading, const struct sp_statement *statement
 bool sp_lists_end_at(struct sp_reading *reading, const struct sp_statement *statement, size_t index,
 		     bool (*is_item)(const struct sp_word *word));
 
-/* An errno by name or number. False after a mistake. */
-bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, int *ret_error);
+/* An errno by name or number; `success`: or 0, which is none. False after a mistake. */
+bool sp_read_errno(struct sp_reading *reading, const struct sp_word *word, bool success,
+		   int *ret_error);
 
 /* Reads "as ERRNO" from phrase `index` on: true, *ret_error (unchanged where the statement ends).
  */

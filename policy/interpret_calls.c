@@ -434,7 +434,7 @@ static void add_call(struct sp_reading *reading, const struct sp_term *term, str
 
 	if (nr < 0)
 		return;
-	mistake = sp_model_verdict_mistake(nr, verdict.action, true);
+	mistake = sp_model_verdict_mistake(nr, verdict.action, verdict.error, true);
 	if (mistake)
 		SP_MISTAKE(reading, word->place, NULL, "%s", mistake);
 	else
@@ -456,7 +456,7 @@ static void add_group(struct sp_reading *reading, const struct sp_term *term,
 	}
 	for (int nr = 0; nr < SP_NUMBERS; nr++)
 		if (sp_call_set_has(&calls, nr) &&
-		    !sp_model_verdict_mistake(nr, verdict.action, false))
+		    !sp_model_verdict_mistake(nr, verdict.action, verdict.error, false))
 			add_rule(reading, term, nr, verdict, true, sp_call_name(nr), &told);
 }
 
@@ -505,7 +505,7 @@ static bool read_detail(struct sp_reading *reading, const struct sp_statement *s
 	++*ret_next;
 	if (detail)
 		return verb->detail == DETAIL_ERRNO
-			   ? sp_read_errno(reading, detail, &verdict->error)
+			   ? sp_read_errno(reading, detail, index == 0, &verdict->error)
 			   : read_trap(reading, detail, &verdict->error);
 	SP_MISTAKE(reading, statement->place, NULL,
 		   verb->detail == DETAIL_ERRNO

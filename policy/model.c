@@ -533,7 +533,7 @@ int sp_model_set_weight(struct sp_policy *policy, unsigned depth, int nr, uint64
 			       : -ENOMEM;
 }
 
-const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named)
+const char *sp_model_verdict_mistake(int nr, enum sp_action action, int error, bool named)
 {
 	enum sp_call_class class = sp_call_class(nr);
 	bool grants = action == SP_ACTION_ALLOW || action == SP_ACTION_LOG ||
@@ -543,6 +543,9 @@ const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named)
 		return class == SP_CLASS_BROKERED ? NULL : "this call is not brokered";
 	switch (class) {
 	case SP_CLASS_BROKERED:
+		/* The porter refuses it by an error: without one it would be as good as granted. */
+		if (action == SP_ACTION_ERRNO && error == 0)
+			return "this call is brokered: it can't succeed without being made";
 		return grants ? "no policy may allow this call natively; it is brokered" : NULL;
 	case SP_CLASS_NAMING:
 		return grants

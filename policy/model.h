@@ -271,8 +271,9 @@ const struct sp_path_rule *sp_model_find_path(const struct sp_policy *policy, co
  */
 bool sp_model_contradicts(const struct sp_path_rule *other, uint32_t rights);
 
-/* Why no policy may say that of a call, or NULL. `named`: by itself, not as a member of a group. */
-const char *sp_model_verdict_mistake(int nr, enum sp_action action, bool named);
+/* Why no policy may say that of a call, or NULL. `error`: SP_ACTION_ERRNO with none is success. `named`: by itself, not
+ * as a member of a group. */
+const char *sp_model_verdict_mistake(int nr, enum sp_action action, int error, bool named);
 
 /* The same of a text, before which "tcp:" may stand. -EINVAL: it is no address. */
 #define SP_TCP_PREFIX "tcp:"

@@ -447,8 +447,9 @@ static bool valid_error(enum sp_action action, uint32_t error)
 {
 	switch (action) {
 	case SP_ACTION_DENY:
-	case SP_ACTION_ERRNO:
 		return error > 0 && error <= SP_ERRNO_MAX;
+	case SP_ACTION_ERRNO:
+		return error <= SP_ERRNO_MAX;
 	case SP_ACTION_TRAP:
 		return error > 0 && error <= SP_TRAP_MAX;
 	default:
@@ -462,7 +463,7 @@ static bool valid_call(const Call *call)
 	       call->action <= SP_ACTION_KILL && call->rank <= RANK_MAX &&
 	       valid_error((enum sp_action)call->action, call->error) &&
 	       !sp_model_verdict_mistake((int)call->nr, (enum sp_action)call->action,
-					 call->rank % 2 == 0);
+					 (int)call->error, call->rank % 2 == 0);
 }
 
 static int read_call(struct sp_policy *policy, const Call *call)

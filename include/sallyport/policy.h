@@ -149,7 +149,7 @@ enum sp_policy_verdict {
 	SP_POLICY_ASK,
 	SP_POLICY_BROKER,
 	SP_POLICY_DENY,  /* with an errno, 1 to 4095 */
-	SP_POLICY_ERRNO, /* with an errno */
+	SP_POLICY_ERRNO, /* with an errno, or 0 in a rule: the call succeeds, and is not made */
 	SP_POLICY_TRAP,  /* with a number, 1 to 65535 */
 	SP_POLICY_KILL_THREAD,
 	SP_POLICY_KILL,

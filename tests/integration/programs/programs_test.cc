@@ -101,6 +101,10 @@ const Row kRows[] = {
      "\"-c\", \"text.txt\"])); "
      "print(subprocess.run(\"exit 7\", shell=True).returncode)'",
      "", EXACT},
+    {"python_dumpable", READS,
+     "/usr/bin/python3 -c 'import ctypes; print(ctypes.CDLL(None).prctl(4, 0, 0, 0, 0))'", "",
+     EXACT},
+    {"timeout_dies_alike", READS " " RUNS, "timeout 60 sh -c 'kill -TERM $$'", "", EXACT, 143},
     {"sha256sum", READS, "sha256sum text.txt doc.pdf sub/other", "", EXACT},
     {"sha256sum_check", READS, "sha256sum -c sums", "sha256sum text.txt doc.pdf > sums", EXACT},
     {"tar_create", READS, "tar cf - --sort=name .", "", EXACT},

@@ -176,6 +176,10 @@ TEST_F(BuildTest, MistakesAreTold)
 	EXPECT_EQ(-EPERM, rule(SP_POLICY_BROKER, 0, "sync"));
 	EXPECT_EQ(-EINVAL, rule(SP_POLICY_DENY, 0, "sync"));
 	EXPECT_EQ(-EINVAL, rule(SP_POLICY_DENY, 4096, "sync"));
+	EXPECT_EQ(-EPERM, rule(SP_POLICY_ERRNO, 0, "openat"));
+	EXPECT_EQ(-EINVAL, rule(SP_POLICY_ERRNO, 4096, "sync"));
+	EXPECT_EQ(0, rule(SP_POLICY_ERRNO, 0, "syncfs"));
+	EXPECT_EQ(-EINVAL, sp_policy_default(policy.get(), SP_POLICY_ERRNO, 0, "a test"));
 	EXPECT_EQ(-EINVAL, rule(SP_POLICY_TRAP, 65536, "sync"));
 	EXPECT_EQ(-EINVAL, rule(SP_POLICY_ALLOW, 1, "sync"));
 	EXPECT_EQ(-EINVAL, rule(static_cast<sp_policy_verdict>(99), 0, "sync"));

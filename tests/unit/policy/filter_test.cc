@@ -340,6 +340,44 @@ TEST_F(FilterTest, VerdictsOfTheKernel)
 	EXPECT_EQ(uint32_t(SP_ASKS_PORTER | SP_ASKS_KERNEL), sp_rules_asks(rules.get()));
 }
 
+/* Of a brokered call the porter would take it for a grant. */
+TEST_F(FilterTest, SuccessOfWhatIsNotMade)
+{
+	const std::string text = "syscalls { allow getpgrp, prctl; errno 0 sync, mount\n"
+				 "errno 0 prctl(option == PR_SET_DUMPABLE, arg2 == 0)\n"
+				 "errno 0 @file-system; default deny as EIO }";
+	Rules rules = rules_of(text);
+	BpfSimulator floor(sp_rules_floor(rules.get()));
+	Filter lock(text);
+	sp_call_refusal refusal = {};
+
+	for (long nr : {long(__NR_sync), long(__NR_mount), long(__NR_inotify_init1)}) {
+		EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), lock(nr)) << nr;
+		EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), floor.run(nr, {})) << nr;
+	}
+	EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), lock(__NR_prctl, {PR_SET_DUMPABLE, 0}));
+	EXPECT_EQ(kTrap, lock(__NR_prctl, {PR_SET_DUMPABLE, 1}));
+	EXPECT_EQ(kTrap, lock(__NR_prctl, {PR_SET_MM, 0}));
+	for (long nr : {long(__NR_openat), long(__NR_unlink), long(__NR_fchmod)}) {
+		EXPECT_EQ(kTrap, lock(nr)) << nr;
+		EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(nr, {})) << nr;
+		EXPECT_FALSE(sp_rules_find_refusal(rules.get(), nr, &refusal)) << nr;
+	}
+}
+
+/* Of a program by the preset, both ways. */
+TEST_F(FilterTest, WhoAsksForNoCoresIsToldSo)
+{
+	const std::string text = "include program";
+	Rules rules = rules_of(text);
+	BpfSimulator floor(sp_rules_floor(rules.get()));
+
+	EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), Filter(text)(__NR_prctl, {PR_SET_DUMPABLE, 0}));
+	EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), floor.run(__NR_prctl, {PR_SET_DUMPABLE, 0}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_prctl, {PR_SET_DUMPABLE, 1}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_prctl, {PR_SET_DUMPABLE, 2}));
+}
+
 /* The porter's own evaluation is the kernel's, for what may be asked about: nothing that the rules could
  * not allow. */
 TEST_F(FilterTest, TheFloorOutsideOfTheKernel)

@@ -1142,6 +1142,21 @@ TEST_F(UniverseTest, CasesPassAndFail)
 	    << run.failures;
 }
 
+TEST_F(UniverseTest, CasesOfSuccess)
+{
+	const char text[] = "policy p\nsyscalls { errno 0 sync; errno EIO pause }\n";
+	CaseRun run =
+	    test(text, "sync -> errno 0\nsync -> errno\npause -> errno 0\nsync -> errno EIO\n");
+
+	EXPECT_EQ(4u, run.result.cases);
+	EXPECT_EQ(2u, run.result.failed);
+	EXPECT_EQ(0u, run.failures.find("cases:3:1: expected errno 0, but: errno EIO: pause\n"))
+	    << run.failures;
+	EXPECT_NE(std::string::npos,
+		  run.failures.find("cases:4:1: expected errno EIO, but: errno 0: sync\n"))
+	    << run.failures;
+}
+
 TEST_F(UniverseTest, CasesInPhases)
 {
 	const char phased[] = "policy p\nphase late within q\nphase later within r\n"
