@@ -543,10 +543,14 @@ static int fill_base(const struct sp_request *request, struct sp_base *base)
 	r = name_of(request->view, base->fd, base->name, &base->length);
 	if (r < 0)
 		return r;
-	if (base->status.stx_nlink == 0 && has_suffix(base->name, base->length, deleted))
-		return -ENOENT;
 	if (base->name[0] != '/')
 		return -EACCES;
+	base->removed =
+	    base->status.stx_nlink == 0 && has_suffix(base->name, base->length, deleted);
+	if (base->removed) {
+		base->length -= strlen(deleted);
+		base->name[base->length] = '\0';
+	}
 	if (base->length == 1) {
 		base->name[0] = '\0';
 		base->length = 0;
@@ -565,6 +569,17 @@ int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *re
 	if (r < 0)
 		sp_base_close(ret_base);
 	return r;
+}
+
+int sp_base_climb(const struct sp_request *request, struct sp_base *base)
+{
+	int above = openat(base->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (above < 0)
+		return -errno;
+	(void)close(base->fd);
+	base->fd = above;
+	return fill_base(request, base);
 }
 
 void sp_base_close(struct sp_base *base)

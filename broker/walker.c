@@ -203,6 +203,41 @@ static int start_relative(struct walker *w)
 	return r < 0 ? r : start_at_root(w);
 }
 
+static size_t next_dot_dot(const struct walker *w)
+{
+	const char *text = w->pending + w->at;
+	size_t n = strspn(text, "/");
+
+	return strncmp(text + n, "..", 2) == 0 && (text[n + 2] == '/' || text[n + 2] == '\0')
+		   ? n + 2
+		   : 0;
+}
+
+/*
+ * The way from a directory that was removed while the caller is in it. Names lead nowhere there, but it is itself
+ * still there, judged by the name that it had, and ".." leads to what it lay in.
+ */
+static int leave_removed(struct walker *w)
+{
+	int r = 0;
+
+	while (r == 0 && w->base.removed) {
+		const char *text = w->pending + w->at;
+		size_t slashes = strspn(text, "/"), n = next_dot_dot(w);
+		bool dot = text[slashes] == '.' && strchr("/", text[slashes + 1]);
+
+		if (w->resolve)
+			return -ENOENT;
+		if (!n && !dot)
+			return text[slashes] ? -ENOENT : 0;
+		w->at += n ? n : slashes + 1;
+		w->last = n ? SP_LAST_DOT_DOT : SP_LAST_DOT;
+		if (n)
+			r = sp_base_climb(w->request, &w->base);
+	}
+	return r;
+}
+
 static int start(struct walker *w, int dirfd, const char *path)
 {
 	size_t length = strlen(path);
@@ -225,6 +260,8 @@ static int start(struct walker *w, int dirfd, const char *path)
 		r = start_at_root(w);
 	else
 		r = sp_base_open(w->request, dirfd, &w->base);
+	if (r == 0)
+		r = leave_removed(w);
 	if (r < 0)
 		return r;
 	w->mount = w->base.fd >= 0 ? w->base.status.stx_mnt_id : top(w)->status.stx_mnt_id;
@@ -261,16 +298,6 @@ static size_t parent_length(const char *name, size_t length)
 	while (length > 0 && name[length - 1] != '/')
 		length--;
 	return length > 0 ? length - 1 : 0;
-}
-
-static size_t next_dot_dot(const struct walker *w)
-{
-	const char *text = w->pending + w->at;
-	size_t n = strspn(text, "/");
-
-	return strncmp(text + n, "..", 2) == 0 && (text[n + 2] == '/' || text[n + 2] == '\0')
-		   ? n + 2
-		   : 0;
 }
 
 static bool only_slashes(const char *text)
@@ -682,6 +709,7 @@ static void walker_init(struct walker *w, struct sp_request *request, unsigned f
 	w->base.fd = -1;
 	w->base.name[0] = '\0';
 	w->base.length = 0;
+	w->base.removed = false;
 	w->scoped = w->at_base = w->ended = false;
 	w->last = SP_LAST_ROOT;
 	w->own = -1;
@@ -800,6 +828,8 @@ int sp_walk_fast(struct sp_request *request, int dirfd, const char *path, uint64
 		r = sp_base_open(request, dirfd, &base);
 		if (r < 0)
 			return r;
+		if (base.removed)
+			return 1;
 		memcpy(ret_walk->name, base.name, base.length);
 		ret_walk->length = base.length;
 		from = base.fd;

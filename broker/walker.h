@@ -204,6 +204,8 @@ struct sp_base {
 	int fd;              /* O_PATH of a directory of the view, owned */
 	char name[PATH_MAX]; /* "" for the root */
 	size_t length;
+	bool
+	    removed; /* `name` is what it was called: nothing but itself and what lies above is left */
 	struct statx status;
 };
 
@@ -213,10 +215,13 @@ struct sp_base {
 	}
 
 /*
- * Looks up the caller's cwd (AT_FDCWD) or descriptor. 0, -EBADF, -ENOTDIR, -ENOENT (deleted),
+ * Looks up the caller's cwd (AT_FDCWD) or descriptor. 0, -EBADF, -ENOTDIR,
  * -EACCES (not of the view), -ENAMETOOLONG (its name has PATH_MAX bytes or more).
  */
 int sp_base_open(const struct sp_request *request, int dirfd, struct sp_base *ret_base);
+
+/* To the directory above, as the kernel knows it. As sp_base_open(); on failure `base` stays to be closed. */
+int sp_base_climb(const struct sp_request *request, struct sp_base *base);
 
 /* Where the thread's descriptor, or its cwd, is found: a link below a procfs that leads to the object itself. */
 struct sp_entry {

@@ -56,15 +56,24 @@ static int access_straight(struct sp_request *request)
 	return 0;
 }
 
+/* With AT_EMPTY_PATH and no name, what the descriptor is of. */
+static int open_object(struct sp_request *request, struct sp_walk *walk)
+{
+	const struct sp_call *call = request->call;
+
+	if (!call->path[0] && (call->flags & AT_EMPTY_PATH))
+		return sp_walk_descriptor(request, call->dirfd, true, walk);
+	return sp_walk_object(request, call->flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0, walk);
+}
+
 static int64_t access_object(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
 	const struct sp_call *call = request->call;
-	bool nofollow = call->flags & AT_SYMLINK_NOFOLLOW;
 	int r;
 
 	sp_walk_init(&walk);
-	r = sp_walk_object(request, nofollow ? O_NOFOLLOW : 0, &walk);
+	r = open_object(request, &walk);
 	if (r < 0)
 		return r;
 	/* The porter has the caller's ids and no capabilities: real and effective are the same. */

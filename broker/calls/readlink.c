@@ -15,6 +15,21 @@ static int64_t copy_text(struct sp_request *request, const char *text, size_t si
 	return (int64_t)length;
 }
 
+/* An empty name is the link that a descriptor holds, by O_PATH and O_NOFOLLOW. */
+static int open_link(struct sp_request *request, struct sp_walk *walk)
+{
+	const struct sp_call *call = request->call;
+
+	if (call->path[0] || call->dirfd == AT_FDCWD)
+		return sp_walk_object(request, O_NOFOLLOW, walk);
+	walk->object = sp_caller_open(request, call->dirfd);
+	if (walk->object < 0)
+		return walk->object;
+	if (statx(walk->object, "", AT_EMPTY_PATH, STATX_TYPE, &walk->status) < 0)
+		return -errno;
+	return S_ISLNK(walk->status.stx_mode) ? 0 : -ENOENT;
+}
+
 int64_t sp_call_readlink(struct sp_request *request)
 {
 	_cleanup_(sp_walk_close) struct sp_walk walk __attribute__((uninitialized));
@@ -27,7 +42,7 @@ int64_t sp_call_readlink(struct sp_request *request)
 		return -EINVAL;
 	if (size > SP_OUT_MAX)
 		size = SP_OUT_MAX;
-	r = sp_walk_object(request, O_NOFOLLOW, &walk);
+	r = open_link(request, &walk);
 	if (r < 0)
 		return r;
 	if (!S_ISLNK(walk.status.stx_mode))

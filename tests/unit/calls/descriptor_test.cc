@@ -218,6 +218,90 @@ TEST_F(Descriptor, AnEmptyNameWithAtEmptyPathIsADescriptorToo)
 	ASSERT_EQ(0, fchdir(here.get()));
 }
 
+// access(2) of a descriptor: what the kernel says, less what the policy grants by the name.
+TEST_F(Descriptor, AccessOfWhatItHolds)
+{
+	Fd read = open_at("read/file", O_PATH), file = open_at("all/file", O_PATH),
+	   secret = open_at("secret/file"), folder = open_at("all/dir", O_PATH), pipe(pipe_end());
+	const auto access = [this](int fd, uint64_t mode, uint64_t flags = AT_EMPTY_PATH,
+				   const char *path = "") {
+		return world_->perform({SP_CALL_faccessat2, path, flags, mode, fd});
+	};
+
+	EXPECT_EQ(0, access(read.get(), R_OK).result);
+	EXPECT_TRUE(access(read.get(), W_OK).refused_with(kSentinel));
+	EXPECT_TRUE(access(secret.get(), R_OK).refused_with(kSentinel));
+	EXPECT_TRUE(access(secret.get(), F_OK).refused_with(kSentinel));
+	EXPECT_EQ(0, access(file.get(), R_OK | W_OK).result);
+	EXPECT_EQ(-EACCES, access(file.get(), X_OK).result); // nobody may execute it
+	EXPECT_EQ(0, access(folder.get(), R_OK | W_OK | X_OK).result);
+	EXPECT_EQ(0, access(pipe.get(), R_OK).result);
+	EXPECT_EQ(-EBADF, access(99, R_OK).result);
+	EXPECT_EQ(-ENOENT, access(file.get(), R_OK, 0).result);
+	// A name counts where there is one.
+	EXPECT_EQ(0, access(folder.get(), R_OK, AT_EMPTY_PATH, "../file").result);
+	EXPECT_TRUE(access(file.get(), R_OK, AT_EMPTY_PATH, t("secret/file").c_str())
+			.refused_with(kSentinel));
+}
+
+TEST_F(Descriptor, TheTextOfALinkThatIsHeld)
+{
+	ASSERT_EQ(0, symlink("secret/file", t("all/link").c_str()));
+	Fd link = open_at("all/link", O_PATH | O_NOFOLLOW), file = open_at("all/file"),
+	   followed = open_at("all", O_PATH);
+	const auto text = [this](int fd, uint64_t size = PATH_MAX) {
+		Call call = {SP_CALL_readlinkat, "", 0, 0, fd};
+
+		call.size = size;
+		return world_->perform(call);
+	};
+
+	EXPECT_EQ("secret/file", text(link.get()).out);
+	EXPECT_EQ("secret", text(link.get(), 6).out);
+	EXPECT_EQ(-EINVAL, text(link.get(), 0).result);
+	for (int fd : {file.get(), followed.get(), AT_FDCWD})
+		EXPECT_EQ(-ENOENT, text(fd).result) << fd;
+	EXPECT_EQ(-EBADF, text(99).result);
+}
+
+// Whose working directory is removed may still leave it, and is refused what lies above as ever.
+TEST_F(Descriptor, ADirectoryThatWasRemovedCanBeLeft)
+{
+	Fd here(open(".", O_PATH | O_CLOEXEC));
+
+	ASSERT_EQ(0, mkdir(t("all/dir/sub").c_str(), 0755));
+	ASSERT_EQ(0, chdir(t("all/dir/sub").c_str()));
+	ASSERT_EQ(0, rmdir(t("all/dir/sub").c_str()));
+	for (const char *name : {".", "./", "..", "../", "./..", "../../file", "../../../read/file",
+				 "../../dir/../file"})
+		EXPECT_EQ(0, world_->perform({SP_CALL_access, name, 0, F_OK}).result) << name;
+	for (const char *name : {"x", "./x", "../sub", "../sub/.", "sub/.."})
+		EXPECT_EQ(-ENOENT, world_->perform({SP_CALL_access, name, 0, F_OK}).result) << name;
+	EXPECT_TRUE(world_->open("../../../secret/file", O_RDONLY).refused_with(kSentinel));
+	EXPECT_TRUE(world_->open("../../../read/file", O_WRONLY).refused_with(kSentinel));
+	EXPECT_EQ(-ENOENT, world_->perform({SP_CALL_mkdir, "new", 0, 0755}).result);
+	EXPECT_EQ(0, world_->perform({SP_CALL_mkdir, "../new", 0, 0755}).result);
+	EXPECT_EQ(0, access(t("all/dir/new").c_str(), F_OK));
+	EXPECT_LE(0, world_->open(".", O_RDONLY | O_DIRECTORY).descriptor.get());
+	EXPECT_LE(0, world_->open("..", O_RDONLY | O_DIRECTORY).descriptor.get());
+	EXPECT_EQ(0, world_->perform({SP_CALL_chdir, ".."}).result);
+	// What it lay in goes as well, and comes back under a name that grants less.
+	ASSERT_EQ(0, rename(t("all/dir").c_str(), t("secret/dir").c_str()));
+	EXPECT_TRUE(world_->open(".", O_RDONLY | O_DIRECTORY).refused_with(kSentinel));
+	EXPECT_TRUE(world_->open("..", O_RDONLY | O_DIRECTORY).refused_with(kSentinel));
+	EXPECT_TRUE(world_->open("../new", O_RDONLY | O_DIRECTORY).refused_with(kSentinel));
+	ASSERT_EQ(0, rename(t("secret/dir").c_str(), t("all/dir").c_str()));
+	ASSERT_EQ(0, rmdir(t("all/dir/new").c_str()));
+	ASSERT_EQ(0, rmdir(t("all/dir").c_str()));
+	EXPECT_EQ(0, world_->perform({SP_CALL_access, "../..", 0, W_OK}).result);
+	EXPECT_EQ(-ENOENT, world_->perform({SP_CALL_access, "../x", 0, F_OK}).result);
+	EXPECT_EQ(0, world_->perform({SP_CALL_access, "../../file", 0, R_OK}).result);
+	// Its name may be another's now, who grants nothing by it.
+	ASSERT_EQ(0, symlink(t("secret").c_str(), t("all/dir").c_str()));
+	EXPECT_EQ(-ENOENT, world_->open("../file", O_RDONLY).result);
+	ASSERT_EQ(0, fchdir(here.get()));
+}
+
 TEST_F(Descriptor, ItsNameIsWhatItIsNow)
 {
 	Fd moved = open_at("all/file");
