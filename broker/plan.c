@@ -161,7 +161,6 @@ static int add_permissive(const struct sp_launch *launch, Sallyport__Wire__Launc
 		return r;
 	plan->has_permissive = true;
 	plan->permissive = (ProtobufCBinaryData){program->length, program->bytes};
-	plan->has_umask = read_umask(&plan->umask);
 	return 0;
 }
 
@@ -186,6 +185,8 @@ int plan_make(const struct sp_launch *launch, const uint32_t *numbers, size_t nu
 	if (r < 0)
 		return r;
 	plan.policy.data = policy;
+	if (launch->permissive || launch->keep_umask)
+		plan.has_umask = read_umask(&plan.umask);
 	r = add_permissive(launch, &plan, &permissive);
 	if (r == 0)
 		r = add_vectors(launch, &plan);

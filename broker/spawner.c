@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -307,13 +308,24 @@ static int serve(struct spawner *spawner)
 	}
 }
 
+/* Past libc, which keeps two signals to itself and whose posix_spawn(3) leaves them ignored in us. */
+static void default_action(int number)
+{
+	const struct {
+		unsigned long handler, flags, restorer;
+		uint64_t mask;
+	} action = {.handler = (unsigned long)(uintptr_t)SIG_DFL};
+
+	(void)syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
+}
+
 /* Whoever started us may have ignored or blocked signals, which our children would inherit. */
 static int reset_signals(int *ret_signals)
 {
 	sigset_t children;
 
 	for (int signal_number = 1; signal_number < NSIG; signal_number++)
-		(void)signal(signal_number, SIG_DFL);
+		default_action(signal_number);
 	(void)sigemptyset(&children);
 	(void)sigaddset(&children, SIGCHLD);
 	if (sigprocmask(SIG_SETMASK, &children, NULL) < 0)

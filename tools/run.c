@@ -515,6 +515,7 @@ static struct sp_launch make_launch(struct run *run)
 	    .interception = options->interception->interception,
 	    .permissive = options->permissive,
 	    .keep_session = true,
+	    .keep_umask = true,
 	    .ignored_signals = run->signals.ignored,
 	    .environment = options->environment,
 	    .directory = run->directory,

@@ -181,6 +181,7 @@ struct sp_launch {
 	bool permissive;
 	bool
 	    keep_session; /* stays in the broker's session and process group: terminals, job control */
+	bool keep_umask;          /* starts with the broker's umask; otherwise with 022 */
 	uint64_t ignored_signals; /* bit N - 1: starts with signal N ignored, as below nohup(1) */
 	const char *const *environment; /* "NAME=value", NULL-terminated; NULL: empty */
 	const char *directory;          /* working directory; NULL: "/" */

@@ -414,6 +414,35 @@ TEST_F(RunTest, TheWorkingDirectoryIsOursUnlessNamed)
 	EXPECT_TELLS(result, "working directory: No such file or directory");
 }
 
+TEST_F(RunTest, TheMaskOfNewFilesIsOurs)
+{
+	const struct {
+		mode_t mask, mode;
+	} rows[] = {{077, 0600}, {027, 0640}, {0, 0666}};
+
+	for (const char *way : {"notify", "trap"})
+		for (const auto &row : rows) {
+			struct stat status = {};
+			Result result = command({"run", "--interception", way, "-w", ".", "--",
+						 "/bin/sh", "-c", ": > new"},
+						"", [&row] { umask(row.mask); });
+
+			EXPECT_EQ(result.status, 0) << result.errors;
+			EXPECT_EQ(stat((directory + "/new").c_str(), &status), 0);
+			EXPECT_EQ(status.st_mode & 07777, row.mode) << way;
+			EXPECT_EQ(unlink((directory + "/new").c_str()), 0);
+		}
+}
+
+TEST_F(RunTest, NoSignalIsIgnoredThatWeDoNot)
+{
+	Result result = command({"run", "--", "/bin/cat", "/proc/self/status"}, "",
+				[] { signal(SIGQUIT, SIG_DFL); });
+
+	EXPECT_NE(result.output.find("SigIgn:\t0000000000000000\n"), std::string::npos)
+	    << result.output;
+}
+
 TEST_F(RunTest, IgnoredSignalsStayIgnored)
 {
 	EXPECT_EQ(run({}, {"ignored"}).output, "");
