@@ -60,6 +60,18 @@ static int step_directory(struct steps *steps)
 	return chdir(steps->start->directory) < 0 ? -errno : 0;
 }
 
+/* An interpreter is told its script by the name that execve was given, and the script's user knows the shorter one: where
+ * that leads to the same file from here, it is the name. */
+static void name_script(struct start *start, const struct stat *program)
+{
+	const char *name = start->argv[0];
+	struct stat status;
+
+	if (name && strchr(name, '/') && stat(name, &status) == 0 &&
+	    status.st_dev == program->st_dev && status.st_ino == program->st_ino)
+		start->program = name;
+}
+
 /* Held from here on, so that what is looked at is what is run. */
 static int step_program(struct steps *steps)
 {
@@ -70,6 +82,7 @@ static int step_program(struct steps *steps)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -EACCES;
+	name_script(steps->start, &status);
 	return status.st_mode & (S_ISUID | S_ISGID) && !steps->start->permissive ? -EPERM : 0;
 }
 

@@ -319,6 +319,25 @@ TEST_F(RunTest, HugeArgumentsArrive)
 	EXPECT_TELLS(result, "Argument list too long");
 }
 
+TEST_F(RunTest, AScriptHasTheNameThatItWasCalledBy)
+{
+	ASSERT_EQ(mkdir((directory + "/sub").c_str(), 0755), 0);
+	write_file(directory + "/sub/script", "#!/bin/sh\necho \"$0\"\n", 0755);
+	write_file(directory + "/script", "#!/bin/sh\necho other\n", 0755);
+	for (const char *way : {"notify", "trap"}) {
+		EXPECT_EQ(command({"run", "--interception", way, "--", "sub/script"}).output,
+			  "sub/script\n");
+		EXPECT_EQ(
+		    command({"run", "--interception", way, "--", "./sub/../sub/script"}).output,
+		    "./sub/../sub/script\n");
+		EXPECT_EQ(
+		    command({"run", "--interception", way, "-C", "/", "--", "sub/script"}).output,
+		    directory + "/sub/script\n");
+	}
+	/* From there the same words lead to another one. */
+	EXPECT_EQ(command({"run", "-C", "sub", "--", "./script"}).output, "other\n");
+}
+
 /* ---- streams and descriptors ---- */
 
 TEST_F(RunTest, StreamsArePassedOn)
