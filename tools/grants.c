@@ -2,6 +2,7 @@
 #include "grants.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/filter.h>
 #include <stdbool.h>
@@ -88,25 +89,51 @@ static int grant(struct sp_policy *policy, const char *rights, struct pattern *p
 	return sp_policy_grant(policy, rights, pattern->text, option);
 }
 
+/* Rights by which what is granted may come to be. */
+static bool makes_names(const char *rights)
+{
+	return strstr(rights, "create") || strcmp(rights, "bind") == 0;
+}
+
+/* Whether the folder is there, in which a name is missing. */
+static int find_parent(const char *path)
+{
+	char *parent = strdup(path);
+	int r = !parent || access(dirname(parent), F_OK) < 0 ? -errno : 0;
+
+	free(parent);
+	return r;
+}
+
 static int grant_name(struct sp_policy *policy, const char *rights, const char *path,
 		      const char *option)
 {
 	struct pattern pattern;
 	struct stat status;
 	bool exists = stat(path, &status) == 0;
-	int r;
+	int r = exists ? 0 : -errno;
 
-	if (!exists && !(errno == ENOENT && strstr(rights, "create")))
-		return -errno;
-	r = make_pattern(path, &pattern);
+	if (r == -ENOENT && makes_names(rights))
+		r = find_parent(path);
+	if (r == 0)
+		r = make_pattern(path, &pattern);
+	/* What is not there yet may become a folder. */
 	return r < 0 ? r
-		     : grant(policy, rights, &pattern, exists && S_ISDIR(status.st_mode), option);
+		     : grant(policy, rights, &pattern, !exists || S_ISDIR(status.st_mode), option);
 }
 
 int grant_path(struct sp_policy *policy, const char *rights, const char *path, const char *option)
 {
-	char *name = canonical(path);
-	int r = name ? grant_name(policy, rights, name, option) : -errno;
+	char *name;
+	int r;
+
+	/* As a shell makes it of a variable that is not set; it would be the working directory. */
+	if (!*path) {
+		complain("%s: a name is missing; the working directory is \".\"", option);
+		return -EINVAL;
+	}
+	name = canonical(path);
+	r = name ? grant_name(policy, rights, name, option) : -errno;
 
 	free(name);
 	if (r == -EINVAL)
@@ -148,7 +175,9 @@ int set_limit(struct sp_policy *policy, const char *assignment)
 
 	free(name);
 	if (r == -ERANGE)
-		complain("--limit %s: out of range", assignment);
+		complain("--limit %s: out of range; the ranges are those of the section limits in "
+			 "sallyport.policy(5)",
+			 assignment);
 	else if (r == -EINVAL)
 		complain("--limit %s: expected a limit and a value: memory or file-size (like "
 			 "memory=256M), cpu (5s), wall (500ms), files or processes (64)",

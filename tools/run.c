@@ -26,6 +26,7 @@
 enum {
 	KEY_EXECUTE = 0x100,
 	KEY_CONNECT,
+	KEY_BIND,
 	KEY_INTERCEPTION,
 	KEY_FILTER,
 	KEY_PROFILE,
@@ -36,6 +37,8 @@ enum {
 	KEY_PASS,
 	KEY_PERMISSIVE,
 };
+
+#define PASS_MAX 1019 /* of struct sp_pass */
 
 static const struct interception {
 	const char *word;
@@ -55,6 +58,7 @@ static const struct right {
     {'w', "read, write, create, delete", "command line --write"},
     {KEY_EXECUTE, "read, execute", "command line --execute"},
     {KEY_CONNECT, "connect", "command line --connect"},
+    {KEY_BIND, "bind", "command line --bind"},
 };
 
 struct grant {
@@ -88,6 +92,7 @@ static const struct argp_option option_table[] = {
     {"execute", KEY_EXECUTE, "PATH", 0, "Lets it run the file, or the files of the folder", 1},
     {"connect", KEY_CONNECT, "ADDR", 0,
      "Lets it connect to TCP ADDRESS:PORT, or to a unix socket or those of a folder", 1},
+    {"bind", KEY_BIND, "PATH", 0, "Lets it make a unix socket, or those of a folder, and serve", 1},
     {"limit", KEY_LIMIT, "NAME=VALUE", 0,
      "Sets memory, cpu, wall, files, processes or file-size, as a policy does", 2},
     {"seccomp-filter", KEY_FILTER, "FILE", 0,
@@ -164,7 +169,8 @@ static bool add_parameter(struct options *options, const char *word)
 	return name != NULL;
 }
 
-static bool add_pass(struct options *options, const char *word)
+/* Why not, or NULL. */
+static const char *add_pass(struct options *options, const char *word)
 {
 	char *end;
 	long number;
@@ -173,12 +179,14 @@ static bool add_pass(struct options *options, const char *word)
 	number = strtol(word, &end, 10);
 	if (errno != 0 || end == word || *end || number < 0 || number > INT_MAX ||
 	    fcntl((int)number, F_GETFD) < 0)
-		return false;
+		return "no open descriptor has this number";
+	if (number > PASS_MAX)
+		return "1019 is the highest number that can be passed";
 	for (size_t i = 0; i < options->pass_count; i++)
 		if (options->pass[i].number == number)
-			return true;
+			return NULL;
 	options->pass[options->pass_count++] = (struct sp_pass){(int)number, (int)number};
-	return true;
+	return NULL;
 }
 
 /* Options that stand for nothing but their value. */
@@ -201,6 +209,7 @@ static const char **find_text(struct options *options, int key)
 static error_t parse_special(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
+	const char *fault;
 
 	switch (key) {
 	case 'v':
@@ -230,12 +239,15 @@ static error_t parse_special(int key, char *argument, struct argp_state *state)
 			argp_error(state, "--setenv %s: expected NAME=VALUE", argument);
 		return 0;
 	case KEY_UNSETENV:
-		unset_variable(options, argument, strlen(argument));
+		if (!*argument || strchr(argument, '='))
+			argp_error(state, "--unsetenv %s: expected NAME", argument);
+		else
+			unset_variable(options, argument, strlen(argument));
 		return 0;
 	case KEY_PASS:
-		if (!add_pass(options, argument))
-			argp_error(state, "--pass %s: no open descriptor has this number",
-				   argument);
+		fault = add_pass(options, argument);
+		if (fault)
+			argp_error(state, "--pass %s: %s", argument, fault);
 		return 0;
 	case ARGP_KEY_ARGS:
 		options->words = state->argv + state->next;

@@ -420,6 +420,12 @@ TEST_F(RunTest, TheEnvironmentIsOursWithChanges)
 		EXPECT_EQ(result.status, 125);
 		EXPECT_TELLS(result, "expected NAME=VALUE");
 	}
+	for (const char *wrong : {"NAME=value", ""}) {
+		Result result = run({std::string("--unsetenv=") + wrong}, {"exit", "0"});
+
+		EXPECT_EQ(result.status, 125);
+		EXPECT_TELLS(result, "expected NAME");
+	}
 }
 
 TEST_F(RunTest, TheWorkingDirectoryIsOursUnlessNamed)
@@ -795,6 +801,70 @@ TEST_F(RunTest, TheEntropyOfTheMachineIsReadAndNotChanged)
 	Result result = command({"run", "--", "/usr/bin/perl", "-e", script});
 
 	EXPECT_EQ(result.output, "read refused") << result.errors;
+}
+
+/* An empty word, as of a variable that is not set, would be the working directory. */
+TEST_F(RightsTest, AnEmptyNameGrantsNothing)
+{
+	for (const char *option : {"--read", "--write", "--execute", "--connect", "--bind"}) {
+		Result result = run({option, ""}, {"read", "data/file"});
+
+		EXPECT_EQ(result.status, 125) << option;
+		EXPECT_TELLS(result, std::string(option) + ": a name is missing");
+	}
+}
+
+TEST_F(RightsTest, WhatIsToBeMadeMayBecomeAFolder)
+{
+	for (const char *way : {"notify", "trap"})
+		EXPECT_EQ(
+		    command({"run", "--interception", way, "-w", std::string("made-") + way, "--",
+			     "/usr/bin/perl", "-e",
+			     "mkdir $ARGV[0] or die $!; open F, '>', \"$ARGV[0]/new\" or die $!; "
+			     "print open(F, '>', \"$ARGV[0]-too\") ? 'more' : $!",
+			     std::string("made-") + way})
+			.output,
+		    "Permission denied");
+	Result result = run({"-w", "missing/new"}, {"write", "missing/new"});
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "--write: missing/new: No such file or directory");
+}
+
+TEST_F(RightsTest, Bind)
+{
+	static const char script[] =
+	    "import socket, sys\n"
+	    "server = socket.socket(socket.AF_UNIX); client = socket.socket(socket.AF_UNIX)\n"
+	    "try:\n"
+	    "    server.bind(sys.argv[1]); server.listen(); client.connect(sys.argv[1])\n"
+	    "    server.accept()[0].sendall(b'hello'); print(client.recv(9))\n"
+	    "except OSError as e: print(e.strerror)\n";
+	const auto serve = [this](Words options, const std::string &name) {
+		Words words = {"run"};
+
+		words.insert(words.end(), options.begin(), options.end());
+		words.insert(words.end(), {"--", "/usr/bin/python3", "-c", script, name});
+		return command(words);
+	};
+
+	for (const char *way : {"notify", "trap"}) {
+		const Words options = {"--interception", way,         "--bind",
+				       "data",           "--connect", "data"};
+		const std::string name = std::string("data/") + way;
+
+		EXPECT_EQ(serve(options, name).output, "b'hello'\n");
+		EXPECT_EQ(serve(options, name).output, "Address already in use\n");
+		EXPECT_EQ(serve(options, "other/" + name.substr(5)).output, "Permission denied\n");
+	}
+	EXPECT_EQ(serve({"--bind", "data/new", "--connect", "data"}, "data/new").output,
+		  "b'hello'\n");
+	/* It may make one, and reach none; all that it may reach, it may not make. */
+	EXPECT_EQ(serve({"--bind", "data"}, "data/alone").output, "Permission denied\n");
+	EXPECT_EQ(serve({"--connect", "data"}, "data/other").output, "Permission denied\n");
+	EXPECT_EQ(serve({"-w", "data"}, "data/other").output, "Permission denied\n");
+	Result result = serve({"--bind", "missing/new"}, "missing/new");
+	EXPECT_EQ(result.status, 125);
+	EXPECT_TELLS(result, "--bind: missing/new: No such file or directory");
 }
 
 TEST_F(RunTest, PoliciesAreFilesOrPresets)
