@@ -803,6 +803,19 @@ TEST_F(RunTest, TheEntropyOfTheMachineIsReadAndNotChanged)
 	EXPECT_EQ(result.output, "read refused") << result.errors;
 }
 
+/* The same of the flags of a file. */
+TEST_F(RunTest, TheFlagsOfAnOpenFileAreReadAndNotChanged)
+{
+	/* FIGETBSZ and FS_IOC_SETFLAGS */
+	static const char script[] =
+	    "open(my $file, '+>', 'new') or die; my $value = my $none = pack('q', 0);"
+	    "print ioctl($file, 2, $value) && unpack('i', $value) ? 'read ' : 'refused ';"
+	    "print ioctl($file, 0x40086602, $none) ? 'changed' : $!{ENOTTY} ? 'refused' : $!";
+	Result result = command({"run", "-w", ".", "--", "/usr/bin/perl", "-e", script});
+
+	EXPECT_EQ(result.output, "read refused") << result.errors;
+}
+
 /* An empty word, as of a variable that is not set, would be the working directory. */
 TEST_F(RightsTest, AnEmptyNameGrantsNothing)
 {
