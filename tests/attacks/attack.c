@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack [--unprotected|--floor] ID VARIANT DIRECTORY VICTIM MEMORY
+ * attack [--unprotected|--floor] [--thorough] ID VARIANT DIRECTORY VICTIM MEMORY
  *
  * Runs one attack of attacks.def: locked, on a floor, where it never locks itself, or (as its positive control)
  * neither. Beside the attacks it can be
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -82,6 +83,13 @@ void variants(unsigned count)
 		_exit(STATUS_NO_SUCH_VARIANT);
 }
 
+bool lasts(time_t begin)
+{
+	static const time_t seconds = 30;
+
+	return context.thorough && time(NULL) - begin < seconds;
+}
+
 const char *in_tree(const char *name)
 {
 	static char buffers[PATH_BUFFERS][PATH_BYTES];
@@ -123,8 +131,7 @@ void try_read(const char *path)
 
 /* ---- what is done before the lock ---- */
 
-/* On a floor there is nothing before it: what an attack is to hold all the same, it was given. */
-static bool take_gift(void)
+bool take_gift(void)
 {
 	if (context.stage != STAGE_FLOOR)
 		return false;
@@ -235,15 +242,61 @@ static void wander(void)
 	tell_identity("../readonly/file");
 }
 
-static void tell_status(void)
+static void tell_file(const char *name)
 {
 	char bytes[8192];
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
 	ssize_t length = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
 
 	if (length <= 0 || write(STDOUT_FILENO, bytes, (size_t)length) != length)
-		broken("/proc/self/status: %s", strerror(errno));
+		broken("%s: %s", name, strerror(errno));
 	(void)close(fd);
+}
+
+static void tell_status(void)
+{
+	tell_file("/proc/self/status");
+}
+
+/* What it was started with. */
+static void tell_state(void)
+{
+	char line[PATH_MAX + 16];
+	int length;
+
+	if (!getcwd(line + 8, PATH_MAX))
+		broken("getcwd: %s", strerror(errno));
+	memcpy(line, "Cwd:   \t", 8);
+	length = (int)strlen(line);
+	line[length++] = '\n';
+	if (write(STDOUT_FILENO, line, (size_t)length) != length)
+		broken("no output");
+	tell_file("/proc/self/status");
+	tell_file("/proc/self/limits");
+	tell_file("/proc/self/stat");
+}
+
+static void tell_opening(const char *name, uint64_t resolve)
+{
+	const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = resolve};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, in_tree(name), &how, sizeof(how));
+	char line[256];
+	int length = snprintf(line, sizeof(line), "%s %s\n", name,
+			      fd < 0 ? strerrorname_np(errno) : "opened");
+
+	if (write(STDOUT_FILENO, line, (size_t)length) != length)
+		broken("no output");
+	(void)close(fd);
+}
+
+/* B31: mounts that the machine has below and beside what is granted. */
+static void cross_mounts(void)
+{
+	tell_opening("allowed/sub/file", 0);
+	tell_opening("allowed/sub/file", RESOLVE_NO_XDEV);
+	tell_opening("allowed/parent/child/canary", 0);
+	tell_opening("outside/file", 0);
+	tell_opening("allowed/sub/../../secret/canary", 0);
 }
 
 /* Memory that its file system is asked for when it is touched. */
@@ -386,10 +439,14 @@ static const struct program {
 #define ATTACK(id, stage, prepare, ...) {#id, stage, prepare, attack_##id},
 #include "tests/attacks/attacks.def"
 #undef ATTACK
+    {"ERRORS", STAGE_PLAIN, prepare_nothing, tell_native_errors},
+    {"RESULTS", STAGE_PLAIN, prepare_nothing, tell_native_results},
     {"NEIGHBOUR", STAGE_LOCKED, prepare_nothing, be_neighbour},
     {"TRAFFIC", STAGE_LOCKED, prepare_nothing, be_traffic},
     {"LIE", STAGE_LOCKED, prepare_nothing, lie},
     {"STATUS", STAGE_LOCKED, prepare_nothing, tell_status},
+    {"STATE", STAGE_LOCKED, prepare_nothing, tell_state},
+    {"MOUNTS", STAGE_LOCKED, prepare_nothing, cross_mounts},
     {"STUCK", STAGE_LOCKED, prepare_nothing, get_stuck},
     {"WANDER", STAGE_LOCKED, prepare_nothing, wander},
     {"SESSION", STAGE_LOCKED, prepare_nothing, play_session},
@@ -449,8 +506,13 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "executed") == 0)
 		escape("a program was run");
 	context.stage = take_stage(&argument);
+	if (*argument && strcmp(*argument, "--thorough") == 0) {
+		context.thorough = true;
+		argument++;
+	}
 	if (count(argument) != 5)
-		broken("usage: attack [--unprotected|--floor] ID VARIANT DIRECTORY VICTIM MEMORY");
+		broken("usage: attack [--unprotected|--floor] [--thorough] ID VARIANT DIRECTORY "
+		       "VICTIM MEMORY");
 	program = find(argument[0]);
 	if (!program)
 		broken("no attack %s", argument[0]);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* Every secret of the harness starts with this. */
 #define CANARY_PREFIX "CANARY-"
@@ -33,6 +34,7 @@ struct attack_context {
 	pid_t victim;            /* a process of the harness, as the harness numbers it */
 	uintptr_t victim_memory; /* holds a secret there */
 	const char *program;     /* this one */
+	bool thorough;           /* for as long, and as often, as the catalogue says */
 };
 
 extern struct attack_context context;
@@ -48,6 +50,9 @@ void reached(void);
 
 /* Ends where `count` variants are all there are: every attack begins with it. */
 void variants(unsigned count);
+
+/* Whether a race that began then has to go on, beside the number of its rounds. */
+bool lasts(time_t begin);
 
 /* directory/name, in one of a few static buffers that take turns. For one thread. */
 const char *in_tree(const char *name);
@@ -68,12 +73,19 @@ typedef void attack_fn(void);
 /* What the attack's prepare step keeps for it. */
 extern int held_fd;
 
+/* On a floor there is nothing before the sandbox: what an attack is to hold all the same, it was given as descriptor 3,
+ * and takes into held_fd. False: there is something before. */
+bool take_gift(void);
+
 #define ATTACK(id, ...) attack_fn attack_##id;
 #include "tests/attacks/attacks.def"
 #undef ATTACK
 
 /* Taken before the lock. */
 prepare_fn prepare_nothing, prepare_directory, prepare_program, prepare_native, prepare_pty,
-    prepare_small_limit, prepare_pidfd;
+    prepare_small_limit, prepare_pidfd, prepare_handle, prepare_flags;
+
+/* Programs for the harness: they print, as numbers in memory are, what a plain process is told. */
+attack_fn tell_native_errors, tell_native_results;
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every attack of attacks.def: first without protection, where it must succeed; then in a sandbox, below the runtime's
 // lock and on a floor, where the verdict is that of an observer outside.
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -20,6 +21,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 #include "tests/attacks/range.h"
 #include "tests/support/descriptors.h"
@@ -71,12 +73,14 @@ bool EndsAs(const struct sp_exit &exit, int ends)
 	}
 }
 
-bool IsPlainText(const std::string &text)
+// And one line a report.
+bool IsPlainText(const Outcome &outcome)
 {
-	for (char character : text)
+	for (char character : outcome.reports)
 		if (character != '\n' && (character < ' ' || character > '~'))
 			return false;
-	return true;
+	return std::count(outcome.reports.begin(), outcome.reports.end(), '\n') ==
+	       outcome.report_count;
 }
 
 // Who swaps what during B09; nobody during the others.
@@ -104,9 +108,56 @@ std::unique_ptr<Terminal> MakeTerminal(const Row &row)
 		   : nullptr;
 }
 
+int MakeFile(const void *bytes, size_t length)
+{
+	int file = memfd_create("gift", MFD_CLOEXEC);
+
+	EXPECT_EQ(write(file, bytes, length), ssize_t(length));
+	EXPECT_EQ(lseek(file, 0, SEEK_SET), 0);
+	return file;
+}
+
+// What a plain process is told, as one of the programs beside the attacks prints it.
+int MakeFileOfPlain(const char *program, const Tree &tree, const Victim &victim)
+{
+	int status = 0;
+	const std::string output = RunPlain({program, 0, &tree, &victim}, &status);
+
+	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << output;
+	return MakeFile(output.data(), output.size());
+}
+
+int MakeHandle(const Tree &tree)
+{
+	struct {
+		struct file_handle handle;
+		unsigned char bytes[MAX_HANDLE_SZ];
+	} handle = {};
+	int mount;
+
+	handle.handle.handle_bytes = MAX_HANDLE_SZ;
+	EXPECT_EQ(name_to_handle_at(AT_FDCWD, (tree.Directory() + "/secret/canary").c_str(),
+				    &handle.handle, &mount, 0),
+		  0)
+	    << strerror(errno);
+	return MakeFile(&handle, sizeof(handle));
+}
+
+bool HasNativeResults(const Row &row)
+{
+	return strcmp(row.id, "B03") == 0 || strcmp(row.id, "B05") == 0 ||
+	       strcmp(row.id, "B06") == 0;
+}
+
 // What the program would take in hand while it is trusted, it is given on a floor, where it never is: owned, or -1.
 int MakeGift(const Row &row, Way way, const Tree &tree, const Victim &victim)
 {
+	if (strcmp(row.id, "B19") == 0) // it is about changes: in a tree of its own
+		return MakeFileOfPlain("ERRORS", Tree(Tree::SHALLOW), victim);
+	if (way == FLOOR && HasNativeResults(row))
+		return MakeFileOfPlain("RESULTS", tree, victim);
+	if (way == FLOOR && strcmp(row.id, "A11b") == 0)
+		return MakeHandle(tree);
 	if (way == FLOOR && strcmp(row.id, "B02") == 0)
 		return open(tree.Directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (way == FLOOR && strcmp(row.id, "A13") == 0)
@@ -114,7 +165,7 @@ int MakeGift(const Row &row, Way way, const Tree &tree, const Victim &victim)
 	return -1;
 }
 
-// F06 makes processes, A21b filters.
+// F06 makes processes, A21b and A26b filters.
 Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Victim &victim,
 		    Way way)
 {
@@ -122,7 +173,7 @@ Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Vi
 
 	if (strcmp(row.id, "F06") == 0)
 		attempt.preset = "program";
-	if (strcmp(row.id, "A21b") == 0)
+	if (strcmp(row.id, "A21b") == 0 || strcmp(row.id, "A26b") == 0)
 		attempt.calls = "allow seccomp";
 	return attempt;
 }
@@ -142,6 +193,9 @@ Tree::Depth DepthFor(const Row &row)
 {
 	return strcmp(row.id, "B06") == 0 ? Tree::DEEP : Tree::SHALLOW;
 }
+
+// Until an attack ends, in seconds; if it is thorough.
+constexpr int kTime[] = {120, 600};
 
 class Attacks : public ::testing::TestWithParam<Row>
 {
@@ -206,7 +260,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 	}
 
 	// False: there is no such variant.
-	bool TrySandboxed(const Row &row, unsigned variant, Way way)
+	bool TrySandboxed(const Row &row, unsigned variant, Way way, bool thorough = false)
 	{
 		Tree tree(DepthFor(row));
 		Victim victim;
@@ -219,16 +273,25 @@ class Attacks : public ::testing::TestWithParam<Row>
 		const int lease = MakeLease(row, tree);
 		const int gift = MakeGift(row, way, tree, victim);
 		Outcome outcome;
+		Attempt attempt = MakeAttempt(row, variant, tree, victim, way);
+
+		attempt.thorough = thorough;
+		if (thorough)
+			attempt.limits = "wall 10m";
 		struct sp_sandbox *sandbox =
-		    broker->Launch(MakeAttempt(row, variant, tree, victim, way),
-				   terminal ? terminal->Descriptor() : gift, &outcome);
+		    broker->Launch(attempt, terminal ? terminal->Descriptor() : gift, &outcome);
 		close(gift);
 
-		EXPECT_TRUE(broker->Until([&] { return outcome.over; })) << "it does not end";
+		EXPECT_TRUE(
+		    broker->Until([&] { return outcome.over || outcome.Runs(); }, kTime[thorough]));
+		EXPECT_TRUE(neighbour->Works()) << "O5";
+		EXPECT_TRUE(broker->Until([&] { return outcome.over; }, kTime[thorough]))
+		    << "it does not end";
 		sp_sandbox_free(sandbox);
 		if (outcome.exit.cause == SP_EXIT_EXITED && outcome.exit.status == kNoSuchVariant)
 			return false;
-		EXPECT_TRUE(!swapper || swapper->Swaps() > 1000) << "there was no race";
+		EXPECT_TRUE(!swapper || swapper->Swaps() > (thorough ? 100000 : 1000))
+		    << "there was no race";
 		swapper.reset(); // the observer is not to race as well
 		Judge(row, way, outcome);
 		EXPECT_TRUE(neighbour->Works()) << "O1";
@@ -248,7 +311,7 @@ class Attacks : public ::testing::TestWithParam<Row>
 		EXPECT_TRUE(EndsAs(outcome.exit, row.ends[way])) << Describe(outcome);
 		EXPECT_EQ(outcome.output.find("ESCAPE"), std::string::npos) << Describe(outcome);
 		EXPECT_EQ(outcome.output.find("CANARY-"), std::string::npos) << Describe(outcome);
-		EXPECT_TRUE(IsPlainText(outcome.reports)) << Describe(outcome);
+		EXPECT_TRUE(IsPlainText(outcome)) << Describe(outcome);
 		EXPECT_TRUE(outcome.locked || row.stage != LOCKED || way == FLOOR)
 		    << Describe(outcome);
 		EXPECT_TRUE(outcome.output.find("REACHED\n") == 0 || row.control != REACHES)
@@ -292,6 +355,37 @@ TEST_P(Attacks, IsHeld)
 		}
 	}
 	EXPECT_GT(variants, 0u) << "nothing was tried";
+}
+
+// As long, as often and as fast as the catalogue says: 30 seconds of swaps, 100,000 calls, an alarm every 10 µs.
+class Thorough : public Attacks
+{
+};
+
+TEST_P(Thorough, IsHeld)
+{
+	const Row &row = GetParam();
+	bool more = true;
+
+	SCOPED_TRACE(row.title);
+	for (unsigned variant = 0; more && !HasFailure(); variant++) {
+		SCOPED_TRACE("variant " + std::to_string(variant));
+		for (Way way : {TRAP, FLOOR}) {
+			SCOPED_TRACE(way == TRAP ? "locked" : "on a floor");
+			more = more && !HasFailure() && TrySandboxed(row, variant, way, true);
+		}
+	}
+}
+
+std::vector<Row> ThoroughRows()
+{
+	std::vector<Row> found;
+
+	for (const char *id : {"B09", "B33", "B40", "D11", "H11", "H14"})
+		for (const Row &row : rows)
+			if (strcmp(row.id, id) == 0)
+				found.push_back(row);
+	return found;
 }
 
 bool HasRow(const char *id)
@@ -340,4 +434,5 @@ std::string NameOf(const ::testing::TestParamInfo<Row> &info)
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Attacks, ::testing::ValuesIn(rows), NameOf);
+INSTANTIATE_TEST_SUITE_P(Long, Thorough, ::testing::ValuesIn(ThoroughRows()), NameOf);
 } // namespace

@@ -304,7 +304,8 @@ void attack_D11(void)
 	if (pthread_create(&thread, NULL, reuse_numbers, other) != 0)
 		broken("no thread");
 	/* On a floor each takes changes of process. */
-	for (int i = 0; i < (context.stage == STAGE_FLOOR ? 30000 : 100000); i++)
+	for (int i = 0; i < (context.stage == STAGE_FLOOR && !context.thorough ? 30000 : 100000);
+	     i++)
 		expect_file(true);
 	atomic_store(&stop, true);
 	(void)pthread_join(thread, NULL);

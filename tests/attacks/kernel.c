@@ -7,6 +7,7 @@
 #include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -43,16 +45,22 @@ static long call_32(long nr, long a0, long a1, long a2)
 	return (int)result;
 }
 
-void attack_A02(void)
+static char *low_memory(void)
 {
-	enum { OPEN_32 = 5, READ_32 = 3 };
-	char *low = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+	char *low = mmap(NULL, 16384, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	long fd, length;
 
-	variants(1);
 	if (low == MAP_FAILED)
 		broken("no memory below 4 GiB");
+	return low;
+}
+
+static void read_by_32(void)
+{
+	enum { OPEN_32 = 5, READ_32 = 3 };
+	char *low = low_memory();
+	long fd, length;
+
 	(void)snprintf(low, 4096, "%s", in_tree("secret/canary"));
 	fd = call_32(OPEN_32, (long)low, O_RDONLY, 0);
 	if (fd < 0)
@@ -60,6 +68,38 @@ void attack_A02(void)
 	length = call_32(READ_32, fd, (long)(low + 4096), 64);
 	if (length > 0)
 		check_bytes("int 0x80", low + 4096, (size_t)length);
+}
+
+static void make_socket_by_32(void)
+{
+	enum { SOCKETCALL_32 = 102, SOCKET = 1 };
+	uint32_t *arguments = (uint32_t *)(void *)low_memory();
+
+	arguments[0] = AF_INET;
+	arguments[1] = SOCK_STREAM;
+	if (call_32(SOCKETCALL_32, SOCKET, (long)arguments, 0) >= 0)
+		escape("int 0x80 made a socket");
+}
+
+static void execute_by_32(void)
+{
+	enum { EXECVE_32 = 11 };
+	char *low = low_memory();
+	uint32_t *arguments = (uint32_t *)(void *)(low + 8192);
+
+	(void)snprintf(low, 4096, "%s", context.program);
+	(void)snprintf(low + 4096, 4096, "executed");
+	arguments[0] = (uint32_t)(uintptr_t)low;
+	arguments[1] = (uint32_t)(uintptr_t)(low + 4096);
+	(void)call_32(EXECVE_32, (long)low, (long)arguments, (long)(arguments + 2));
+}
+
+void attack_A02(void)
+{
+	static attack_fn *const ways[] = {read_by_32, make_socket_by_32, execute_by_32};
+
+	variants(SP_ELEMENTS(ways));
+	ways[context.variant]();
 }
 
 /* ---- A05 ---- */
@@ -93,7 +133,7 @@ void attack_A05(void)
 		escape("a byte was put into the terminal's input");
 }
 
-/* ---- A09 ---- */
+/* ---- A08, A09 ---- */
 
 static void check_child(long pid, const char *what)
 {
@@ -136,13 +176,60 @@ static void clone3_user(void)
 	check_child(syscall(SYS_clone3, &arguments, sizeof(arguments)), "clone3");
 }
 
+static void *return_it(void *argument)
+{
+	return argument;
+}
+
+/* What no filter can look into is not there, so that the C library makes its threads by clone. */
+void attack_A08(void)
+{
+	static const uint64_t flags[] = {CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNS, 0};
+	struct clone_args arguments = {.flags = flags[context.variant % SP_ELEMENTS(flags)],
+				       .exit_signal = SIGCHLD};
+	pthread_t thread;
+	void *result = NULL;
+
+	variants(SP_ELEMENTS(flags));
+	check_child(syscall(SYS_clone3, &arguments, sizeof(arguments)), "clone3");
+	if (errno != ENOSYS)
+		broken("clone3: %s", strerror(errno));
+	if (pthread_create(&thread, NULL, return_it, &result) != 0 ||
+	    pthread_join(thread, &result) != 0 || result != &result)
+		broken("no thread");
+}
+
+static void unshare_mounts(void)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) == 0)
+		escape("unshare of four");
+}
+
+static void clone_mounts(void)
+{
+	check_child(
+	    syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL),
+	    "clone of two");
+}
+
+static ino_t user_namespace(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/user", &status) == 0 ? status.st_ino : 0;
+}
+
 void attack_A09(void)
 {
-	static attack_fn *const ways[] = {unshare_user, unshare_two, clone_user, clone_user_dirty,
+	static attack_fn *const ways[] = {unshare_user, unshare_two,      unshare_mounts,
+					  clone_user,   clone_user_dirty, clone_mounts,
 					  clone3_user};
+	ino_t before = user_namespace();
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
+	if (context.stage != STAGE_PLAIN && user_namespace() != before)
+		escape("it is in another user namespace");
 }
 
 /* ---- A10 ---- */
@@ -182,6 +269,11 @@ void attack_A10(void)
 
 	variants(1);
 	ring = syscall(SYS_io_uring_setup, 1, &params);
+	/* Nor is the kernel asked about a ring that somebody else might have made. */
+	if (ring < 0 && context.stage != STAGE_PLAIN &&
+	    ((syscall(SYS_io_uring_enter, held_fd, 1, 1, 0, NULL, 0) >= 0 || errno == EBADF) ||
+	     (syscall(SYS_io_uring_register, held_fd, 0, NULL, 0) >= 0 || errno == EBADF)))
+		escape("the kernel was asked about a ring");
 	if (ring < 0)
 		return;
 	if (!(params.features & IORING_FEAT_SINGLE_MMAP))
@@ -215,6 +307,37 @@ static void make_handle(void)
 
 	if (name_to_handle_at(AT_FDCWD, in_tree("secret/canary"), &handle.handle, &mount, 0) == 0)
 		escape("name_to_handle_at");
+}
+
+/* A handle of the secret, made while it could be, or by others. */
+static struct secret_handle {
+	struct file_handle handle;
+	unsigned char bytes[MAX_HANDLE_SZ];
+} secret_handle = {.handle.handle_bytes = MAX_HANDLE_SZ};
+
+void prepare_handle(void)
+{
+	int mount;
+
+	if (take_gift()) {
+		if (read(held_fd, &secret_handle, sizeof(secret_handle)) < 0)
+			broken("no handle: %s", strerror(errno));
+	} else if (name_to_handle_at(AT_FDCWD, in_tree("secret/canary"), &secret_handle.handle,
+				     &mount, 0) < 0) {
+		broken("name_to_handle_at: %s", strerror(errno));
+	}
+}
+
+void attack_A11b(void)
+{
+	int mount;
+
+	variants(1);
+	mount = open(in_tree("readonly"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mount < 0)
+		broken("readonly: %s", strerror(errno));
+	check_descriptor("open_by_handle_at",
+			 open_by_handle_at(mount, &secret_handle.handle, O_RDONLY | O_CLOEXEC));
 }
 
 void attack_A11(void)
@@ -263,13 +386,81 @@ static void clone_tree(void)
 		escape("open_tree");
 }
 
+/* In a namespace of its own where it is not held. */
+static void leave_mounts(void)
+{
+	if (context.stage == STAGE_PLAIN &&
+	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+		broken("unshare: %s", strerror(errno));
+}
+
+static void bind_secret(void)
+{
+	leave_mounts();
+	if (mount(in_tree("secret"), in_tree("allowed/sub"), NULL, MS_BIND, NULL) == 0)
+		escape("a bind mount");
+}
+
+static void unmount_all(void)
+{
+	leave_mounts();
+	if (umount2("/proc", MNT_DETACH) == 0)
+		escape("umount");
+}
+
+static void change_attributes(void)
+{
+	const uint64_t attributes[4] = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
+
+	leave_mounts();
+	if (syscall(442 /* mount_setattr */, AT_FDCWD, "/proc", 0, attributes,
+		    sizeof(attributes)) == 0)
+		escape("mount_setattr");
+}
+
+static void move_a_mount(void)
+{
+	int tree;
+
+	leave_mounts();
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, in_tree("secret"), 1 /* OPEN_TREE_CLONE */);
+	/* Without one, whether the kernel is asked. */
+	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, in_tree("allowed/sub"),
+		    4 /* MOVE_MOUNT_F_EMPTY_PATH */) == 0 ||
+	    errno == EBADF)
+		escape("move_mount");
+}
+
 void attack_A12(void)
 {
-	static attack_fn *const ways[] = {mount_memory, change_root, open_file_system,
-					  enter_namespace, clone_tree};
+	static attack_fn *const ways[] = {mount_memory,    change_root,       open_file_system,
+					  enter_namespace, clone_tree,        bind_secret,
+					  unmount_all,     change_attributes, move_a_mount};
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
+}
+
+/* What tells of mounts anybody may ask. */
+void attack_A12b(void)
+{
+	uint64_t request[3] = {24, UINT64_MAX /* the root */, 0}, answer[512] = {0};
+
+	variants(2);
+	if (context.variant == 0 && syscall(458 /* listmount */, request, answer, 16, 0) > 0)
+		escape("listmount");
+	request[1] = answer[0];
+	request[2] = 2; /* STATMOUNT_MNT_BASIC */
+	if (context.variant == 1) {
+		struct statx status;
+
+		/* STATX_MNT_ID_UNIQUE */
+		if (statx(AT_FDCWD, in_tree("allowed"), 0, 0x4000, &status) < 0)
+			broken("allowed: %s", strerror(errno));
+		request[1] = status.stx_mnt_id;
+		if (syscall(457 /* statmount */, request, answer, sizeof(answer), 0) == 0)
+			escape("statmount");
+	}
 }
 
 /* ---- A13, P01: other processes ---- */
@@ -326,6 +517,32 @@ static void trace(void)
 			escape("ptrace of %d", target(i));
 }
 
+static void write_memory(void)
+{
+	char bytes[] = "overwritten";
+	struct iovec local = {bytes, sizeof(bytes)};
+	struct iovec remote = {(void *)context.victim_memory, sizeof(bytes)};
+
+	/* A plain process proves it on itself: the victim's memory is looked at by others. */
+	if (context.stage == STAGE_PLAIN) {
+		static char own[sizeof(bytes)];
+
+		remote.iov_base = own;
+		if (process_vm_writev(getpid(), &local, 1, &remote, 1, 0) > 0)
+			escape("process_vm_writev");
+	}
+	for (unsigned i = 0; i < TARGETS; i++)
+		if (process_vm_writev(target(i), &local, 1, &remote, 1, 0) > 0)
+			escape("process_vm_writev of %d", target(i));
+}
+
+static void attach(void)
+{
+	for (unsigned i = 0; i < TARGETS; i++)
+		if (ptrace(PTRACE_ATTACH, target(i), NULL, NULL) == 0)
+			escape("ptrace attached to %d", target(i));
+}
+
 static void take_descriptor(void)
 {
 	if (syscall(SYS_pidfd_getfd, held_fd, 0, 0) >= 0)
@@ -342,8 +559,8 @@ static void compare_processes(void)
 
 void attack_A13(void)
 {
-	static attack_fn *const ways[] = {read_memory, read_memory_marked, trace, take_descriptor,
-					  compare_processes};
+	static attack_fn *const ways[] = {read_memory, read_memory_marked, write_memory,     trace,
+					  attach,      take_descriptor,    compare_processes};
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
@@ -405,9 +622,21 @@ static void make_code(void)
 		escape("pkey_mprotect");
 }
 
+/* Readable, writable, executable one after the other. */
+static void map_code_twice(void)
+{
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED || mprotect(memory, 4096, PROT_NONE) < 0)
+		broken("no memory");
+	if (mprotect(memory, 4096, PROT_EXEC) == 0 ||
+	    syscall(SYS_mprotect, memory, 4096, PROT_READ | PROT_EXEC | 1ul << 32) == 0)
+		escape("mprotect");
+}
+
 void attack_A18(void)
 {
-	static attack_fn *const ways[] = {map_writable_code, make_code};
+	static attack_fn *const ways[] = {map_writable_code, make_code, map_code_twice};
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
@@ -464,6 +693,8 @@ static void gain_ids(void)
 	uid_t real, effective, saved;
 
 	(void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	if (prctl(PR_SET_SECUREBITS, 1 /* SECBIT_NOROOT */, 0, 0, 0) == 0)
+		escape("the securebits were set");
 	if (setgroups(0, NULL) == 0)
 		escape("groups were dropped");
 	if (getresuid(&real, &effective, &saved) == 0 && (real != effective || real != saved))

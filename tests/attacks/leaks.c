@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -106,10 +107,17 @@ extern char **environ;
 
 void attack_G02(void)
 {
+	static const char digits[] = "0123456789";
+	const char *executed = (const char *)getauxval(AT_EXECFN);
+
 	variants(1);
 	for (char **variable = environ; *variable; variable++)
 		if (strcmp(*variable, "ATTACKER=yes") != 0)
 			escape("a variable of the broker's: %s", *variable);
+	/* What was looked at is what is executed, by a descriptor: its number is all that is told. */
+	if (context.stage != STAGE_PLAIN && strcmp(executed, context.program) != 0 &&
+	    (strncmp(executed, "/dev/fd/", 8) != 0 || executed[8 + strspn(executed + 8, digits)]))
+		escape("it was executed as %s", executed);
 }
 
 /* ---- G04 ---- */
@@ -158,10 +166,15 @@ void attack_G07(void)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, most = {1, RLIM_INFINITY};
 	static const int deaths[] = {SIGSEGV, SIGABRT, SIGQUIT};
+	struct rlimit limit = {0, 0};
 
 	variants(SP_ELEMENTS(deaths));
 	(void)setrlimit(RLIMIT_CORE, &most);
 	(void)setrlimit(RLIMIT_CORE, &unlimited);
+	/* A core pattern that is a pipe heeds no other limit than 1. */
+	if (context.stage != STAGE_PLAIN &&
+	    (getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_cur != 1 || limit.rlim_max != 1))
+		escape("a core may have %lu bytes", (unsigned long)limit.rlim_cur);
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	(void)signal(deaths[context.variant], SIG_DFL);
 	(void)raise(deaths[context.variant]);

@@ -91,12 +91,13 @@ void attack_B33(void)
 	const int rounds = context.stage == STAGE_PLAIN ? ROUNDS_PLAIN : ROUNDS;
 	const char *name = in_tree("allowed/race-directory/canary"),
 		   *secret = in_tree("secret/canary");
+	const time_t begin = time(NULL);
 	struct stat before, after;
 
 	variants(SP_ELEMENTS(ways));
 	if (context.stage == STAGE_PLAIN && stat(secret, &before) < 0)
 		broken("%s: %s", secret, strerror(errno));
-	for (int i = 0; i < rounds; i++) {
+	for (int i = 0; i < rounds || lasts(begin); i++) {
 		ways[context.variant](name);
 		if (context.stage == STAGE_PLAIN &&
 		    (stat(secret, &after) < 0 || after.st_ino != before.st_ino))
@@ -279,7 +280,8 @@ static int unlink_once(const char *name)
 void attack_H11(void)
 {
 	/* Seldom enough that a loaded machine takes a notification between two of them. */
-	const struct itimerval often = {{0, 1000}, {0, 1000}}, never = {0};
+	const int interval = context.thorough && context.stage != STAGE_FLOOR ? 10 : 1000;
+	const struct itimerval often = {{0, interval}, {0, interval}}, never = {0};
 	const struct sigaction action = {.sa_handler = count_alarm,
 					 .sa_flags = context.variant ? SA_RESTART : 0};
 	const char *new = in_tree("allowed/storm");
@@ -288,8 +290,9 @@ void attack_H11(void)
 	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0)
 		broken("no timer: %s", strerror(errno));
 	/* Two calls a round; on a floor they take longer. */
-	for (int i = 0;
-	     i < (context.stage == STAGE_FLOOR ? 5000 : 50000) || atomic_load(&alarms) < 100; i++) {
+	for (int i = 0; i < (context.stage == STAGE_FLOOR && !context.thorough ? 5000 : 50000) ||
+			atomic_load(&alarms) < 100;
+	     i++) {
 		/* A call that is made twice would find the file there, or gone. */
 		int fd = open_once(new);
 
@@ -313,6 +316,22 @@ static void expect_signal(int number, ssize_t result, int error)
 		       atomic_load(&caught));
 }
 
+/* The soft limit is told by a signal, and no more. */
+static void await_processor_limit(void)
+{
+	const struct rlimit soon = {1, 60};
+	struct timespec used;
+
+	(void)signal(SIGXCPU, note_signal);
+	if (setrlimit(RLIMIT_CPU, &soon) < 0)
+		broken("RLIMIT_CPU: %s", strerror(errno));
+	do
+		(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	while (atomic_load(&caught) != SIGXCPU && used.tv_sec < 10);
+	if (atomic_load(&caught) != SIGXCPU)
+		broken("SIGXCPU does not come");
+}
+
 void attack_H16(void)
 {
 	const struct rlimit small = {4096, 4096};
@@ -329,4 +348,5 @@ void attack_H16(void)
 	if (fd < 0 || setrlimit(RLIMIT_FSIZE, &small) < 0)
 		broken("allowed/large: %s", strerror(errno));
 	expect_signal(SIGXFSZ, pwrite(fd, "x", 1, 4096), EFBIG);
+	await_processor_limit();
 }

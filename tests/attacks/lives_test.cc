@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// F01, F02, F15, F18: deaths in the middle of things, stopped or not, and lies about how one died; B26, B38: whose name is
-// whose; E14: a file system that is dead; G13: speculation.
+// F01, F02, F13, F15, F18: deaths in the middle of things, stopped or not, and lies about how one died; B26, B31, B38, D12: whose name is
+// whose; D03, E14: a file system that is dead; G13: speculation.
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -8,13 +8,16 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <functional>
 #include <gtest/gtest.h>
 #include <linux/fuse.h>
 #include <memory>
 #include <random>
+#include <sched.h>
 #include <sstream>
-#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,6 +263,142 @@ TEST_P(Lives, B26B38EachHasItsOwnDirectoryAndTheObjectsThatWeSee)
 		    << Describe(outcomes[i]);
 		sp_sandbox_free(sandboxes[i]);
 	}
+}
+
+TEST_P(Lives, D12TwoThatReadTheSameFileShareNoOffset)
+{
+	Tree tree(Tree::SHALLOW);
+	Outcome outcomes[2];
+	struct sp_sandbox *sandboxes[2];
+	Victim victim;
+	Broker broker;
+
+	// Each of its 500 opens must find the file from its beginning on.
+	for (int i = 0; i < 2; i++)
+		sandboxes[i] =
+		    broker.Launch({"WANDER", 0, &tree, &victim, GetParam()}, -1, &outcomes[i]);
+	ASSERT_TRUE(broker.Until([&] { return outcomes[0].over && outcomes[1].over; }));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(outcomes[i].exit.cause, SP_EXIT_EXITED) << Describe(outcomes[i]);
+		EXPECT_EQ(outcomes[i].exit.status, 0) << Describe(outcomes[i]);
+		sp_sandbox_free(sandboxes[i]);
+	}
+}
+
+// In a process of its own, whose failures are ours.
+void RunApart(const std::function<void()> &body)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	ASSERT_GE(child, 0);
+	if (child == 0) {
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+		body();
+		_exit(::testing::Test::HasFailure());
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+// The output of one of the programs beside the attacks.
+std::string OutputOf(const char *program, const Tree &tree, Way way)
+{
+	Victim victim;
+	Outcome outcome;
+	Broker broker;
+	struct sp_sandbox *sandbox = broker.Launch({program, 0, &tree, &victim, way}, -1, &outcome);
+
+	EXPECT_TRUE(broker.Until([&] { return outcome.over; }));
+	EXPECT_EQ(outcome.exit.cause, SP_EXIT_EXITED) << Describe(outcome);
+	EXPECT_EQ(outcome.exit.status, 0) << Describe(outcome);
+	sp_sandbox_free(sandbox);
+	return outcome.output;
+}
+
+// What an application has made of itself, and what of that a sandboxee has too, as sp_broker_new(3) says.
+TEST_P(Lives, F13ItStartsWithWhatIsDocumented)
+{
+	RunApart([] {
+		const struct rlimit memory = {16384, 16384};
+		Tree tree(Tree::SHALLOW);
+		sigset_t blocked;
+		cpu_set_t cpus;
+
+		umask(027);
+		CPU_ZERO(&cpus);
+		CPU_SET(0, &cpus);
+		ASSERT_EQ(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+		ASSERT_EQ(setpriority(PRIO_PROCESS, 0, 7), 0);
+		ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &memory), 0);
+		ASSERT_EQ(chdir("/proc"), 0);
+		signal(SIGUSR1, SIG_IGN);
+		signal(SIGPIPE, SIG_IGN);
+		sigfillset(&blocked);
+		sigprocmask(SIG_SETMASK, &blocked, nullptr);
+		const std::string state = OutputOf("STATE", tree, GetParam());
+		for (const std::string &line :
+		     {"Cwd:   \t" + tree.Directory() + "/allowed\n",
+		      std::string("\nUmask:\t0022\n"), std::string("\nCpus_allowed_list:\t0\n"),
+		      std::string("\nSigBlk:\t0000000000000000\n"),
+		      std::string("\nSigIgn:\t0000000000000000\n"),
+		      std::string("\nMax locked memory         16384                16384 "),
+		      std::string("\nMax core file size        1                    1 ")})
+			EXPECT_NE(state.find(line), std::string::npos) << line << state;
+		int nice = -1;
+		sscanf(state.c_str() + state.rfind(')'),
+		       ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %d",
+		       &nice);
+		EXPECT_EQ(nice, 7) << state;
+	});
+}
+
+void WriteMap(const char *name, unsigned id)
+{
+	std::ofstream(std::string("/proc/self/") + name) << id << " " << id << " 1\n";
+}
+
+// Mounts that nobody else sees. False: this kernel gives none.
+bool LeaveMounts()
+{
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+
+	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) < 0)
+		return false;
+	if (uid != 0) {
+		std::ofstream("/proc/self/setgroups") << "deny";
+		WriteMap("uid_map", uid);
+		WriteMap("gid_map", gid);
+	}
+	return mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+// A rule is about names of the view: whatever is mounted where it leads is granted, and what it grants is not,
+// where that is mounted elsewhere.
+TEST_P(Lives, B31MountsAreWhatTheirNamesAre)
+{
+	RunApart([] {
+		Tree tree(Tree::SHALLOW);
+		const std::string top = tree.Directory() + "/";
+
+		ASSERT_TRUE(LeaveMounts()) << strerror(errno);
+		ASSERT_EQ(mount("none", (top + "allowed/sub").c_str(), "tmpfs", 0, nullptr), 0)
+		    << strerror(errno);
+		std::ofstream(top + "allowed/sub/file") << "plain\n";
+		ASSERT_EQ(mount((top + "secret").c_str(), (top + "allowed/parent/child").c_str(),
+				nullptr, MS_BIND, nullptr),
+			  0);
+		ASSERT_EQ(mount((top + "allowed").c_str(), (top + "outside").c_str(), nullptr,
+				MS_BIND, nullptr),
+			  0);
+		EXPECT_EQ(OutputOf("MOUNTS", tree, GetParam()),
+			  "allowed/sub/file opened\nallowed/sub/file EXDEV\n"
+			  "allowed/parent/child/canary opened\noutside/file EACCES\n"
+			  "allowed/sub/../../secret/canary EACCES\n");
+		for (const char *name : {"allowed/sub", "allowed/parent/child", "outside"})
+			EXPECT_EQ(umount2((top + name).c_str(), MNT_DETACH), 0);
+	});
 }
 
 std::string SpeculationOf(const std::string &status)

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ipc/util.h"
@@ -17,15 +20,32 @@
 #define ROUNDS_PLAIN 20000000
 #define ROUNDS 30000
 #define ROUNDS_FLOOR 10000 /* each takes three changes of process */
+#define ROUNDS_THOROUGH 100000
 
 static int rounds(void)
 {
 	if (context.stage == STAGE_PLAIN)
 		return ROUNDS_PLAIN;
+	if (context.thorough)
+		return ROUNDS_THOROUGH;
 	return context.stage == STAGE_FLOOR ? ROUNDS_FLOOR : ROUNDS;
 }
 
 /* ---- B01: every start × way up × spelling of the rest × absolute or relative: 200 ---- */
+
+#define SPELLINGS 200
+
+static bool leads_there(const char *name)
+{
+	char bytes[64] = "";
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	bool found = fd >= 0 && read(fd, bytes, sizeof(bytes) - 1) > 0 &&
+		     strncmp(bytes, CANARY_PREFIX, strlen(CANARY_PREFIX)) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return found;
+}
 
 void attack_B01(void)
 {
@@ -33,26 +53,28 @@ void attack_B01(void)
 	static const char *const ups[] = {"/..", "//..", "/./..", "/sub/../..", "/../."};
 	static const char *const ends[] = {"/secret/canary", "/secret/./canary", "/secret//canary",
 					   "/./secret/canary", "/secret/../secret/canary"};
+	size_t leading = 0;
 
 	variants(1);
-	for (size_t i = 0; i < 200; i++) {
+	for (size_t i = 0; i < SPELLINGS; i++) {
 		char name[256];
 		const char *start = starts[i % 4];
-		const char *up = ups[i / 4 % 5];
+		const char *up = ups[i / 4 % 5], *end = ends[i / 20 % 5];
+		bool relative = i >= SPELLINGS / 2;
 
 		/* Only `allowed` has a directory sub. */
 		if (i % 4 == 1 && i / 4 % 5 == 3)
 			start = "allowed/.";
-		(void)snprintf(name, sizeof(name), "%s%s%s", start, up, ends[i / 20 % 5]);
-		if (i < 100) {
-			try_read(in_tree(name));
-			continue;
-		}
-		if (chdir(in_tree("allowed")) == 0) {
-			(void)snprintf(name, sizeof(name), ".%s%s", up, ends[i / 20 % 5]);
-			try_read(name);
-		}
+		(void)snprintf(name, sizeof(name), "%s%s%s", relative ? "." : start, up, end);
+		if (relative && chdir(in_tree(start)) < 0)
+			broken("%s: %s", start, strerror(errno));
+		leading += leads_there(relative ? name : in_tree(name));
 	}
+	/* Each of them is an attack. */
+	if (context.stage == STAGE_PLAIN && leading != SPELLINGS)
+		broken("only %zu spellings lead to the secret", leading);
+	if (leading > 0)
+		escape("%zu spellings lead to the secret", leading);
 }
 
 /* ---- B02, B24 ---- */
@@ -127,7 +149,8 @@ void attack_B08(void)
 void attack_B30(void)
 {
 	static const char *const names[] = {"allowed-too/canary", "allowed/../allowed-too/canary",
-					    "allowed/sub/../../allowed-too/canary"};
+					    "allowed/sub/../../allowed-too/canary",
+					    "Allowed/canary"};
 
 	variants(SP_ELEMENTS(names));
 	try_read(in_tree(names[context.variant]));
@@ -135,11 +158,15 @@ void attack_B30(void)
 
 void attack_B34(void)
 {
-	static const char *const names[] = {"allowed/link", "allowed/directory-link/canary",
-					    "secret/canary", "allowed/../secret/canary"};
+	/* The last two are links themselves; the first one is too, but the sandboxee may read it. */
+	static const char *const names[] = {"allowed/link",  "allowed/directory-link/canary",
+					    "secret/canary", "allowed/../secret/canary",
+					    "secret/link",   "allowed/directory-link/link"};
 	const char *name = in_tree(names[context.variant % SP_ELEMENTS(names)]);
 	struct stat status;
+	struct statfs system;
 	struct statx more;
+	char target[64];
 
 	variants(SP_ELEMENTS(names));
 	if (stat(name, &status) == 0)
@@ -148,6 +175,12 @@ void attack_B34(void)
 		escape("%s: statx says %llu bytes", name, (unsigned long long)more.stx_size);
 	if (access(name, F_OK) == 0)
 		escape("%s: access says that it is there", name);
+	if (context.variant > 0 && lstat(name, &status) == 0)
+		escape("%s: lstat says %lld bytes", name, (long long)status.st_size);
+	if (context.variant > 0 && (readlink(name, target, sizeof(target)) >= 0 || errno == EINVAL))
+		escape("%s: readlink says what it is", name);
+	if (listxattr(name, NULL, 0) >= 0 || statfs(name, &system) == 0)
+		escape("%s: its attributes or file system are told", name);
 }
 
 /* ---- B09: somebody outside swaps what the names lead to ---- */
@@ -170,10 +203,11 @@ void attack_B09(void)
 	static const char *const names[] = {"allowed/race", "allowed/race-directory/canary",
 					    "allowed/parent/child/../../canary"};
 	const char *name = in_tree(names[context.variant % SP_ELEMENTS(names)]);
+	const time_t begin = time(NULL);
 	int opened = 0;
 
 	variants(SP_ELEMENTS(names));
-	for (int i = 0; i < rounds(); i++) {
+	for (int i = 0; i < rounds() || lasts(begin); i++) {
 		int fd = open(name, O_RDONLY | O_CLOEXEC);
 
 		opened += fd >= 0;
@@ -256,6 +290,55 @@ static int do_rename(const char *name)
 	return rename(name, in_tree("allowed/stolen"));
 }
 
+static int do_link(const char *name)
+{
+	return link(name, in_tree("allowed/stolen"));
+}
+
+static int do_symlink(const char *name)
+{
+	return symlink("file", name);
+}
+
+static int do_truncate(const char *name)
+{
+	return truncate(name, 0);
+}
+
+static int do_chmod(const char *name)
+{
+	return chmod(name, 0600);
+}
+
+static int do_chown(const char *name)
+{
+	return chown(name, getuid(), getgid());
+}
+
+static int do_utimensat(const char *name)
+{
+	return utimensat(AT_FDCWD, name, NULL, 0);
+}
+
+static int do_getxattr(const char *name)
+{
+	char value[16];
+
+	return (int)getxattr(name, "user.attack", value, sizeof(value));
+}
+
+static int do_statfs(const char *name)
+{
+	struct statfs status;
+
+	return statfs(name, &status);
+}
+
+static int do_mknod(const char *name)
+{
+	return mknod(name, S_IFIFO | 0600, 0);
+}
+
 static int error_of(int (*call)(const char *name), const char *name)
 {
 	errno = 0;
@@ -275,7 +358,9 @@ static void compare_errors(int (*call)(const char *name), const char *existing, 
 void attack_B28(void)
 {
 	static int (*const calls[])(const char *name) = {
-	    do_open, do_stat, do_access, do_readlink, do_mkdir, do_rename, unlink, rmdir, chdir};
+	    do_open,  do_stat,  do_access,    do_readlink, do_mkdir,   do_rename,
+	    unlink,   rmdir,    chdir,        do_link,     do_symlink, do_truncate,
+	    do_chmod, do_chown, do_utimensat, do_getxattr, do_statfs,  do_mknod};
 	static const char *const pairs[][2] = {{"secret/canary", "secret/missing"},
 					       {"secret", "missing"},
 					       {"secret/canary/x", "secret/missing/x"}};
@@ -288,6 +373,6 @@ void attack_B28(void)
 		char missing[32];
 
 		(void)snprintf(missing, sizeof(missing), "secret/%d", i);
-		compare_errors(calls[i % 4], "secret/canary", missing);
+		compare_errors(calls[(size_t)i % SP_ELEMENTS(calls)], "secret/canary", missing);
 	}
 }

@@ -2,10 +2,13 @@
 /* B16 to B36: ways to change what the policy does not let one change. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "ipc/util.h"
@@ -31,19 +34,19 @@ static void check_mode(const char *name)
 {
 	struct stat status;
 
-	if (lstat(in_tree(name), &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)))
+	if (lstat(in_tree(name), &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID | S_ISVTX)))
 		escape("%s has mode %o", name, (unsigned)status.st_mode);
 }
 
 static void create_set_id(void)
 {
-	(void)close(open(in_tree("allowed/set-id"), O_WRONLY | O_CREAT | O_CLOEXEC, 06755));
+	(void)close(open(in_tree("allowed/set-id"), O_WRONLY | O_CREAT | O_CLOEXEC, 07777));
 }
 
 static void make_set_id_directory(void)
 {
-	(void)mkdir(in_tree("allowed/set-id"), 06755);
-	(void)chmod(in_tree("allowed/set-id"), 06755);
+	(void)mkdir(in_tree("allowed/set-id"), 07777);
+	(void)chmod(in_tree("allowed/set-id"), 07777);
 }
 
 static void change_held_mode(void)
@@ -52,14 +55,14 @@ static void change_held_mode(void)
 
 	if (fd < 0)
 		broken("allowed/set-id: %s", strerror(errno));
-	(void)fchmod(fd, 06755);
-	(void)syscall(SYS_fchmodat, AT_FDCWD, in_tree("allowed/set-id"), 06755);
+	(void)fchmod(fd, 07777);
+	(void)syscall(SYS_fchmodat, AT_FDCWD, in_tree("allowed/set-id"), 07777);
 	(void)close(fd);
 }
 
 static void make_node(void)
 {
-	(void)mknod(in_tree("allowed/set-id"), S_IFREG | 06755, 0);
+	(void)mknod(in_tree("allowed/set-id"), S_IFREG | 07777, 0);
 }
 
 void attack_B17(void)
@@ -118,13 +121,57 @@ static void check_granted(const char *name, int flags, int fd, bool secret)
 	(void)close(fd);
 }
 
+static const struct {
+	const char *name;
+	bool secret;
+} targets[] = {{"readonly/file", false}, {"secret/canary", true}, {"readonly/new", false},
+	       {"readonly", false},      {"secret", true},        {"secret/new", true}};
+
+/* What a plain process is told of each set, in a tree of its own. */
+static int32_t native_errors[FLAG_SETS];
+
+void prepare_flags(void)
+{
+	size_t have = 0;
+	ssize_t n = 1;
+
+	if (context.stage == STAGE_PLAIN)
+		return;
+	for (held_fd = 3; have < sizeof(native_errors) && n > 0; have += (size_t)(n > 0 ? n : 0))
+		n = pread(held_fd, (char *)native_errors + have, sizeof(native_errors) - have,
+			  (off_t)have);
+	if (have != sizeof(native_errors))
+		broken("no native errors");
+}
+
+void tell_native_errors(void)
+{
+	uint32_t state = 0x5eed;
+
+	for (int i = 0; i < FLAG_SETS; i++) {
+		size_t target = next_random(&state) % SP_ELEMENTS(targets);
+		int flags = random_flags(&state);
+		int fd = open(in_tree(targets[target].name), flags, 0600);
+
+		native_errors[i] = fd < 0 ? -errno : 0;
+		if (fd >= 0)
+			(void)close(fd);
+		(void)unlink(in_tree("readonly/new"));
+		(void)unlink(in_tree("secret/new"));
+	}
+	if (write(STDOUT_FILENO, native_errors, sizeof(native_errors)) != sizeof(native_errors))
+		broken("no output");
+}
+
+/* A refusal is one by the policy, or the kernel's own. */
+static void compare_error(const char *name, int flags, int error, int native)
+{
+	if (error != native && error != -EACCES)
+		broken("%s with flags 0x%x: %d, natively %d", name, (unsigned)flags, error, native);
+}
+
 void attack_B19(void)
 {
-	static const struct {
-		const char *name;
-		bool secret;
-	} targets[] = {{"readonly/file", false}, {"secret/canary", true}, {"readonly/new", false},
-		       {"readonly", false},      {"secret", true},        {"secret/new", true}};
 	uint32_t state = 0x5eed;
 
 	variants(1);
@@ -133,6 +180,9 @@ void attack_B19(void)
 		int flags = random_flags(&state);
 		int fd = open(in_tree(targets[target].name), flags, 0600);
 
+		if (context.stage != STAGE_PLAIN)
+			compare_error(targets[target].name, flags, fd < 0 ? -errno : 0,
+				      native_errors[i]);
 		check_granted(targets[target].name, flags, fd, targets[target].secret);
 	}
 }
@@ -208,6 +258,13 @@ static void write_renamed_hard_link(void)
 		       open(in_tree("allowed/renamed"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 }
 
+static void leave_whiteout(void)
+{
+	expect_refusal("a device was left where a file was",
+		       renameat2(AT_FDCWD, in_tree("allowed/file"), AT_FDCWD,
+				 in_tree("allowed/moved"), 4 /* RENAME_WHITEOUT */));
+}
+
 static void remove_secret(void)
 {
 	expect_refusal("secret/canary was removed", unlink(in_tree("secret/canary")));
@@ -226,19 +283,13 @@ static void move_out(void)
 
 void attack_B21(void)
 {
-	static attack_fn *const ways[] = {steal_secret,
-					  replace_secret,
-					  exchange_secret,
-					  raise_readonly,
-					  raise_directory,
-					  link_secret,
-					  link_through_symlink,
-					  write_hard_link,
-					  truncate_hard_link,
-					  write_renamed_hard_link,
-					  remove_secret,
-					  make_directory,
-					  move_out};
+	static attack_fn *const ways[] = {steal_secret,         replace_secret,
+					  exchange_secret,      raise_readonly,
+					  raise_directory,      link_secret,
+					  link_through_symlink, write_hard_link,
+					  truncate_hard_link,   write_renamed_hard_link,
+					  leave_whiteout,       remove_secret,
+					  make_directory,       move_out};
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
@@ -299,11 +350,36 @@ static void change_held_owner(void)
 	expect_refusal("fchown", fchown(held_readonly(), getuid(), getgid()));
 }
 
+static void set_attribute(void)
+{
+	expect_refusal("setxattr", setxattr(in_tree("readonly/file"), "user.attack", "x", 1, 0));
+}
+
+static void set_held_attribute(void)
+{
+	expect_refusal("fsetxattr", fsetxattr(held_readonly(), "user.attack", "x", 1, 0));
+}
+
+static void remove_attribute(void)
+{
+	long r = removexattr(in_tree("readonly/file"), "user.attack");
+
+	expect_refusal("removexattr", r == 0 || errno == ENODATA ? 0 : -1);
+}
+
+static void set_held_flags(void)
+{
+	int fd = held_readonly(), flags = FS_NODUMP_FL;
+
+	expect_refusal("FS_IOC_SETFLAGS", ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+
 void attack_B36(void)
 {
-	static attack_fn *const ways[] = {truncate_name,       change_mode,      change_owner,
-					  change_times,        make_link,        change_held_times,
-					  change_mode_of_held, change_held_owner};
+	static attack_fn *const ways[] = {truncate_name,       change_mode,       change_owner,
+					  change_times,        make_link,         change_held_times,
+					  change_mode_of_held, change_held_owner, set_attribute,
+					  set_held_attribute,  remove_attribute,  set_held_flags};
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,9 +47,13 @@ static void read_below(const char *link)
 
 void attack_B12(void)
 {
-	static const char *const roots[] = {
-	    "/proc/self/root", "/proc/thread-self/root", "/proc/self/task/../root",
-	    "/proc/self/root/proc/self/root", "/proc/self/cwd/../../../../../../../../../.."};
+	static const char *const roots[] = {"/proc/self/root",
+					    "/proc/thread-self/root",
+					    "/proc/self/task/../root",
+					    "/proc/self/root/proc/self/root",
+					    "/proc/self/cwd/../../../../../../../../../..",
+					    "/proc/self/root/../..",
+					    "/../../.."};
 
 	variants(SP_ELEMENTS(roots));
 	sweep_descriptors("/proc/self/fd");
@@ -99,6 +104,35 @@ static void check_own_environment(void)
 		escape("/proc/self/environ is somebody else's");
 }
 
+static void check_own_vector(void)
+{
+	uint64_t pairs[64][2] = {{0}};
+	int fd = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? 0 : read(fd, pairs, sizeof(pairs));
+
+	(void)close(fd);
+	for (size_t i = 0; length > 0 && i < (size_t)length / sizeof(pairs[0]); i++)
+		if (pairs[i][0] == AT_PHDR && pairs[i][1] != getauxval(AT_PHDR))
+			escape("/proc/self/auxv is somebody else's");
+}
+
+static void check_own_maps(void)
+{
+	const unsigned long own = (unsigned long)&context;
+	unsigned long begin, end;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[4200];
+	bool found = !maps;
+
+	while (maps && fgets(line, sizeof(line), maps))
+		found = found ||
+			(sscanf(line, "%lx-%lx", &begin, &end) == 2 && begin <= own && own < end);
+	if (maps)
+		(void)fclose(maps);
+	if (!found)
+		escape("/proc/self/maps is somebody else's");
+}
+
 void attack_B13(void)
 {
 	char process[32];
@@ -108,6 +142,8 @@ void attack_B13(void)
 	open_entries(process);
 	if (context.stage != STAGE_PLAIN)
 		check_own_environment();
+	check_own_vector();
+	check_own_maps();
 	for (int pid = 1; pid < 40; pid++) {
 		if (pid == getpid())
 			continue;

@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -124,11 +125,12 @@ void Tree::Build(Depth depth)
 	// Where races may leave their second name; and "..", of what is moved there, leads to a secret.
 	for (const char *name :
 	     {"allowed", "allowed/sub", "allowed/race-directory", "allowed/parent",
-	      "allowed/parent/child", "allowed-too", "readonly", "readonly/deep", "secret",
-	      "outside", "moving", "moving/parent", "moving/parent/child"})
+	      "allowed/parent/child", "allowed-too", "Allowed", "readonly", "readonly/deep",
+	      "secret", "outside", "moving", "moving/parent", "moving/parent/child"})
 		if (mkdir((d + name).c_str(), 0755) < 0)
 			Fail(name);
-	for (const char *name : {"secret/canary", "allowed-too/canary", "moving/canary"})
+	for (const char *name :
+	     {"secret/canary", "allowed-too/canary", "Allowed/canary", "moving/canary"})
 		Write(d + name, secret + "\n", 0600);
 	for (const char *name :
 	     {"allowed/file", "allowed/sub/file", "allowed/race", "allowed/canary", "allowed/other",
@@ -149,6 +151,10 @@ void Tree::Build(Depth depth)
 			Fail(name);
 	if (link((d + "outside/linked").c_str(), (d + "allowed/hardlink").c_str()) < 0)
 		Fail("hardlink");
+	Link("canary", d + "secret/link");
+	if (geteuid() == 0 &&
+	    mknod((d + "allowed/device").c_str(), S_IFCHR | 0666, makedev(1, 11)) < 0) // kmsg
+		Fail("device");
 	Link("file", d + "readonly/chain1");
 	for (int i = 2; i <= 41; i++)
 		Link("chain" + std::to_string(i - 1), d + "readonly/chain" + std::to_string(i));
@@ -165,7 +171,7 @@ Tree::State Tree::Look() const
 {
 	State state;
 
-	for (const char *area : {"", "allowed-too", "readonly", "secret", "outside"}) {
+	for (const char *area : {"", "allowed-too", "Allowed", "readonly", "secret", "outside"}) {
 		std::string top = directory + "/" + area;
 
 		for (const fs::directory_entry &entry : fs::directory_iterator(top)) {
@@ -204,8 +210,8 @@ std::string Tree::Faults() const
 
 		if (lstat(path.c_str(), &status) < 0)
 			Fail(path);
-		if (status.st_mode & (S_ISUID | S_ISGID))
-			faults += path + " has set-id bits\n";
+		if (status.st_mode & (S_ISUID | S_ISGID | S_ISVTX))
+			faults += path + " has set-id or sticky bits\n";
 		if (status.st_uid != geteuid())
 			faults += path + " has another owner\n";
 		if (entry.path().filename().string().rfind("core", 0) == 0)
@@ -380,6 +386,8 @@ std::vector<std::string> Words(const Attempt &attempt, bool protect)
 		words.push_back("--unprotected");
 	else if (attempt.way == FLOOR)
 		words.push_back("--floor");
+	if (attempt.thorough)
+		words.push_back("--thorough");
 	words.insert(words.end(),
 		     {attempt.id, std::to_string(attempt.variant), attempt.tree->Directory(),
 		      std::to_string(attempt.victim->Pid()), attempt.victim->Memory()});
@@ -462,8 +470,10 @@ void OnReport(struct sp_sandbox *, const struct sp_report *report, void *data)
 	auto *outcome = static_cast<Outcome *>(data);
 
 	sp_report_describe(report, sentence, sizeof(sentence));
-	if (outcome->reports.size() < 4096)
+	if (outcome->reports.size() < 4096) {
 		outcome->reports += std::string("  ") + sentence + "\n";
+		outcome->report_count++;
+	}
 }
 
 void OnOutput(struct sp_sandbox *, int, const void *bytes, size_t length, void *data)
@@ -595,7 +605,7 @@ Neighbour::Neighbour(Broker &broker) : tree(Tree::SHALLOW)
 		Fail("socketpair");
 	socket = ends[0];
 	sandbox =
-	    broker.Launch({"NEIGHBOUR", 0, &tree, &victim, TRAP, "wall 10m"}, ends[1], &outcome);
+	    broker.Launch({"NEIGHBOUR", 0, &tree, &victim, TRAP, "wall 5h"}, ends[1], &outcome);
 	close(ends[1]);
 	if (!broker.Until([this] { return outcome.locked || outcome.over; }) || outcome.over)
 		throw std::runtime_error("the neighbour: " + Describe(outcome));

@@ -100,7 +100,8 @@ struct Outcome {
 	std::string ending;
 	std::string output;
 	std::string reports; // one sentence a line
-	bool Runs() const;   // it has begun: told by the runtime, or on a floor by its first words
+	long report_count = 0;
+	bool Runs() const; // it has begun: told by the runtime, or on a floor by its first words
 };
 
 // How the attacker's calls come before the policy.
@@ -115,6 +116,7 @@ struct Attempt {
 	const char *limits = "wall 100s";
 	const char *preset = "parser"; // what the policy includes …
 	const char *calls = "";        // … and allows beside
+	bool thorough = false;
 };
 
 // The positive control: runs the attack in a plain process. *ret_status is as waitpid(2) gives it.

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/audit.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -221,10 +222,38 @@ static void use_altstack(size_t size, bool mapped)
 	(void)raise(SIGUSR1);
 }
 
+static _Atomic pid_t tiny_thread;
+
+static int open_on_tiny_stack(void *name)
+{
+	(void)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+	(void)syscall(SYS_exit, 0);
+	return 0;
+}
+
+/* A page, with none below it: where the kernel's frame does not fit, the thread dies of that. */
+static void use_tiny_stack(void)
+{
+	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			  CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t tid;
+
+	if (pages == MAP_FAILED || mprotect(pages, 4096, PROT_NONE) < 0 ||
+	    clone(open_on_tiny_stack, pages + 8192, flags,
+		  (void *)(uintptr_t)in_tree("readonly/file"), &tiny_thread, NULL,
+		  &tiny_thread) < 0)
+		broken("no thread on a tiny stack: %s", strerror(errno));
+	while ((tid = tiny_thread) != 0)
+		(void)syscall(SYS_futex, &tiny_thread, 0 /* FUTEX_WAIT */, tid, NULL, NULL, 0);
+}
+
 void attack_H07(void)
 {
-	variants(4);
-	if (context.variant == 0)
+	variants(5);
+	if (context.variant == 4)
+		use_tiny_stack();
+	else if (context.variant == 0)
 		use_small_stack();
 	else if (context.variant == 1)
 		use_altstack(2048, true);
@@ -306,6 +335,11 @@ static void send_to_others(send_fn *send)
 	(void)send(getppid(), SIGCONT);
 	(void)send(-1, SIGKILL);
 	(void)send(-context.victim, SIGKILL);
+	/* The porter's group is another one. */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)send(0, SIGTERM);
+	(void)send(-context.victim, SIGSTOP);
+	(void)send(context.victim, SIGSTOP);
 }
 
 void attack_H08(void)
@@ -347,8 +381,8 @@ void attack_H14(void)
 	variants(1);
 	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0)
 		broken("no timer: %s", strerror(errno));
-	for (int i = 0;
-	     i < (context.stage == STAGE_FLOOR ? 20000 : 100000) || atomic_load(&handled) < 100;
+	for (int i = 0; i < (context.stage == STAGE_FLOOR && !context.thorough ? 20000 : 100000) ||
+			atomic_load(&handled) < 100;
 	     i++)
 		expect_file();
 	(void)setitimer(ITIMER_REAL, &never, NULL);

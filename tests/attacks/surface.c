@@ -172,7 +172,8 @@ void attack_A15(void)
 	static const unsigned long flags[] = {ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC, UNAME26};
 
 	variants(SP_ELEMENTS(flags));
-	if (personality(flags[context.variant]) >= 0)
+	if (personality(flags[context.variant]) >= 0 ||
+	    syscall(SYS_personality, flags[context.variant] | 1ul << 32) >= 0)
 		escape("personality 0x%lx", flags[context.variant]);
 }
 
@@ -192,8 +193,22 @@ void attack_A16(void)
 	};
 
 	variants(SP_ELEMENTS(options));
-	if (prctl(options[context.variant].option, options[context.variant].argument, 0, 0, 0) >= 0)
+	if (syscall(SYS_prctl, options[context.variant].option, options[context.variant].argument,
+		    0, 0, 0) >= 0 ||
+	    syscall(SYS_prctl, (unsigned)options[context.variant].option | 1ul << 32,
+		    options[context.variant].argument, 0, 0, 0) >= 0)
 		escape("%s", options[context.variant].name);
+}
+
+/* What this kernel may lack, or give to nobody here: it must not be asked. */
+void attack_A16b(void)
+{
+	static const int options[] = {PR_SET_PTRACER, PR_SET_MM};
+
+	variants(SP_ELEMENTS(options));
+	if (prctl(options[context.variant], -1ul, 0, 0, 0) == 0 ||
+	    (errno != EPERM && context.stage != STAGE_PLAIN))
+		escape("option %d: %s", options[context.variant], strerror(errno));
 }
 
 void attack_A17(void)
@@ -203,6 +218,39 @@ void attack_A17(void)
 	variants(1);
 	if (syscall(SYS_modify_ldt, 0, bytes, sizeof(bytes)) >= 0)
 		escape("modify_ldt");
+}
+
+static void open_ports(void)
+{
+	if (syscall(SYS_ioperm, 0x80, 1, 1) == 0)
+		escape("ioperm");
+}
+
+static void open_all_ports(void)
+{
+	if (syscall(SYS_iopl, 3) == 0)
+		escape("iopl");
+}
+
+void attack_A17b(void)
+{
+	static attack_fn *const ways[] = {open_ports, open_all_ports};
+
+	variants(SP_ELEMENTS(ways));
+	ways[context.variant]();
+}
+
+/* Shadow stacks of its own are refused without asking the processor; its own thread's storage is its own. */
+void attack_A17c(void)
+{
+	enum { SHSTK_ENABLE = 0x5001, GET_FS = 0x1003 };
+	unsigned long base = 0;
+
+	variants(1);
+	if (syscall(SYS_arch_prctl, SHSTK_ENABLE, 1) == 0)
+		escape("a shadow stack was made");
+	if (syscall(SYS_arch_prctl, GET_FS, &base) < 0 || base == 0)
+		broken("ARCH_GET_FS: %s", strerror(errno));
 }
 
 /* ---- A19 ---- */
@@ -333,12 +381,15 @@ void attack_A24(void)
 
 void attack_A26(void)
 {
-	struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-	const struct sock_fprog program = {1, filter};
+	/* Of some length, so that the kernel's own limit comes before every call takes long. */
+	static struct sock_filter filter[200];
+	const struct sock_fprog program = {SP_ELEMENTS(filter), filter};
 	const struct landlock_ruleset_attr attributes = {.handled_access_fs =
 							     LANDLOCK_ACCESS_FS_EXECUTE};
 
 	variants(1);
+	for (size_t i = 0; i < SP_ELEMENTS(filter); i++)
+		filter[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	for (int i = 0; i < LAYERS; i++) {
 		int rules =
 		    (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
@@ -349,6 +400,11 @@ void attack_A26(void)
 			(void)close(rules);
 	}
 	try_read(in_tree("secret/canary"));
+}
+
+void attack_A26b(void)
+{
+	attack_A26();
 }
 
 /* ---- B22 ---- */
@@ -378,6 +434,26 @@ void attack_B22(void)
 
 	variants(SP_ELEMENTS(ways));
 	ways[context.variant]();
+}
+
+void attack_B22c(void)
+{
+	static const char *const names[] = {"readonly/node", "secret/node"};
+	static const mode_t types[] = {S_IFIFO, S_IFSOCK, S_IFREG};
+
+	variants(SP_ELEMENTS(names));
+	for (size_t i = 0; i < SP_ELEMENTS(types); i++)
+		if (mknod(in_tree(names[context.variant]), types[i] | 0600, 0) == 0)
+			escape("%s was made", names[context.variant]);
+}
+
+void attack_B22d(void)
+{
+	static const int flags[] = {O_RDONLY, O_WRONLY};
+
+	variants(SP_ELEMENTS(flags));
+	if (open(in_tree("allowed/device"), flags[context.variant] | O_NONBLOCK | O_CLOEXEC) >= 0)
+		escape("the kernel's log was opened");
 }
 
 void attack_B22b(void)

@@ -210,6 +210,15 @@ TEST_F(FilterTest, ForeignArchitecturesDie)
 			EXPECT_EQ(kKill, filter.simulator.run(nr, {}, arch)) << arch;
 	for (uint32_t nr : {0x40000000u, 0x40000001u, 0x40000000u + 231, 0x7fffffffu})
 		EXPECT_EQ(kKill, filter.simulator.run(nr, {})) << nr;
+	for (const char *text : {"include parser", "include program"}) {
+		Filter lock(text);
+		BpfSimulator floor(sp_rules_floor(lock.rules.get()));
+
+		for (uint32_t nr = 0x40000000u; nr < 0x40000000u + 1024; nr++) {
+			EXPECT_EQ(kKill, lock.simulator.run(nr, {})) << nr;
+			EXPECT_EQ(kKill, floor.run(nr, {})) << nr;
+		}
+	}
 }
 
 TEST_F(FilterTest, TheFloorUnderEveryPolicy)
