@@ -2,6 +2,7 @@
 /* B26 to H16 as far as they are about time: races that remove, files that make others wait, children, storms. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -105,6 +106,98 @@ void attack_B33(void)
 		if (context.stage != STAGE_PLAIN)
 			(void)close(open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	}
+}
+
+/* ---- D03: the memory that a call's arguments lie in goes away under it ---- */
+
+#define DEPARTURES 3000
+#define DEPARTING_BYTES 4096
+
+static int departing_file;
+static char *departing, departing_name[PATH_MAX];
+static atomic_bool stay;
+
+static void map_departing(int flags, int protection)
+{
+	if (mmap(departing, DEPARTING_BYTES, protection, flags | MAP_FIXED,
+		 flags & MAP_ANONYMOUS ? -1 : departing_file, 0) == MAP_FAILED)
+		broken("a mapping: %s", strerror(errno));
+}
+
+static void write_name(void)
+{
+	if (pwrite(departing_file, departing_name, sizeof(departing_name), 0) < 0)
+		broken("a file that is mapped: %s", strerror(errno));
+}
+
+/* At once something else is there, so that nobody's memory comes between. */
+static void unmap(void)
+{
+	map_departing(MAP_PRIVATE | MAP_ANONYMOUS, PROT_NONE);
+	map_departing(MAP_SHARED, PROT_READ | PROT_WRITE);
+}
+
+static void cut(void)
+{
+	if (ftruncate(departing_file, 0) < 0 || ftruncate(departing_file, DEPARTING_BYTES) < 0)
+		broken("ftruncate: %s", strerror(errno));
+	write_name();
+}
+
+static void punch(void)
+{
+	if (fallocate(departing_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		      DEPARTING_BYTES) < 0)
+		broken("fallocate: %s", strerror(errno));
+	write_name();
+}
+
+static void *depart(void *unused)
+{
+	static void (*const ways[])(void) = {unmap, cut, punch};
+
+	while (!atomic_load(&stay))
+		ways[context.variant / 2]();
+	return unused;
+}
+
+/* An answer, or that the memory is not there; a name of which half is there leads to less. */
+static void ask_with_departing(int *opened)
+{
+	const char *name = in_tree("readonly/file");
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, departing, O_RDONLY | O_CLOEXEC);
+
+	*opened += fd >= 0;
+	check_descriptor("a name that goes away", fd);
+	if (syscall(SYS_newfstatat, AT_FDCWD, name, departing + DEPARTING_BYTES / 2, 0) < 0 &&
+	    errno != EFAULT)
+		broken("stat to memory that goes away: %s", strerror(errno));
+}
+
+void attack_D03(void)
+{
+	pthread_t thread;
+	int opened = 0;
+
+	variants(6); /* three ways, each with a file of memory and a file */
+	departing_file = context.variant % 2 ? open(in_tree("allowed/departing"),
+						    O_RDWR | O_CREAT | O_CLOEXEC, 0600)
+					     : memfd_create("departing", MFD_CLOEXEC);
+	departing = mmap(NULL, DEPARTING_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	(void)snprintf(departing_name, sizeof(departing_name), "%s", in_tree("readonly/file"));
+	if (departing_file < 0 || departing == MAP_FAILED)
+		broken("no file to map: %s", strerror(errno));
+	write_name();
+	map_departing(MAP_SHARED, PROT_READ | PROT_WRITE);
+	if (pthread_create(&thread, NULL, depart, NULL) != 0)
+		broken("no thread");
+	for (int i = 0; i < DEPARTURES; i++)
+		ask_with_departing(&opened);
+	atomic_store(&stay, true);
+	(void)pthread_join(thread, NULL);
+	expect_file(in_tree("readonly/file"));
+	if (opened == 0)
+		broken("the name was never there");
 }
 
 /* ---- D12, D16 ---- */
