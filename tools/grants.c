@@ -115,8 +115,9 @@ static int grant_name(struct sp_policy *policy, const char *rights, const char *
 
 	if (r == -ENOENT && makes_names(rights))
 		r = find_parent(path);
-	if (r == 0)
-		r = make_pattern(path, &pattern);
+	if (r < 0)
+		return r;
+	r = make_pattern(path, &pattern);
 	/* What is not there yet may become a folder. */
 	return r < 0 ? r
 		     : grant(policy, rights, &pattern, !exists || S_ISDIR(status.st_mode), option);
