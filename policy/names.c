@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/falloc.h>
 #include <linux/fiemap.h>

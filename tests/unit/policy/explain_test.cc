@@ -312,6 +312,13 @@ TEST_F(ExplainTest, WhatStracePrints)
 	      "connect(3, {sa_family=AF_INET, sin_port=htons(80), "
 	      "sin_addr=inet_addr(\"1.2.3.4\")}, 16) = 0",
 	      "read(3, \"\\177ELF\\2\\1\\1\\0\\0\"..., 832) = 832", "exit_group(0) = ?",
+	      "futex(0x7fba56c10a4c, FUTEX_WAKE_PRIVATE, 2147483647) = 0",
+	      "futex(0x7fba, FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME, 0, NULL, "
+	      "FUTEX_BITSET_MATCH_ANY) = 0",
+	      "rt_sigaction(SIGRT_32, NULL, {sa_handler=SIG_DFL, sa_mask=[], sa_flags=0}, 8) = 0",
+	      "statx(AT_FDCWD, \"/\", AT_STATX_SYNC_AS_STAT|AT_NO_AUTOMOUNT, STATX_MODE, {...}) = "
+	      "0",
+	      "prctl(PR_CAPBSET_READ, CAP_MAC_OVERRIDE) = 1",
 	      "poll([{fd=0, events=POLLIN}], 1, -1) = 1 ([{fd=0, revents=POLLIN}])",
 	      "openat(AT_FDCWD</root>, \".\", O_RDONLY|O_NONBLOCK|O_CLOEXEC|O_DIRECTORY) = "
 	      "3</root>",
