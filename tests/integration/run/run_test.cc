@@ -1228,6 +1228,15 @@ TEST_F(RunTest, TheManualSaysWhatDiffers)
 	    {"join ' ', map { call(" + std::to_string(SYS_prctl) +
 		 ", $_, 1, 0, 0, 0) } 1, 4, 36, 3, 38",
 	     "EPERM EPERM EPERM 1 0"},
+	    {"join ' ', map { call(" + std::to_string(SYS_prctl) + ", $_, 0, 0, 0, 0) } 4, 3",
+	     "0 1"},
+	    {"join ' ', map { call($_, 12345) } " + numbers({SYS_setuid, SYS_setgid}),
+	     geteuid() == 0 ? "EPERM EPERM" : "EINVAL EINVAL"},
+	    {"told(kill(0, 0) ? 0 : -1)", "EPERM"},
+	    {"(POSIX::uname())[1]", "sallyport"},
+	    {"chdir $w; my @r = map { mkdir('x' x 250) && chdir('x' x 250) ? 0 : $!{ENAMETOOLONG} "
+	     "? 'long' : 'other' } 1 .. 17; chdir '/'; $r[0] . $r[16]",
+	     "0long"},
 	    {"join ' ', $$, getppid(), getpgrp(0), POSIX::getpid()", "2 0 0 2"},
 	    {"open(F, '<', '/proc/self/limits'); join ' ', map { (split)[4] } grep /core/, <F>",
 	     "1"},
