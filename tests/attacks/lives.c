@@ -110,7 +110,7 @@ void attack_B33(void)
 
 /* ---- D03: the memory that a call's arguments lie in goes away under it ---- */
 
-#define DEPARTURES 3000
+#define DEPARTURES 500
 #define DEPARTING_BYTES 4096
 
 static int departing_file;
@@ -161,7 +161,8 @@ static void *depart(void *unused)
 	return unused;
 }
 
-/* An answer, or that the memory is not there; a name of which half is there leads to less. */
+/* An answer, or that the memory is not there; a name of which half is there leads to less. Below the lock it may also be
+ * the death of the program, whose own handler reads it (sandboxee/memory.c). */
 static void ask_with_departing(int *opened)
 {
 	const char *name = in_tree("readonly/file");

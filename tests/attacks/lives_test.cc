@@ -450,35 +450,48 @@ const Silence silences[] = {
     {"close", FUSE_FLUSH, 0, Silence::NOBODY_CAN_KILL},
 };
 
+// The first to begin is over its limit when the others, which have the same one, are.
 const Silence memories[] = {
+    {"a name of a server that keeps it", FUSE_READ, 2, Silence::NOBODY_CAN_KILL},
     {"a name", FUSE_READ, 2, Silence::ANYBODY},
     {"an answer", FUSE_READ, 3, Silence::ANYBODY},
-    {"a name of a server that keeps it", FUSE_READ, 2, Silence::NOBODY_CAN_KILL},
+};
+
+// One that is about to wait, and what for.
+struct Stuck {
+	explicit Stuck(const Silence &silence)
+	    : wanted(silence), dead(tree.Directory() + "/allowed/dead", silence.opcode,
+				    silence.waiter == Silence::ANYBODY)
+	{
+	}
+
+	bool Waits() const
+	{
+		return outcome.output == "RUNS\n" &&
+		       (dead.Asked() || wanted.opcode == FileSystem::kEverything);
+	}
+
+	const Silence &wanted;
+	Tree tree{Tree::SHALLOW};
+	FileSystem dead;
+	Outcome outcome;
+	struct sp_sandbox *sandbox = nullptr;
 };
 
 class Silences : public Lives
 {
       protected:
-	// Its end is the caller's.
-	struct sp_sandbox *GetStuck(const Silence &silence, const FileSystem &dead,
-				    const char *limits)
+	void Launch(Stuck *stuck, const char *limits)
 	{
-		outcome = {};
-		struct sp_sandbox *sandbox = broker->Launch(
-		    {"STUCK", silence.variant, &tree, &victim, GetParam(), limits}, -1, &outcome);
-
-		EXPECT_TRUE(broker->Until([&] {
-			return outcome.over ||
-			       (outcome.output == "RUNS\n" &&
-				(dead.Asked() || silence.opcode == FileSystem::kEverything));
-		})) << "nobody asks";
-		EXPECT_FALSE(outcome.over) << Describe(outcome);
-		return sandbox;
+		stuck->sandbox = broker->Launch(
+		    {"STUCK", stuck->wanted.variant, &stuck->tree, &victim, GetParam(), limits}, -1,
+		    &stuck->outcome);
+		EXPECT_TRUE(broker->Until([&] { return stuck->outcome.over || stuck->Waits(); }))
+		    << "nobody asks";
+		EXPECT_FALSE(stuck->outcome.over) << Describe(stuck->outcome);
 	}
 
-	Tree tree{Tree::SHALLOW};
 	Victim victim;
-	Outcome outcome;
 	std::unique_ptr<Broker> broker = std::make_unique<Broker>();
 	std::unique_ptr<Neighbour> neighbour = std::make_unique<Neighbour>(*broker);
 };
@@ -488,67 +501,82 @@ TEST_P(Silences, E14AFileSystemThatNeverAnswers)
 	for (const Silence &silence : silences) {
 		SCOPED_TRACE(silence.what);
 		const std::set<pid_t> processes = Descendants();
-		FileSystem dead(tree.Directory() + "/allowed/dead", silence.opcode);
+		Stuck stuck(silence);
 
-		if (!dead.Mounted())
+		if (!stuck.dead.Mounted())
 			GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
-		struct sp_sandbox *sandbox = GetStuck(silence, dead, "wall 100s");
+		Launch(&stuck, "wall 100s");
 		for (int i = 0; i < 10; i++)
 			EXPECT_TRUE(neighbour->Works()) << "O5";
-		EXPECT_FALSE(outcome.over) << Describe(outcome);
-		ASSERT_EQ(sp_sandbox_kill(sandbox), 0);
+		EXPECT_FALSE(stuck.outcome.over) << Describe(stuck.outcome);
+		ASSERT_EQ(sp_sandbox_kill(stuck.sandbox), 0);
 		if (silence.waiter == Silence::ANYBODY) {
-			EXPECT_TRUE(broker->Until([&] { return outcome.over; }, 5));
+			EXPECT_TRUE(broker->Until([&] { return stuck.outcome.over; }, 5));
 		}
 		EXPECT_TRUE(neighbour->Works()) << "O5";
-		dead.End();
-		EXPECT_TRUE(broker->Until([&] { return outcome.over; }, 5));
-		EXPECT_EQ(outcome.exit.cause, SP_EXIT_KILLED) << Describe(outcome);
-		sp_sandbox_free(sandbox);
+		stuck.dead.End();
+		EXPECT_TRUE(broker->Until([&] { return stuck.outcome.over; }, 5));
+		EXPECT_EQ(stuck.outcome.exit.cause, SP_EXIT_KILLED) << Describe(stuck.outcome);
+		sp_sandbox_free(stuck.sandbox);
 		EXPECT_EQ(Strangers(processes), std::set<pid_t>());
 	}
 }
 
-TEST_P(Silences, E14ABrokerWaitsForNoneOfThem)
+// It is the limit on time that ends them, though the porter itself may be the one who waits; and, where nobody can be
+// killed, the end of the file system.
+TEST_P(Silences, D03MemoryThatNeverComes)
 {
 	const std::set<pid_t> processes = Descendants();
-	const Silence silence = silences[1];
-	FileSystem dead(tree.Directory() + "/allowed/dead", silence.opcode);
+	std::vector<std::unique_ptr<Stuck>> all;
+	auto those_end = [&] {
+		for (const std::unique_ptr<Stuck> &stuck : all)
+			if (stuck->wanted.waiter == Silence::ANYBODY && !stuck->outcome.over)
+				return false;
+		return true;
+	};
 
-	if (!dead.Mounted())
+	for (const Silence &silence : memories) {
+		SCOPED_TRACE(silence.what);
+		all.push_back(std::make_unique<Stuck>(silence));
+		if (!all.back()->dead.Mounted())
+			GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
+		Launch(all.back().get(), "wall 2s");
+	}
+	for (int i = 0; i < 20 && !those_end(); i++) {
+		EXPECT_TRUE(neighbour->Works()) << "O5";
+		broker->Until(those_end, 1);
+	}
+	EXPECT_TRUE(neighbour->Works()) << "O5";
+	for (const std::unique_ptr<Stuck> &stuck : all) {
+		SCOPED_TRACE(stuck->wanted.what);
+		EXPECT_EQ(stuck->outcome.over, stuck->wanted.waiter == Silence::ANYBODY)
+		    << Describe(stuck->outcome);
+		stuck->dead.End();
+		EXPECT_TRUE(broker->Until([&] { return stuck->outcome.over; }, 5));
+		EXPECT_EQ(stuck->outcome.exit.cause, SP_EXIT_WALL) << Describe(stuck->outcome);
+		sp_sandbox_free(stuck->sandbox);
+	}
+	all.clear();
+	EXPECT_EQ(Strangers(processes), std::set<pid_t>());
+}
+
+class LastSilences : public Silences
+{
+};
+
+TEST_P(LastSilences, E14ABrokerWaitsForNoneOfThem)
+{
+	const std::set<pid_t> processes = Descendants();
+	Stuck stuck(silences[1]);
+
+	if (!stuck.dead.Mounted())
 		GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
-	(void)GetStuck(silence, dead, "wall 100s");
+	Launch(&stuck, "wall 100s");
 	neighbour.reset();
 	broker.reset();
 	// They have become ours.
-	dead.End();
+	stuck.dead.End();
 	EXPECT_TRUE(NobodyLeftWithinASecond(processes));
-}
-
-TEST_P(Silences, D03MemoryThatNeverComes)
-{
-	for (const Silence &silence : memories) {
-		SCOPED_TRACE(silence.what);
-		const std::set<pid_t> processes = Descendants();
-		const bool may_end = silence.waiter == Silence::ANYBODY;
-		FileSystem dead(tree.Directory() + "/allowed/dead", silence.opcode, may_end);
-
-		if (!dead.Mounted())
-			GTEST_SKIP() << "no file system can be mounted: " << strerror(errno);
-		// It is the limit that ends it, though the porter itself may be the one who waits.
-		struct sp_sandbox *sandbox = GetStuck(silence, dead, "wall 1s");
-		const int rounds = may_end ? 20 : 4;
-		for (int i = 0; i < rounds && !outcome.over; i++) {
-			EXPECT_TRUE(neighbour->Works()) << "O5";
-			broker->Until([&] { return outcome.over; }, 1);
-		}
-		EXPECT_EQ(outcome.over, may_end) << Describe(outcome);
-		dead.End();
-		EXPECT_TRUE(broker->Until([&] { return outcome.over; }, 5));
-		EXPECT_EQ(outcome.exit.cause, SP_EXIT_WALL) << Describe(outcome);
-		sp_sandbox_free(sandbox);
-		EXPECT_EQ(Strangers(processes), std::set<pid_t>());
-	}
 }
 
 std::string NameOf(const ::testing::TestParamInfo<Way> &info)
@@ -558,5 +586,6 @@ std::string NameOf(const ::testing::TestParamInfo<Way> &info)
 
 INSTANTIATE_TEST_SUITE_P(Both, Lives, ::testing::Values(TRAP, FLOOR), NameOf);
 INSTANTIATE_TEST_SUITE_P(Both, Silences, ::testing::Values(TRAP, FLOOR), NameOf);
+INSTANTIATE_TEST_SUITE_P(Both, LastSilences, ::testing::Values(FLOOR), NameOf);
 INSTANTIATE_TEST_SUITE_P(Long, LongLives, ::testing::Values(TRAP, FLOOR), NameOf);
 } // namespace
