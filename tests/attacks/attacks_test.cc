@@ -357,7 +357,7 @@ TEST_P(Attacks, IsHeld)
 	EXPECT_GT(variants, 0u) << "nothing was tried";
 }
 
-// As long, as often and as fast as the catalogue says: 30 seconds of swaps, 100,000 calls, an alarm every 10 µs.
+// As long and as often as the catalogue says: 30 seconds of swaps, 100,000 calls.
 class Thorough : public Attacks
 {
 };
@@ -381,7 +381,7 @@ std::vector<Row> ThoroughRows()
 {
 	std::vector<Row> found;
 
-	for (const char *id : {"B09", "B33", "B40", "D11", "H11", "H14"})
+	for (const char *id : {"B09", "B33", "B40", "D11", "H14"})
 		for (const Row &row : rows)
 			if (strcmp(row.id, id) == 0)
 				found.push_back(row);

@@ -374,8 +374,7 @@ static int unlink_once(const char *name)
 void attack_H11(void)
 {
 	/* Seldom enough that a loaded machine takes a notification between two of them. */
-	const int interval = context.thorough && context.stage != STAGE_FLOOR ? 10 : 1000;
-	const struct itimerval often = {{0, interval}, {0, interval}}, never = {0};
+	const struct itimerval often = {{0, 1000}, {0, 1000}}, never = {0};
 	const struct sigaction action = {.sa_handler = count_alarm,
 					 .sa_flags = context.variant ? SA_RESTART : 0};
 	const char *new = in_tree("allowed/storm");
