@@ -370,14 +370,14 @@ int isolate_network(bool loopback)
 	return r == 0 && loopback ? raise_loopback() : r;
 }
 
-/* The kernel may know more capabilities than libcap: up to the first that it does not. */
+/* The kernel may know more capabilities than its headers here: up to the first that it does not. */
 int capabilities_bound(void)
 {
 	for (unsigned long cap = 0;; cap++) {
 		int bound = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
 
 		if (bound < 0)
-			return 0;
+			return errno == EINVAL && cap > CAP_LAST_CAP ? 0 : -errno;
 		/* Each makes a new set of credentials: not for what is gone already. */
 		if (bound > 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return -errno;
