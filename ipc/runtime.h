@@ -59,6 +59,9 @@ struct sp_forwarded {
  * the runtime to make it with the mark and leave the reserved descriptors out. */
 #define SP_TRAP_LISTS 1u
 
+/* The error of that call where a phase that was entered meanwhile refuses it; no file system has it. */
+#define SP_LISTS_REFUSED 4095u
+
 /* A thread that the porter makes, and the signal that interrupts one: ignored by who does not expect
  * it. <sched.h>, <signal.h>. */
 #define SP_WORKER_CLONE                                                                            \

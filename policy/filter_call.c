@@ -631,6 +631,44 @@ static int decide_strictly(struct sp_compilation *c)
 	    c->policy->strict.source);
 }
 
+static const struct sp_filter_row *listing_row(int nr)
+{
+	for (size_t i = 0; i < SP_ELEMENTS(listing); i++)
+		if (listing[i].nr == nr)
+			return &listing[i];
+	return NULL;
+}
+
+/*
+ * A thread may be on its way to list a directory, where the lock has let it, when another one enters a phase that
+ * refuses that: the marked call must not be trapped, but fails, and then the handler asks the porter.
+ */
+static int spare_listing(struct sp_compilation *c)
+{
+	const struct sp_filter_row *row = listing_row(c->nr);
+
+	if (!row || c->purpose != SP_PURPOSE_LOCK || !c->on_top)
+		return 0;
+	for (size_t i = 0; i < c->decisions->count; i++) {
+		struct sp_decision *d = &c->decisions->list[i];
+
+		if (d->action != c->intercept || d->guard)
+			continue;
+		d->guard = sp_condition_test(&row->part[0].test);
+		if (!d->guard)
+			return -ENOMEM;
+		d->action = SP_FILTER_LISTS_NOT;
+	}
+	return 0;
+}
+
+static int decide_named(struct sp_compilation *c)
+{
+	int r = decide_call(c);
+
+	return r < 0 ? r : spare_listing(c);
+}
+
 /* The call in hand, which may have no name. */
 int sp_filter_decide_call(struct sp_compilation *c)
 {
@@ -642,5 +680,5 @@ int sp_filter_decide_call(struct sp_compilation *c)
 		return sp_filter_decide_finally(
 		    c, c->purpose == SP_PURPOSE_LOCK ? SECCOMP_RET_ALLOW : c->intercept,
 		    sp_built_in_runtime);
-	return sp_call_name(c->nr) ? decide_call(c) : decide_default(c, built_in_default);
+	return sp_call_name(c->nr) ? decide_named(c) : decide_default(c, built_in_default);
 }

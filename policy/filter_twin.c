@@ -58,7 +58,10 @@ static uint32_t twin_action(const struct sp_twin *twin, uint32_t action, int err
 static bool translate(const struct sp_decision *from, const struct sp_twin *twin,
 		      struct sp_decision *ret)
 {
-	uint32_t action = from->action == SP_FILTER_LISTS ? SECCOMP_RET_ALLOW : from->action;
+	/* Of a twin no runtime lists for the program. */
+	uint32_t action = from->action == SP_FILTER_LISTS       ? SECCOMP_RET_ALLOW
+			  : from->action == SP_FILTER_LISTS_NOT ? from->otherwise
+								: from->action;
 	bool where = is_comparable(from->where, twin->comparable);
 	bool guard = is_comparable(from->guard, twin->comparable);
 

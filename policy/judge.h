@@ -18,6 +18,9 @@ extern "C" {
 /* The action of a lock on a call that the policy allows and the runtime makes: the listing of a directory. */
 #define SP_FILTER_LISTS (SECCOMP_RET_TRAP | SP_TRAP_LISTS)
 
+/* The same call, with the runtime's mark, where a phase refuses it. */
+#define SP_FILTER_LISTS_NOT (SECCOMP_RET_ERRNO | SP_LISTS_REFUSED)
+
 enum sp_filter_kind { SP_FILTER_LOCK, SP_FILTER_FLOOR, SP_FILTER_ALONE };
 
 #define SP_CANDIDATES_MAX 64

@@ -88,6 +88,8 @@ long sp_listing_read(const struct sp_trap *trap)
 		long length = sp_raw_syscall(trap->nr, argument[0], argument[1], argument[2], 0, 0,
 					     SP_RUNTIME_MARK);
 
+		if (length == -(long)SP_LISTS_REFUSED)
+			return sp_trap_ask(trap);
 		if (length <= 0 || !is_in_proc(argument[0]))
 			return length;
 		/* What the kernel has just written to can be written to. */

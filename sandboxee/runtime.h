@@ -129,6 +129,11 @@ long sp_local_umask(const struct sp_trap *trap);
 
 long sp_listing_read(const struct sp_trap *trap);
 
+/* ---- trap.c: what the runtime does not answer by itself
+ * -------------------------------------- */
+
+long sp_trap_ask(const struct sp_trap *trap);
+
 /* ---- forward.c: to the porter
  * --------------------------------------------------------------------- */
 

@@ -51,13 +51,18 @@ static bool is_local(const struct sp_trap *trap, size_t i)
 	return local;
 }
 
+long sp_trap_ask(const struct sp_trap *trap)
+{
+	return sp_owner_hold(trap->pid) ? sp_forward(trap, sp_call_find(trap->nr))
+					: sp_forward_below(trap);
+}
+
 static long answer(const struct sp_trap *trap)
 {
 	for (size_t i = 0; i < SP_ELEMENTS(local_calls); i++)
 		if (is_local(trap, i))
 			return local_calls[i].answer(trap);
-	return sp_owner_hold(trap->pid) ? sp_forward(trap, sp_call_find(trap->nr))
-					: sp_forward_below(trap);
+	return sp_trap_ask(trap);
 }
 
 static void read_context(struct sp_trap *trap)

@@ -251,6 +251,35 @@ static void threads_act(char *name)
 	(void)pthread_join(thread, NULL);
 }
 
+static void *list_thread(void *listed)
+{
+	char entries[64];
+
+	do {
+		(void)syscall(SYS_getdents64, -1, entries, sizeof(entries));
+		atomic_fetch_add((atomic_int *)listed, 1);
+	} while (errno == EBADF);
+	say_number("lister", -1);
+	return NULL;
+}
+
+/* "listers:NAME": the phase is entered while other threads list directories, until they hear of an error of its own. */
+static void listers_act(char *name)
+{
+	atomic_int listed = 0;
+	pthread_t threads[8];
+	const size_t count = sizeof(threads) / sizeof(threads[0]);
+
+	for (size_t i = 0; i < count; i++)
+		if (pthread_create(&threads[i], NULL, list_thread, &listed))
+			_exit(3);
+	while (atomic_load(&listed) < 1000)
+		(void)sched_yield();
+	phase_act(name);
+	for (size_t i = 0; i < count; i++)
+		(void)pthread_join(threads[i], NULL);
+}
+
 /* seccomp(2) by hand: "0:1:0" is operation, flags, and whether there is a program. */
 static void filter_act(char *words)
 {
@@ -567,7 +596,7 @@ static const struct {
     {"threads", threads_act},     {"filter", filter_act}, {"hold", hold_act},
     {"held", held_act},           {"forked", forked_act}, {"connect", connect_act},
     {"race", race_act},           {"step", step_act},     {"nameless", nameless_act},
-    {"forge", forge_act},         {"storm", storm_act},
+    {"forge", forge_act},         {"storm", storm_act},   {"listers", listers_act},
 };
 
 static void perform(char *word)

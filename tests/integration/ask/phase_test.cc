@@ -211,6 +211,28 @@ TEST_F(PhaseTest, CallsOfTheKernelsAreNarrowedUnderTrap)
 	}
 }
 
+/* Who is in the middle of listing a directory when a phase takes that is refused, and lives. */
+TEST_F(PhaseTest, ThreadsThatListDirectoriesAreNarrowedUnderTrap)
+{
+	Policy rules =
+	    parse("phase.policy", "policy viewer\ninclude program\nphase parse within narrow\n"
+				  "files { read " +
+				      std::string(sp_test_binary_dir()) +
+				      "/** }\npolicy narrow\ninclude program\n"
+				      "syscalls { deny getdents64 as ENOTTY }\nfiles { read " +
+				      std::string(sp_test_binary_dir()) + "/** }\n");
+
+	locks = true;
+	for (enum sp_interception below : {SP_INTERCEPTION_COOPERATIVE, SP_INTERCEPTION_NOTIFY}) {
+		Asked box;
+
+		run_guest(box, below, {"listers:parse", "getuid:"}, rules.get());
+		EXPECT_TRUE(box.has_said("listers:parse = 0")) << box.output_text();
+		EXPECT_EQ(box.count("lister = -25"), 8u) << box.output_text();
+		EXPECT_TRUE(box.has_said("getuid: = 0"));
+	}
+}
+
 /* What the phase would refuse is told from then on. */
 TEST_F(PhaseTest, APermissiveLaunchEntersThemToo)
 {

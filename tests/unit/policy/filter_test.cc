@@ -655,6 +655,55 @@ TEST_F(FilterTest, OnTopOfALockDirectoriesAreLikeOtherCalls)
 	}
 }
 
+/* A handler may be about to list when a phase begins in which nobody may: that must not be trapped. */
+TEST_F(FilterTest, OnTopOfALockAMarkedListingIsNeverTrapped)
+{
+	struct Case {
+		const char *text;
+		uint32_t plain, first, marked;
+	};
+	const uint32_t refused = SP_FILTER_LISTS_NOT;
+
+	for (const Case &c : {
+		 Case{"include pure", kTrap, kTrap, refused},
+		 Case{"include program\nwithin pure", kTrap, kTrap, refused},
+		 Case{"syscalls { deny getdents64 as ENOTTY }", kTrap, kTrap, refused},
+		 Case{"syscalls { allow getdents64(fd == 1) }", kTrap, kAllow, refused},
+		 Case{"syscalls { allow getdents64; deny getdents64(fd == 1) }", kAllow, kTrap,
+		      kAllow},
+		 Case{"syscalls { kill getdents64 }", SECCOMP_RET_KILL_PROCESS,
+		      SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_PROCESS},
+	     }) {
+		sallyport::Policy policy = sallyport::parse(std::string("policy p\n") + c.text);
+		sp_program program = {};
+
+		ASSERT_EQ(0, sp_filter_compile_phase(policy.get(), policy.get(), &program));
+		BpfSimulator phase(
+		    {static_cast<unsigned short>(program.length / sizeof(sock_filter)),
+		     reinterpret_cast<sock_filter *>(program.bytes)});
+		EXPECT_EQ(c.plain, phase.run(__NR_getdents64, {0, 1, 2})) << c.text;
+		EXPECT_EQ(c.first, phase.run(__NR_getdents64, {1, 1, 2})) << c.text;
+		EXPECT_EQ(c.marked, phase.run(__NR_getdents64, {0, 1, 2, 0, 0, kMark})) << c.text;
+		free(program.bytes);
+	}
+}
+
+TEST_F(FilterTest, OnTopOfALockNoRuntimeListsForCallsOfOtherArchitectures)
+{
+	const uint32_t number = 220; /* getdents64 of i386 */
+	sallyport::Policy policy = sallyport::parse(
+	    "policy p\narchitectures native, i386\nsyscalls { deny getdents64 as ENOTTY }");
+	sp_program program = {};
+
+	ASSERT_EQ(0, sp_filter_compile_phase(policy.get(), policy.get(), &program));
+	BpfSimulator phase({static_cast<unsigned short>(program.length / sizeof(sock_filter)),
+			    reinterpret_cast<sock_filter *>(program.bytes)});
+	for (uint64_t last : {uint64_t{0}, uint64_t{kMark}})
+		EXPECT_EQ(SECCOMP_RET_ERRNO | ENOTTY,
+			  phase.run(number, {0, 1, 2, 0, 0, last}, AUDIT_ARCH_I386));
+	free(program.bytes);
+}
+
 TEST_F(FilterTest, TheRuntimesSignals)
 {
 	for (const char *text : {"syscalls { allow @signal, @io-event }",
