@@ -450,7 +450,7 @@ static void note_others(struct reading *reading, const json_t *profile)
 	{
 		const char *name = json_string_value(flag);
 
-		if (name)
+		if (name && *name)
 			import_note_name(reading->import, 0, "these flags do not carry over:",
 					 import_printable(reading->import, name, strlen(name)));
 	}

@@ -441,7 +441,7 @@ TEST(ImportTest, ActionsThatAreNotOurs)
 	expect_note("minijail", "read: return 4096\n", "can't fail with the error 4096",
 		    "deny read as EPERM");
 	expect_note("oci", R"({"defaultAction": "SCMP_ACT_KILL", "listenerPath": "/x",
-"flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"]})",
+"flags": ["", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", ""]})",
 		    "note: these flags do not carry over: SECCOMP_FILTER_FLAG_LOG, "
 		    "SECCOMP_FILTER_FLAG_TSYNC\n");
 	for (auto [rule, note, statement] :
