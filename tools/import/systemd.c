@@ -175,15 +175,16 @@ static void set_family(struct reading *reading, uint64_t family, bool listed)
 static void read_families(struct reading *reading, unsigned line, const char *value)
 {
 	bool invert = value[0] == '~', none = strcmp(value, "none") == 0;
+	bool anew = value[0] == '\0';
 	uint64_t family;
 	char *word;
 
 	value += invert;
 	if (!reading->families_set || none)
 		reading->families_granted = !invert;
-	reading->families_set = value[0] != '\0';
+	reading->families_set = !anew;
 	reading->families_line = line;
-	if (!reading->families_set || none)
+	if (anew || none)
 		reading->family_count = 0;
 	if (none)
 		return;

@@ -567,7 +567,9 @@ TEST(ImportTest, FamiliesFromSystemd)
 			"deny socket(domain == AF_UNIX) as EAFNOSUPPORT\n"),
 	      std::pair("AF_UNIX\nRestrictAddressFamilies=none\n", "deny socket as EAFNOSUPPORT\n"),
 	      std::pair("AF_UNIX\nRestrictAddressFamilies=~AF_UNIX\n",
-			"deny socket as EAFNOSUPPORT\n")}) {
+			"deny socket as EAFNOSUPPORT\n"),
+	      std::pair("AF_UNIX\nRestrictAddressFamilies=~\n",
+			"deny socket(domain != AF_UNIX) as EAFNOSUPPORT\n")}) {
 		Imported imported =
 		    import("systemd", std::string("RestrictAddressFamilies=") + lines);
 
