@@ -227,11 +227,15 @@ static void read_ignore(struct reading *reading, unsigned line, const char *rest
 		add_text(reading, &reading->ignored, rest);
 }
 
+/* By whole words: "ignore seccomp" leaves seccomp.drop alone. */
 static bool is_ignored(const struct reading *reading, const char *text)
 {
-	for (const struct import_line *l = reading->ignored.first; l; l = l->next)
-		if (strncmp(text, l->text, strlen(l->text)) == 0)
+	for (const struct import_line *l = reading->ignored.first; l; l = l->next) {
+		size_t length = strlen(l->text);
+
+		if (strncmp(text, l->text, length) == 0 && strchr(" \t", text[length]))
 			return true;
+	}
 	return false;
 }
 

@@ -610,7 +610,8 @@ TEST_F(IncludeTest, OfFirejail)
 {
 	write("common.profile", "seccomp.drop ptrace\nmemory-deny-write-execute\nnodvd\n");
 	Imported imported = read("firejail", "a.profile",
-				 "ignore memory-deny\ninclude a.local\ninclude common.profile\n");
+				 "ignore memory-deny-write-execute\nignore seccomp\nignore no\n"
+				 "include a.local\ninclude common.profile\n");
 
 	EXPECT_EQ(0, imported.status) << imported.errors;
 	EXPECT_NE(std::string::npos, imported.policy.find("deny ptrace as EPERM"))
