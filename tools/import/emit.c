@@ -4,16 +4,19 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Bombs of groups in groups, and of calls that are named again and again. */
 #define RULES_MAX 50000
 #define NOTES_MAX 2000
 #define FILE_MAX (1 << 20)
+#define FILES_MAX 1000
 #define ERROR_MAX 4095 /* the kernel cuts what is larger */
 #define PRINTABLE_MAX 200
 
@@ -156,14 +159,21 @@ const char *import_beside(struct import *import, const char *name)
 
 char *import_read_file(struct import *import, const char *path)
 {
-	FILE *stream = fopen(path, "re");
+	/* Nobody is waited for at the other end of a pipe. */
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *stream = file >= 0 ? fdopen(file, "r") : NULL;
 	struct stat status;
 	char *text = NULL;
 
-	if (stream && fstat(fileno(stream), &status) == 0 && S_ISREG(status.st_mode) &&
-	    status.st_size <= FILE_MAX) {
+	if (file >= 0 && !stream)
+		(void)close(file);
+	if (stream && import->file_count == FILES_MAX)
+		import_mistake(import, 0, "more than %d files are included", FILES_MAX);
+	else if (stream && fstat(fileno(stream), &status) == 0 && S_ISREG(status.st_mode) &&
+		 status.st_size <= FILE_MAX) {
 		text = pool_allocate(&import->pool, (size_t)status.st_size + 1);
 		text[fread(text, 1, (size_t)status.st_size, stream)] = '\0';
+		import->file_count++;
 	}
 	if (stream)
 		(void)fclose(stream);

@@ -71,7 +71,7 @@ struct import {
 	struct verdict fallback; /* of calls without a rule, or where none applies */
 	struct import_call *calls, **calls_end;
 	struct import_call *by_number[IMPORT_NUMBERS];
-	size_t rule_count, note_count;
+	size_t rule_count, note_count, file_count;
 	struct import_lines notes, files, limits;
 	bool wx_denied;
 };
@@ -95,7 +95,7 @@ void import_print_notes(const struct import *import);
 
 /* A relative name starts at the folder of the file that names it. */
 const char *import_beside(struct import *import, const char *name);
-/* NULL where it can't be read, is too large, or no text. */
+/* NULL where it can't be read, is too large, or no text; or, which is a mistake, is one of too many. */
 char *import_read_file(struct import *import, const char *path);
 /* Reports name that file until *outer is restored. */
 struct import_place {

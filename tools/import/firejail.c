@@ -278,7 +278,7 @@ static void read_include(struct reading *reading, unsigned line, const char *nam
 {
 	struct import *import = reading->import;
 	const char *path, *file = import_printable(import, name, strlen(name));
-	char *text = find_include(reading, name, &path);
+	char *text = import->mistakes > 0 ? NULL : find_include(reading, name, &path);
 	struct import_place outer;
 
 	if (import->mistakes > 0) /* of a file that includes itself twice one is enough */

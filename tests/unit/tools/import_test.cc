@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <vector>
 
@@ -643,6 +644,33 @@ TEST_F(IncludeTest, OfKafel)
 		  imported.errors.find("/two.policy:1: error: unknown system call \"raed\""));
 	imported = read("kafel", "c.policy", "#include \"c.policy\"\n");
 	EXPECT_NE(std::string::npos, imported.errors.find("c.policy\" can't be included: it"));
+}
+
+/* Files that include the next one again and again, and a pipe to which nobody writes. */
+TEST_F(IncludeTest, HasAnEnd)
+{
+	std::string next;
+
+	for (auto [format, include] :
+	     {std::pair("firejail", "include "), std::pair("kafel", "#include "),
+	      std::pair("minijail", "@include ")}) {
+		for (int i = 9; i >= 0; i--) {
+			std::string line = i == 9 ? "\n" : include + next + "\n", text;
+
+			for (int j = 0; j < 20; j++)
+				text += line;
+			next = write(std::string(format) + std::to_string(i), text);
+			next = format == std::string("kafel") ? '"' + next + '"' : next;
+		}
+		Imported imported = read(format, "bomb", include + next + "\n");
+		EXPECT_EQ(1, imported.status) << format;
+		EXPECT_NE(std::string::npos,
+			  imported.errors.find("error: more than 1000 files are included"))
+		    << imported.errors.substr(0, 1000);
+	}
+	ASSERT_EQ(0, mkfifo((folder_ + "/pipe").c_str(), 0600));
+	EXPECT_NE(std::string::npos, read("firejail", "a.profile", "include pipe\n")
+					 .errors.find("there is no file \"pipe\""));
 }
 
 TEST(ImportTest, SystemdsOtherProperties)
