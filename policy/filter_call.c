@@ -555,7 +555,7 @@ static int add_ordinary(struct sp_compilation *c)
 		return r;
 	if (is_mediated(c->nr))
 		return c->purpose == SP_PURPOSE_LOCK
-			   ? add_refusal(c, sp_built_in_runtime)
+			   ? sp_filter_decide_always(c, c->intercept, sp_built_in_runtime)
 			   : sp_filter_decide_finally(c, SECCOMP_RET_ALLOW, built_in_harmless);
 	if (sp_filter_serves(c->nr) && sp_model_grants_addresses(c->policy))
 		return add_refusal(c, built_in_addresses);

@@ -704,6 +704,24 @@ TEST_F(FilterTest, OnTopOfALockNoRuntimeListsForCallsOfOtherArchitectures)
 	free(program.bytes);
 }
 
+/* The runtime answers these, below which they are native: no rule has a part in it, or both interceptions would differ. */
+TEST_F(FilterTest, WhatTheRuntimeAnswersNoRuleRefuses)
+{
+	for (const char *text : {"include program\nsyscalls { kill umask; errno EIO rt_sigaction }",
+				 "include program\nwithin b\npolicy b\ninclude program\nsyscalls "
+				 "{ kill umask; trap 3 rt_sigaction }"}) {
+		Filter filter(text);
+		sallyport::Policy policy = sallyport::parse(std::string("policy p\n") + text);
+		Program floor(policy.get(), SP_FILTER_FLOOR);
+
+		for (uint32_t nr : {uint32_t{__NR_umask}, uint32_t{__NR_rt_sigaction}}) {
+			EXPECT_EQ(kTrap, filter(nr)) << text;
+			EXPECT_EQ(kAllow, filter(nr, {0, 0, 0, 0, 0, kMark})) << text;
+			EXPECT_EQ(kAllow, BpfSimulator(floor.get()).run(nr, {})) << text;
+		}
+	}
+}
+
 TEST_F(FilterTest, TheRuntimesSignals)
 {
 	for (const char *text : {"syscalls { allow @signal, @io-event }",
