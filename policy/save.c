@@ -556,13 +556,19 @@ static int read_filter(struct sp_policy *policy, ProtobufCBinaryData filter)
 
 static bool valid_default(const struct sp_policy *policy)
 {
+	uint64_t error = policy->default_error.value;
+
+	if (!policy->default_error.set || error > SP_TRAP_MAX)
+		return false;
 	switch (policy->default_action.value) {
 	case SP_ACTION_DENY:
-	case SP_ACTION_ERRNO:
+	case SP_ACTION_ERRNO: /* of one call alone `errno 0` may be said */
+		return error > 0 && error <= SP_ERRNO_MAX;
 	case SP_ACTION_TRAP:
+		return error > 0;
 	case SP_ACTION_KILL_THREAD:
 	case SP_ACTION_KILL:
-		return policy->default_error.set && policy->default_error.value <= SP_TRAP_MAX;
+		return true;
 	default:
 		return false;
 	}

@@ -265,6 +265,16 @@ TEST_F(SaveTest, NothingIsRestoredThatNoTextCanSay)
 				m->policy[0]->setting[i]->value = SP_ACTION_ALLOW;
 	}));
 	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) {
+		for (size_t i = 0; i < m->policy[0]->n_setting; i++)
+			if (m->policy[0]->setting[i]->which == 7)
+				m->policy[0]->setting[i]->value = 0;
+	}));
+	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) {
+		for (size_t i = 0; i < m->policy[0]->n_setting; i++)
+			if (m->policy[0]->setting[i]->which == 7)
+				m->policy[0]->setting[i]->value = 4096;
+	}));
+	EXPECT_EQ(-EBADMSG, restore_changed([](Message *m) {
 		m->policy[0]->has_bounds = 1;
 		m->policy[0]->bounds = 0;
 	}));
