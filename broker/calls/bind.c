@@ -59,27 +59,35 @@ static int open_start(const struct sp_request *request, const struct sp_walk *wa
 			  RESOLVE_NO_SYMLINKS);
 }
 
-/*
- * Programs tell others the name that they find the socket to have, so it has to lead to it: the kernel is given the name
- * as it was given to us, or the canonical one, where it can be told to follow no link on the way, so that what bears the
- * name is what was decided on. Otherwise, and by a single component, it is below the held parent, where nothing is followed.
- */
-static int bind_named(const struct sp_request *request, const struct sp_walk *walk,
+/* 0; or -errno, where that is no way to it. */
+static int bind_whole(const struct sp_request *request, const struct sp_walk *walk,
 		      const char *name, int socket)
 {
 	const mode_t mask = request->call->umask & 0777;
 	_cleanup_close_ int start = -1;
-	size_t length = strlen(name);
 
-	if (!strchr(name, '/') || name[length - 1] == '/')
-		return bind_below(walk->parent, walk->component, mask, socket);
 	if (name[0] != '/')
 		start = open_start(request, walk, name);
 	if (start >= 0)
 		return bind_below(start, name, mask, socket);
 	if (request->view->rooted && walk->length < NAME_ROOM)
 		return bind_below(request->view->straight, walk->name, mask, socket);
-	return bind_below(walk->parent, walk->component, mask, socket);
+	return -ENAMETOOLONG;
+}
+
+/*
+ * Programs tell others the name that they find the socket to have, so it has to lead to it: the kernel is given the name
+ * as it was given to us, or the canonical one, where it can be told to follow no link on the way, so that what bears the
+ * name is what was decided on. Otherwise (directories above the caller's need not be open to it), and by a single component,
+ * it is below the held parent, where nothing is followed.
+ */
+static int bind_named(const struct sp_request *request, const struct sp_walk *walk,
+		      const char *name, int socket)
+{
+	if (strchr(name, '/') && name[strlen(name) - 1] != '/' &&
+	    bind_whole(request, walk, name, socket) == 0)
+		return 0;
+	return bind_below(walk->parent, walk->component, request->call->umask & 0777, socket);
 }
 
 int64_t sp_call_bind(struct sp_request *request)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,6 +134,22 @@ static void tellings(const char *directory)
 	told("../good/told", absolute);
 	CHECK(chdir("/") == 0);
 	told(absolute + 1, absolute + 1);
+	CHECK(chdir(directory) == 0);
+}
+
+/* Directories above the working one need not be open to who is in it. */
+static void below_closed(const char *directory)
+{
+	struct stat status;
+
+	CHECK(chdir("closed/open") == 0);
+	CHECK(try("../../named-closing") == 0);
+	while (stat("../../closed/open", &status) == 0)
+		CHECK(sched_yield() == 0);
+	CHECK(errno == EACCES);
+	CHECK(try("one") == 0 && try("./two") == 0 && try("sub/three") == 0);
+	CHECK(try("sub/../four") == 0 && try("sub/../four") == EADDRINUSE);
+	CHECK(try("sub/missing/five") == ENOENT);
 	CHECK(chdir(directory) == 0);
 }
 
@@ -270,6 +287,7 @@ int main(int argc, char **argv)
 		CHECK(sp_sandboxee_enter() == 0);
 	names();
 	tellings(argv[2]);
+	below_closed(argv[2]);
 	addresses();
 	servers(!locked);
 	tcp(given);

@@ -26,6 +26,8 @@ class Bind : public GuestTest
 		ASSERT_EQ(mkdir((directory + "/good").c_str(), 0700), 0);
 		ASSERT_EQ(mkdir((directory + "/bad").c_str(), 0700), 0);
 		ASSERT_EQ(mkdir((directory + "/swapped").c_str(), 0700), 0);
+		for (const char *name : {"/closed", "/closed/open", "/closed/open/sub"})
+			ASSERT_EQ(mkdir((directory + name).c_str(), 0700), 0);
 		std::ofstream(directory + "/named-file") << "text";
 		link("elsewhere", "named-dangling");
 		link("good", "to-good");
@@ -49,6 +51,7 @@ class Bind : public GuestTest
 			       {directory, tcp ? "tcp" : "no-tcp"}, status);
 		ended = true;
 		swapper.join();
+		EXPECT_EQ(chmod((directory + "/closed").c_str(), 0700), 0);
 		EXPECT_NE(access((directory + "/elsewhere").c_str(), F_OK), 0);
 		EXPECT_NE(access((directory + "/other").c_str(), F_OK), 0);
 		EXPECT_EQ(entries(directory + "/bad"), 0u);
@@ -56,8 +59,8 @@ class Bind : public GuestTest
 	std::string names(const std::string &more = "") const
 	{
 		return "network {\n  bind unix " + directory + "/good/**, " + directory +
-		       "/named*, " + directory + "/swapped/**\n  connect unix " + directory +
-		       "/**\n" + more + "}\n";
+		       "/named*, " + directory + "/swapped/**, " + directory +
+		       "/closed/open/**\n  connect unix " + directory + "/**\n" + more + "}\n";
 	}
 	std::string with_tcp() const
 	{
@@ -70,6 +73,9 @@ class Bind : public GuestTest
 	{
 		std::string swapped = directory + "/swapped", kept = directory + "/kept";
 
+		while (!ended && access((directory + "/named-closing").c_str(), F_OK) != 0)
+			std::this_thread::yield();
+		EXPECT_EQ(chmod((directory + "/closed").c_str(), 0), 0);
 		while (!ended && access((directory + "/named-ready").c_str(), F_OK) != 0)
 			std::this_thread::yield();
 		while (!ended) {
