@@ -61,14 +61,19 @@ static int step_directory(struct steps *steps)
 }
 
 /* An interpreter is told its script by the name that execve was given, and the script's user knows the shorter one: where
- * that leads to the same file from here, it is the name. */
-static void name_script(struct start *start, const struct stat *program)
+ * argv[0] is the very name of the program, from the working directory, it is the name. Another name of the same file might
+ * be one that the policy does not grant, or that others can change. */
+static void name_script(struct start *start)
 {
 	const char *name = start->argv[0];
-	struct stat status;
+	char here[PATH_MAX];
+	size_t length;
 
-	if (name && strchr(name, '/') && stat(name, &status) == 0 &&
-	    status.st_dev == program->st_dev && status.st_ino == program->st_ino)
+	if (!name || !strchr(name, '/') || !getcwd(here, sizeof(here)))
+		return;
+	length = strcmp(here, "/") == 0 ? 0 : strlen(here);
+	if (strncmp(start->program, here, length) == 0 && start->program[length] == '/' &&
+	    strcmp(start->program + length + 1, name) == 0)
 		start->program = name;
 }
 
@@ -82,7 +87,7 @@ static int step_program(struct steps *steps)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -EACCES;
-	name_script(steps->start, &status);
+	name_script(steps->start);
 	return status.st_mode & (S_ISUID | S_ISGID) && !steps->start->permissive ? -EPERM : 0;
 }
 

@@ -336,6 +336,18 @@ TEST_F(RunTest, AScriptHasTheNameThatItWasCalledBy)
 	}
 	/* From there the same words lead to another one. */
 	EXPECT_EQ(command({"run", "-C", "sub", "--", "./script"}).output, "other\n");
+
+	/* Or to the same one, by a name that nobody granted. */
+	ASSERT_EQ(mkdir((directory + "/linked").c_str(), 0755), 0);
+	ASSERT_EQ(mkdir((directory + "/linked/sub").c_str(), 0755), 0);
+	ASSERT_EQ(
+	    link((directory + "/sub/script").c_str(), (directory + "/linked/sub/script").c_str()),
+	    0);
+	for (const char *way : {"notify", "trap"})
+		EXPECT_EQ(command({"run", "--interception", way, "-C", directory + "/linked", "--",
+				   "sub/script"})
+			      .output,
+			  directory + "/sub/script\n");
 }
 
 /* ---- streams and descriptors ---- */
