@@ -65,11 +65,14 @@ static int everything(struct sp_landlock_ruleset_attr *ret_attributes)
 	return 0;
 }
 
-/* Where nobody but the sandbox is in its network, what the policy leaves to the kernel there leads to the sandbox. */
-static uint64_t own_network(const struct sp_rules *rules)
+/* Where nobody but the sandbox is in its network, what the policy leaves to the kernel there leads to the sandbox; unless it
+ * has sockets of another network, which the kernel would point anywhere in that. */
+static uint64_t own_network(const struct sp_rules *rules, bool outer_tcp)
 {
 	uint64_t own = 0;
 
+	if (outer_tcp)
+		return 0;
 	if (sp_rules_own_network(rules, __NR_bind))
 		own |= LANDLOCK_ACCESS_NET_BIND_TCP;
 	if (sp_rules_own_network(rules, __NR_connect))
@@ -78,13 +81,13 @@ static uint64_t own_network(const struct sp_rules *rules)
 }
 
 /* All but what leads nowhere else. */
-static int everything_beyond(const struct sp_rules *rules,
+static int everything_beyond(const struct sp_rules *rules, bool outer_tcp,
 			     struct sp_landlock_ruleset_attr *ret_attributes)
 {
 	int r = everything(ret_attributes);
 
 	if (r == 0)
-		ret_attributes->handled_access_net &= ~own_network(rules);
+		ret_attributes->handled_access_net &= ~own_network(rules, outer_tcp);
 	return r;
 }
 
@@ -234,14 +237,14 @@ static int allow_ports(const struct sp_address *address, void *data)
 	return 0;
 }
 
-int landlock_restrict_porter(const struct sp_rules *rules)
+int landlock_restrict_porter(const struct sp_rules *rules, bool outer_tcp)
 {
 	struct sp_landlock_ruleset_attr attributes;
 	_cleanup_close_ int ruleset = -1;
 	struct filling filling;
 	int r;
 
-	r = everything_beyond(rules, &attributes);
+	r = everything_beyond(rules, outer_tcp, &attributes);
 	if (r < 0)
 		return r;
 	attributes.handled_access_fs &= ~LANDLOCK_ACCESS_FS_IOCTL_DEV;
@@ -300,12 +303,13 @@ static int allow_program(const struct filling *filling, const char *program)
 	return r == -ENOENT || is_unreachable(r) ? 0 : r;
 }
 
-int landlock_make_floor(const struct sp_rules *rules, const char *program, int *ret_ruleset)
+int landlock_make_floor(const struct sp_rules *rules, bool outer_tcp, const char *program,
+			int *ret_ruleset)
 {
 	struct sp_landlock_ruleset_attr attributes;
 	_cleanup_close_ int ruleset = -1;
 	struct filling filling;
-	int r = everything_beyond(rules, &attributes);
+	int r = everything_beyond(rules, outer_tcp, &attributes);
 
 	if (r == 0)
 		r = create(&attributes, &ruleset);
@@ -323,10 +327,10 @@ int landlock_make_floor(const struct sp_rules *rules, const char *program, int *
 	return 0;
 }
 
-int landlock_make_sandboxee(const struct sp_rules *rules, int *ret_ruleset)
+int landlock_make_sandboxee(const struct sp_rules *rules, bool outer_tcp, int *ret_ruleset)
 {
 	struct sp_landlock_ruleset_attr attributes;
-	int r = everything_beyond(rules, &attributes);
+	int r = everything_beyond(rules, outer_tcp, &attributes);
 
 	return r < 0 ? r : create(&attributes, ret_ruleset);
 }

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -379,16 +380,38 @@ static int step_view(struct launch *launch)
 	return r == 0 && launch->terminals ? sp_view_open_terminals(&launch->setup.view) : r;
 }
 
+static bool is_tcp(int fd)
+{
+	int domain = 0, protocol = 0;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	       (domain == AF_INET || domain == AF_INET6) &&
+	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+	       protocol == IPPROTO_TCP;
+}
+
+/* They stay in the network that they were made in. */
+static bool has_outer_tcp(const struct launch *launch)
+{
+	for (size_t i = 0; i < launch->order->passed_count; i++)
+		if (is_tcp(launch->order->passed[i]))
+			return true;
+	return false;
+}
+
 static int step_landlock(struct launch *launch)
 {
-	int r = has_runtime(launch)
-		    ? landlock_make_sandboxee(launch->setup.rules, &launch->setup.landlock)
-		    : landlock_make_floor(launch->setup.rules, launch->program,
-					  &launch->setup.landlock);
+	const struct sp_rules *rules = launch->setup.rules;
+	bool outer_tcp = has_outer_tcp(launch);
+	int r =
+	    has_runtime(launch)
+		? landlock_make_sandboxee(rules, outer_tcp, &launch->setup.landlock)
+		: landlock_make_floor(rules, outer_tcp, launch->program, &launch->setup.landlock);
 
 	if (r < 0)
 		return r;
-	r = landlock_restrict_porter(launch->setup.rules);
+	r = landlock_restrict_porter(rules, outer_tcp);
 	if (r < 0)
 		(void)close(TAKE_FD(launch->setup.landlock));
 	return r;

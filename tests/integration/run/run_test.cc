@@ -892,6 +892,35 @@ TEST_F(RightsTest, Bind)
 	EXPECT_TELLS(result, "--bind: missing/new: No such file or directory");
 }
 
+/* A socket that is passed stays in the network that it was made in, and the kernel would point it anywhere there. */
+TEST_F(RightsTest, ASocketOfAnotherNetworkLeadsNowhereElse)
+{
+	static const char script[] =
+	    "import errno, socket, sys\n"
+	    "passed = socket.socket(fileno=9)\n"
+	    "passed.setblocking(True)\n"
+	    "print(errno.errorcode.get(passed.connect_ex(('127.0.0.1', int(sys.argv[1])))))\n"
+	    "try: print(passed.bind(('127.0.0.1', 0)))\n"
+	    "except OSError as error: print(errno.errorcode[error.errno])\n";
+	PageServer outside;
+
+	if (syscall(SYS_landlock_create_ruleset, nullptr, 0, 1) < 4)
+		GTEST_SKIP() << "the kernel's Landlock knows no network";
+	write_file(directory + "/inside", std::string("policy p\ninclude program\n") + kInside);
+	for (const char *way : {"trap", "notify"}) {
+		Result result = command({"run", "-p", "./inside", "--pass=9", "--interception", way,
+					 "--", "/usr/bin/python3", "-c", script, outside.port()},
+					"", [] {
+						int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+						(void)dup2(fd, 9);
+					});
+
+		EXPECT_EQ(result.status, 0) << result.errors;
+		EXPECT_EQ(result.output, "EACCES\nEACCES\n");
+	}
+}
+
 TEST_F(RunTest, PoliciesAreFilesOrPresets)
 {
 	write_file(directory + "/mine",
