@@ -164,8 +164,7 @@ static void wall_elapsed(evutil_socket_t unused, short what, void *data)
 	(void)what;
 	if (sandbox->ended)
 		return;
-	if (!sandbox->kill_wanted)
-		sandbox_set_exit(sandbox, SP_EXIT_WALL, 0);
+	sandbox->wall_over = true;
 	kill_process(&sandbox->porter);
 }
 
@@ -183,17 +182,18 @@ int sandbox_start_clock(struct sp_sandbox *sandbox)
 
 static void deliver_end(evutil_socket_t unused, short what, void *data)
 {
+	static const struct sp_exit killed = {.cause = SP_EXIT_KILLED, .status = SIGKILL},
+				    lost = {.cause = SP_EXIT_LOST, .status = SIGKILL},
+				    wall = {.cause = SP_EXIT_WALL};
 	struct sp_sandbox *sandbox = data;
 
 	(void)unused;
 	(void)what;
 	sandbox_set_exit(sandbox, SP_EXIT_LOST, 0);
-	/* A porter says KILLED when its control socket ends; whether that was asked for we know. */
+	/* A porter says KILLED when its control socket ends; whether that was asked for we know. One that was killed for the
+	 * time may have told of another end before, which we had not read yet. */
 	if (sandbox->exit.cause == SP_EXIT_LOST || sandbox->exit.cause == SP_EXIT_KILLED)
-		sandbox->exit = (struct sp_exit){
-		    .cause = sandbox->kill_wanted ? SP_EXIT_KILLED : SP_EXIT_LOST,
-		    .status = SIGKILL,
-		};
+		sandbox->exit = sandbox->kill_wanted ? killed : sandbox->wall_over ? wall : lost;
 	sandbox->exit.layer = sandbox->layer;
 	sandbox->exit.cure = sandbox->cure;
 	sandbox->references++;

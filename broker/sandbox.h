@@ -46,6 +46,7 @@ struct sp_sandbox {
 	struct event *end_event;  /* on_exit comes from the loop, never from within a call */
 	struct event *wall_event; /* NULL: no limit on time */
 	uint64_t wall_ms;
+	bool wall_over;       /* and the porter was killed for it */
 	bool awaiting_porter; /* the spawner has not said what became of the launch */
 	bool announced_init;
 	bool kill_wanted;

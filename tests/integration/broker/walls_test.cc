@@ -4,6 +4,7 @@
 #include "harness.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -249,6 +250,35 @@ TEST_F(BrokerTest, WallClockLimitEndsIt)
 
 	run(box, {"hang"}, short_lived.get());
 	EXPECT_EQ(box.cause, SP_EXIT_WALL) << box.sentence;
+}
+
+/* Who is late to hear of an end hears of that one, and of all that came before. */
+TEST_F(BrokerTest, AnEndBeforeTheWallClockIsHeardOfAfterIt)
+{
+	static int reports;
+	Policy short_lived = policy_with("include program\nlimits { wall 1s }");
+	Box box;
+
+	reports = 0;
+	box.change = [](struct sp_launch &launch) {
+		launch.interception = SP_INTERCEPTION_NOTIFY;
+		/* The application is busy until the library's own clock has come. */
+		launch.on_report = [](struct sp_sandbox *, const struct sp_report *, void *) {
+			if (reports++ == 0)
+				(void)poll(nullptr, 0, 2200);
+		};
+	};
+	run(box,
+	    {"/usr/bin/python3", "-Sc",
+	     "import os\n"
+	     "for i in range(40):\n"
+	     "    try: os.stat('/root/%d' % i)\n"
+	     "    except OSError: pass\n"
+	     "os._exit(3)\n"},
+	    short_lived.get());
+	EXPECT_EQ(box.cause, SP_EXIT_EXITED) << box.sentence;
+	EXPECT_EQ(box.status, 3);
+	EXPECT_GE(reports, 40);
 }
 
 TEST_F(BrokerTest, FailedExecIsNamed)
