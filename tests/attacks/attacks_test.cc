@@ -165,7 +165,7 @@ int MakeGift(const Row &row, Way way, const Tree &tree, const Victim &victim)
 	return -1;
 }
 
-// F06 makes processes, A21b and A26b filters.
+// F06 makes processes, A21b and A26b filters; what D01 sends it is to be the channel that refuses, not the floor.
 Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Victim &victim,
 		    Way way)
 {
@@ -175,6 +175,8 @@ Attempt MakeAttempt(const Row &row, unsigned variant, const Tree &tree, const Vi
 		attempt.preset = "program";
 	if (strcmp(row.id, "A21b") == 0 || strcmp(row.id, "A26b") == 0)
 		attempt.calls = "allow seccomp";
+	if (strcmp(row.id, "D01") == 0)
+		attempt.calls = "allow sendmsg";
 	return attempt;
 }
 

@@ -83,15 +83,24 @@ static void show_the_way(struct hostile *hostile)
 	reached();
 }
 
-void hostile_greet(struct hostile *hostile)
+/* On a floor the call is the greeting, and makes the channel. */
+static void send_hello(void)
 {
 	Sallyport__Wire__Hello hello = SALLYPORT__WIRE__HELLO__INIT;
+
+	hello.version = SP_PROTOCOL_VERSION;
+	if (context.stage == STAGE_FLOOR
+		? syscall(SP_NR_CHANNEL, SP_PROTOCOL_VERSION, SP_CHANNEL_LOCK, 0, 0, 0, 0) != 0
+		: sp_channel_send_message(SP_CHANNEL_FD, &hello.base, -1) < 0)
+		broken("no channel: %s", strerror(errno));
+}
+
+void hostile_greet(struct hostile *hostile)
+{
 	uint32_t descriptors = 0;
 
 	*hostile = (struct hostile){.landlock = -1};
-	hello.version = SP_PROTOCOL_VERSION;
-	if (sp_channel_send_message(SP_CHANNEL_FD, &hello.base, -1) < 0)
-		broken("no channel");
+	send_hello();
 	receive_welcome(hostile, &descriptors);
 	for (uint32_t i = 0; i < descriptors; i++) {
 		int descriptor = -1;
@@ -108,6 +117,8 @@ void hostile_greet(struct hostile *hostile)
 
 void hostile_lock(const struct hostile *hostile)
 {
+	if (context.stage == STAGE_FLOOR)
+		return;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    (hostile->landlock >= 0 &&
 	     syscall(SYS_landlock_restrict_self, hostile->landlock, 0) < 0) ||

@@ -22,10 +22,10 @@ struct hostile {
 	uint32_t generation; /* of the last request made by hostile_ask() */
 };
 
-/* The handshake, then one open that must be answered rightly: the way to the porter is shown. */
+/* The handshake, on a floor for a ring of its own, then one open that must be answered rightly: the way to the porter is shown. */
 void hostile_greet(struct hostile *hostile);
 
-/* The lock of the runtime, less its handler: a trapped call is death. */
+/* The lock of the runtime, less its handler: a trapped call is death. Nothing on a floor, which holds already. */
 void hostile_lock(const struct hostile *hostile);
 
 /* Puts any bytes into a slot and tells the porter so. */
