@@ -400,28 +400,18 @@ static const struct sp_call_rule *find_denial(const struct indexed *layer, int n
 }
 
 /* Of these calls the filter refuses some forms though a rule allows the call. */
-enum part { PART_WX, PART_PROCESSES, PART_OPTIONS, PART_NETWORK };
+enum part { PART_WX, PART_PROCESSES, PART_OPTIONS, PART_CORES, PART_NETWORK };
 
 static const struct {
 	const char *name;
 	enum part part;
 } partly_refused[] = {
-    {"mmap", PART_WX},
-    {"mprotect", PART_WX},
-    {"pkey_mprotect", PART_WX},
-    {"shmat", PART_WX},
-    {"personality", PART_WX},
-    {"clone", PART_PROCESSES},
-    {"fork", PART_PROCESSES},
-    {"vfork", PART_PROCESSES},
-    {"prctl", PART_OPTIONS},
-    {"sendto", PART_NETWORK},
-    {"sendmsg", PART_NETWORK},
-    {"sendmmsg", PART_NETWORK},
-    {"setsockopt", PART_NETWORK},
-    {"ioctl", PART_NETWORK},
-    {"bind", PART_NETWORK},
-    {"listen", PART_NETWORK},
+    {"mmap", PART_WX},         {"mprotect", PART_WX},      {"pkey_mprotect", PART_WX},
+    {"shmat", PART_WX},        {"personality", PART_WX},   {"clone", PART_PROCESSES},
+    {"fork", PART_PROCESSES},  {"vfork", PART_PROCESSES},  {"prctl", PART_OPTIONS},
+    {"setrlimit", PART_CORES}, {"prlimit64", PART_CORES},  {"sendto", PART_NETWORK},
+    {"sendmsg", PART_NETWORK}, {"sendmmsg", PART_NETWORK}, {"setsockopt", PART_NETWORK},
+    {"ioctl", PART_NETWORK},   {"bind", PART_NETWORK},     {"listen", PART_NETWORK},
 };
 
 static bool is_allowed(const struct indexed *layer, int nr)
@@ -449,6 +439,8 @@ static const char *part_source(const struct sp_policy *policy, enum part part)
 		return sp_model_grants_addresses(policy)
 			   ? "built in: what could lead TCP elsewhere than to named addresses"
 			   : NULL;
+	case PART_CORES:
+		return "built in: the limit of cores stays";
 	case PART_OPTIONS:
 	default:
 		return "built in: options that loosen the sandbox";

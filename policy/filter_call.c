@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
@@ -139,6 +140,10 @@ static const struct sp_filter_row guards[] = {
     OPTION(PR_SET_THP_DISABLE),
     OPTION(PR_GET_THP_DISABLE),
     OPTION(PR_SET_VMA),
+    /* A core pattern that is a pipe heeds the limit of 1 that a sandboxee begins with, and no smaller one. */
+    {__NR_setrlimit, {NOT(INT_IS(0, RLIMIT_CORE))}},
+    {__NR_prlimit64, {NOT(INT_IS(1, RLIMIT_CORE))}},
+    {__NR_prlimit64, {USED(LONG_IS(2, 0))}},
 };
 
 /* Allowed with seccomp(2), but beside a runtime. */

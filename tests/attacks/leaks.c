@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -164,14 +165,21 @@ void attack_G04(void)
 
 void attack_G07(void)
 {
-	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, most = {1, RLIM_INFINITY};
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, most = {1, RLIM_INFINITY},
+			    none = {0, 0};
 	static const int deaths[] = {SIGSEGV, SIGABRT, SIGQUIT};
 	struct rlimit limit = {0, 0};
 
 	variants(SP_ELEMENTS(deaths));
 	(void)setrlimit(RLIMIT_CORE, &most);
 	(void)setrlimit(RLIMIT_CORE, &unlimited);
-	/* A core pattern that is a pipe heeds no other limit than 1. */
+	/* A core pattern that is a pipe heeds no other limit than 1: at 0 it takes one. */
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prlimit(getpid(), RLIMIT_CORE, &none, NULL);
+	(void)prlimit(0, RLIMIT_CORE, &(struct rlimit){0, 1}, NULL);
+	(void)syscall(SYS_setrlimit, RLIMIT_CORE, &none);
+	(void)syscall(SYS_setrlimit, RLIMIT_CORE | 1l << 32, &none);
+	(void)syscall(SYS_prlimit64, 0, RLIMIT_CORE | 1l << 32, &none, NULL);
 	if (context.stage != STAGE_PLAIN &&
 	    (getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_cur != 1 || limit.rlim_max != 1))
 		escape("a core may have %lu bytes", (unsigned long)limit.rlim_cur);

@@ -288,6 +288,8 @@ TEST_F(ExplainTest, FormsThatNoPolicyAllows)
 	       SP_POLICY_DENY, EPERM, "preset parser:18:10");
 	expect("prctl(PR_SET_DUMPABLE, 1)", SP_POLICY_DENY, EPERM,
 	       "built in: options that loosen the sandbox");
+	expect("setrlimit(RLIMIT_CORE, {rlim_cur=0, rlim_max=0})", SP_POLICY_DENY, EPERM,
+	       "built in: the limit of cores stays");
 	expect("io_uring_setup(8, NULL)", SP_POLICY_DENY, EPERM, "built in: never allowed");
 	expect("clone3({flags=0}, 88)", SP_POLICY_ERRNO, ENOSYS,
 	       "built in: clone instead of clone3");

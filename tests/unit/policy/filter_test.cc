@@ -385,6 +385,10 @@ TEST_F(FilterTest, WhoAsksForNoCoresIsToldSo)
 	EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), floor.run(__NR_prctl, {PR_SET_DUMPABLE, 0}));
 	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_prctl, {PR_SET_DUMPABLE, 1}));
 	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_prctl, {PR_SET_DUMPABLE, 2}));
+	EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), floor.run(__NR_setrlimit, {RLIMIT_CORE, 1}));
+	EXPECT_EQ(uint32_t(SECCOMP_RET_ERRNO), floor.run(__NR_prlimit64, {0, RLIMIT_CORE, 1}));
+	EXPECT_EQ(SECCOMP_RET_USER_NOTIF, floor.run(__NR_prlimit64, {0, RLIMIT_CORE, 1, 1}));
+	EXPECT_EQ(kAllow, floor.run(__NR_prlimit64, {0, RLIMIT_CORE, 0, 1}));
 }
 
 /* The porter's own evaluation is the kernel's, for what may be asked about: nothing that the rules could
@@ -754,6 +758,29 @@ TEST_F(FilterTest, OptionsThatLoosenTheSandbox)
 	     {PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_MM, 59 /* PR_SET_SYSCALL_USER_DISPATCH */})
 		for (uint64_t junk : {uint64_t(0), kJunk})
 			EXPECT_EQ(kTrap, filter(__NR_prctl, {junk | option})) << option;
+}
+
+// A core pattern that is a pipe takes no core at a limit of 1, and one at 0.
+TEST_F(FilterTest, TheLimitOfCoresStays)
+{
+	const std::string text = "syscalls { allow setrlimit, prlimit64 }";
+	Rules rules = rules_of(text);
+	BpfSimulator floor(sp_rules_floor(rules.get()));
+	Filter lock(text);
+
+	for (uint64_t junk : {uint64_t(0), kJunk}) {
+		EXPECT_EQ(kTrap, lock(__NR_setrlimit, {junk | RLIMIT_CORE, 1}));
+		EXPECT_EQ(kTrap, lock(__NR_prlimit64, {0, junk | RLIMIT_CORE, 1}));
+		EXPECT_EQ(kTrap, lock(__NR_prlimit64, {1, junk | RLIMIT_CORE, kJunk}));
+		EXPECT_EQ(SECCOMP_RET_USER_NOTIF,
+			  floor.run(__NR_setrlimit, {junk | RLIMIT_CORE, 1}));
+		EXPECT_EQ(SECCOMP_RET_USER_NOTIF,
+			  floor.run(__NR_prlimit64, {0, junk | RLIMIT_CORE, kJunk}));
+	}
+	EXPECT_EQ(kAllow, lock(__NR_setrlimit, {RLIMIT_NOFILE, 1}));
+	EXPECT_EQ(kAllow, lock(__NR_prlimit64, {0, RLIMIT_NOFILE, 1}));
+	EXPECT_EQ(kAllow, lock(__NR_prlimit64, {0, RLIMIT_CORE, 0, 1})); // only asks
+	EXPECT_EQ(kAllow, floor.run(__NR_prlimit64, {0, RLIMIT_CORE, 0, 1}));
 }
 
 TEST_F(FilterTest, Parser)
