@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// F01, F02, F13, F15, F18: deaths in the middle of things, stopped or not, and lies about how one died; B26, B31, B38, D12: whose name is
+// F01, F02, F13, F15, F18: deaths in the middle of things, stopped, frozen or not, and lies about how one died; B26, B31, B38, D12: whose name is
 // whose; D03, E14: a file system that is dead; G13: speculation.
 #include <cerrno>
 #include <chrono>
@@ -234,6 +234,117 @@ TEST_P(Lives, F18AStoppedOneIsKilledAllTheSame)
 		sp_sandbox_free(sandbox);
 		EXPECT_EQ(Strangers(processes), std::set<pid_t>());
 	}
+}
+
+// Where the machine has a freezer of that kind mounted, and lets us use it: a group of processes of our own.
+class Freezer
+{
+      public:
+	explicit Freezer(bool unified) : unified(unified)
+	{
+		std::ifstream mounts("/proc/self/mounts");
+		std::string line;
+
+		while (directory.empty() && std::getline(mounts, line)) {
+			std::string device, where, type, options;
+
+			std::istringstream(line) >> device >> where >> type >> options;
+			if (type == (unified ? "cgroup2" : "cgroup") &&
+			    (unified ||
+			     ("," + options + ",").find(",freezer,") != std::string::npos))
+				directory = where + "/sallyport-test-" + std::to_string(getpid());
+		}
+		if (directory.empty() || mkdir(directory.c_str(), 0700) < 0)
+			directory.clear();
+	}
+	~Freezer()
+	{
+		if (Made()) {
+			Switch(false);
+			EXPECT_EQ(rmdir(directory.c_str()), 0) << strerror(errno);
+		}
+	}
+	Freezer(const Freezer &) = delete;
+	Freezer &operator=(const Freezer &) = delete;
+
+	bool Made() const
+	{
+		return !directory.empty();
+	}
+	bool Add(pid_t pid) const
+	{
+		return Write("cgroup.procs", std::to_string(pid));
+	}
+	bool Switch(bool on) const
+	{
+		return unified ? Write("cgroup.freeze", on ? "1" : "0")
+			       : Write("freezer.state", on ? "FROZEN" : "THAWED");
+	}
+	bool IsFrozen() const
+	{
+		std::ifstream file(directory + (unified ? "/cgroup.events" : "/freezer.state"));
+		std::stringstream text;
+
+		text << file.rdbuf();
+		return text.str().find(unified ? "frozen 1" : "FROZEN") != std::string::npos;
+	}
+
+      private:
+	bool Write(const char *name, const std::string &value) const
+	{
+		std::ofstream file(directory + "/" + name);
+
+		file << value << std::flush;
+		return file.good();
+	}
+	bool unified;
+	std::string directory;
+};
+
+// Of a freezer of the first version nobody dies before it is thawed: but nobody waits with him.
+void KillFrozen(Way way, bool unified, bool all)
+{
+	Freezer freezer(unified);
+	if (!freezer.Made())
+		GTEST_SKIP() << "no freezer can be had: " << strerror(errno);
+	Tree tree(Tree::SHALLOW);
+	Victim victim;
+	Broker broker;
+	Neighbour neighbour(broker);
+	const std::set<pid_t> processes = Descendants();
+	Outcome outcome;
+	struct sp_sandbox *sandbox =
+	    broker.Launch({"TRAFFIC", 0, &tree, &victim, way}, -1, &outcome);
+	ASSERT_TRUE(broker.Until([&] { return outcome.Runs() || outcome.over; }));
+	for (pid_t pid : Descendants())
+		if (!processes.count(pid) && (all || pid == outcome.pid)) {
+			ASSERT_TRUE(freezer.Add(pid));
+		}
+	ASSERT_TRUE(freezer.Switch(true));
+	// Who waits for the answer to a notification that was taken can only be killed: with its porter it never gets there.
+	if (way != FLOOR || !all) {
+		ASSERT_TRUE(broker.Until([&] { return freezer.IsFrozen(); }, 10));
+	}
+	ASSERT_EQ(sp_sandbox_kill(sandbox), 0);
+	if (!unified) {
+		EXPECT_TRUE(neighbour.Works()) << "O5";
+		ASSERT_TRUE(freezer.Switch(false));
+	}
+	ASSERT_TRUE(broker.Until([&] { return outcome.over; }, 5));
+	EXPECT_EQ(outcome.exit.cause, SP_EXIT_KILLED) << Describe(outcome);
+	sp_sandbox_free(sandbox);
+	EXPECT_EQ(Strangers(processes), std::set<pid_t>());
+	EXPECT_TRUE(neighbour.Works()) << "O1";
+}
+
+TEST_P(Lives, F18AFrozenOneIsKilledAllTheSame)
+{
+	for (bool unified : {true, false})
+		for (bool all : {false, true}) {
+			SCOPED_TRACE(unified ? "cgroup2" : "cgroup");
+			SCOPED_TRACE(all ? "with its porter" : "alone");
+			KillFrozen(GetParam(), unified, all);
+		}
 }
 
 std::string Identity(const std::string &path)
