@@ -333,6 +333,21 @@ static void get_stuck(void)
 	broken("it was answered: %s", strerror(errno));
 }
 
+/* F08: as many as there is a number for; the last word is that there is none. */
+static void breed(void)
+{
+	pid_t child;
+
+	while ((child = fork()) > 0)
+		;
+	if (child < 0 && errno != EAGAIN)
+		broken("fork: %s", strerror(errno));
+	if (child < 0 && write(STDOUT_FILENO, "FULL\n", 5) != 5)
+		broken("no output");
+	for (;;)
+		(void)pause();
+}
+
 static void be_traffic(void)
 {
 	static char name[PATH_MAX];
@@ -443,6 +458,7 @@ static const struct program {
     {"RESULTS", STAGE_PLAIN, prepare_nothing, tell_native_results},
     {"NEIGHBOUR", STAGE_LOCKED, prepare_nothing, be_neighbour},
     {"TRAFFIC", STAGE_LOCKED, prepare_nothing, be_traffic},
+    {"BREED", STAGE_LOCKED, prepare_nothing, breed},
     {"LIE", STAGE_LOCKED, prepare_nothing, lie},
     {"STATUS", STAGE_LOCKED, prepare_nothing, tell_status},
     {"STATE", STAGE_LOCKED, prepare_nothing, tell_state},

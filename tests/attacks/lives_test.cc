@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// F01, F02, F13, F15, F18: deaths in the middle of things, stopped, frozen or not, and lies about how one died; B26, B31, B38, D12: whose name is
+// F01, F02, F08, F13, F15, F18: deaths in the middle of things, stopped, frozen or not, and lies about how one died; B26, B31, B38, D12: whose name is
 // whose; D03, E14: a file system that is dead; G13: speculation.
 #include <cerrno>
 #include <chrono>
@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -396,8 +397,10 @@ TEST_P(Lives, D12TwoThatReadTheSameFileShareNoOffset)
 	}
 }
 
-// In a process of its own, whose failures are ours.
-void RunApart(const std::function<void()> &body)
+constexpr int kCannot = 77;
+
+// In a process of its own, whose failures are ours, and that may say by its status that it cannot.
+void RunApart(const std::function<void()> &body, bool *ret_can = nullptr)
 {
 	pid_t child = fork();
 	int status = 0;
@@ -409,6 +412,10 @@ void RunApart(const std::function<void()> &body)
 		_exit(::testing::Test::HasFailure());
 	}
 	ASSERT_EQ(waitpid(child, &status, 0), child);
+	if (ret_can)
+		*ret_can = !WIFEXITED(status) || WEXITSTATUS(status) != kCannot;
+	if (ret_can && !*ret_can)
+		return;
 	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
@@ -425,6 +432,154 @@ std::string OutputOf(const char *program, const Tree &tree, Way way)
 	EXPECT_EQ(outcome.exit.status, 0) << Describe(outcome);
 	sp_sandbox_free(sandbox);
 	return outcome.output;
+}
+
+// Since Linux 6.14 each pid namespace has a largest number of its own; before, it is the machine's, and not ours to set.
+bool NamespacesHaveTheirOwnPidMax()
+{
+	struct utsname names = {};
+	int major = 0, minor = 0;
+
+	return uname(&names) == 0 && sscanf(names.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 14));
+}
+
+bool WriteFile(const char *path, const std::string &text)
+{
+	std::ofstream file(path);
+
+	file << text << std::flush;
+	return file.good();
+}
+
+// With procfs mounted, and few numbers to give.
+bool EnterSmallNamespace()
+{
+	const std::string uid = std::to_string(geteuid()), gid = std::to_string(getegid());
+
+	if (unshare((uid == "0" ? 0 : CLONE_NEWUSER) | CLONE_NEWPID | CLONE_NEWNS) < 0)
+		return false;
+	if (uid == "0")
+		return true;
+	return WriteFile("/proc/self/setgroups", "deny") &&
+	       WriteFile("/proc/self/uid_map", uid + " " + uid + " 1") &&
+	       WriteFile("/proc/self/gid_map", gid + " " + gid + " 1");
+}
+
+// False: there can't be one here.
+bool RunInSmallNamespace(const std::function<void()> &body)
+{
+	bool can = true;
+
+	RunApart(
+	    [&] {
+		    int status = 0;
+
+		    if (!NamespacesHaveTheirOwnPidMax() || !EnterSmallNamespace())
+			    _exit(kCannot);
+		    pid_t init = fork();
+		    if (init == 0) {
+			    if (mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 ||
+				mount("proc", "/proc", "proc", 0, nullptr) < 0 ||
+				!WriteFile("/proc/sys/kernel/pid_max", "400"))
+				    _exit(kCannot);
+			    body();
+			    _exit(::testing::Test::HasFailure());
+		    }
+		    waitpid(init, &status, 0);
+		    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	    },
+	    &can);
+	return can;
+}
+
+// Somebody else's process, which has got that number since.
+pid_t TakeNumber(pid_t wanted)
+{
+	for (int i = 0; i < 1000; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			for (;;)
+				pause();
+		if (pid == wanted)
+			return pid;
+		kill_one(pid);
+		waitpid(pid, nullptr, 0);
+	}
+	return -1;
+}
+
+TEST_P(Lives, F08WhoGotTheNumberIsNotSignalled)
+{
+	if (!RunInSmallNamespace([] {
+		    Tree tree(Tree::SHALLOW);
+		    Victim victim;
+		    Broker broker;
+
+		    // Those below 300 are given but once.
+		    pid_t last = TakeNumber(399);
+		    ASSERT_GT(last, 0);
+		    kill_one(last);
+		    waitpid(last, nullptr, 0);
+		    for (int i = 0; i < 3; i++) {
+			    Outcome outcome;
+			    struct sp_sandbox *sandbox = broker.Launch(
+				{"TRAFFIC", 0, &tree, &victim, GetParam()}, -1, &outcome);
+
+			    ASSERT_TRUE(
+				broker.Until([&] { return outcome.Runs() || outcome.over; }));
+			    ASSERT_EQ(kill_one(outcome.pid), 0);
+			    pid_t stranger = TakeNumber(outcome.pid);
+			    ASSERT_GT(stranger, 0) << "the number is not given again";
+			    // The broker has not been told yet.
+			    ASSERT_FALSE(outcome.over);
+			    (void)sp_sandbox_kill(sandbox);
+			    ASSERT_TRUE(broker.Until([&] { return outcome.over; }));
+			    sp_sandbox_free(sandbox);
+			    EXPECT_EQ(waitpid(stranger, nullptr, WNOHANG), 0) << "it was ended";
+			    kill_one(stranger);
+			    waitpid(stranger, nullptr, 0);
+		    }
+	    }))
+		GTEST_SKIP() << "no pid namespace with numbers of its own";
+}
+
+TEST_P(Lives, F08WithoutANumberLeftItCanBeEnded)
+{
+	if (!RunInSmallNamespace([] {
+		    Tree tree(Tree::SHALLOW);
+		    Victim victim;
+		    Broker broker;
+		    Neighbour neighbour(broker);
+		    const std::set<pid_t> processes = Descendants();
+		    Outcome breeder, none, next;
+		    Attempt attempt = {"BREED", 0, &tree, &victim, GetParam()};
+
+		    attempt.preset = "program";
+		    struct sp_sandbox *sandbox = broker.Launch(attempt, -1, &breeder);
+		    ASSERT_TRUE(broker.Until([&] {
+			    return breeder.over ||
+				   breeder.output.find("FULL\n") != std::string::npos;
+		    }));
+		    ASSERT_FALSE(breeder.over) << Describe(breeder);
+		    EXPECT_TRUE(neighbour.Works()) << "O5";
+		    struct sp_sandbox *failed =
+			broker.Launch({"TRAFFIC", 0, &tree, &victim, GetParam()}, -1, &none);
+		    ASSERT_TRUE(broker.Until([&] { return none.over; }));
+		    EXPECT_EQ(none.exit.cause, SP_EXIT_FAILED) << Describe(none);
+		    sp_sandbox_free(failed);
+		    ASSERT_EQ(sp_sandbox_kill(sandbox), 0);
+		    ASSERT_TRUE(broker.Until([&] { return breeder.over; }));
+		    EXPECT_EQ(breeder.exit.cause, SP_EXIT_KILLED) << Describe(breeder);
+		    sp_sandbox_free(sandbox);
+		    EXPECT_EQ(Strangers(processes), std::set<pid_t>()) << "O3";
+		    sandbox = broker.Launch({"SESSION", 0, &tree, &victim, GetParam()}, -1, &next);
+		    ASSERT_TRUE(broker.Until([&] { return next.over; }));
+		    EXPECT_EQ(next.exit.cause, SP_EXIT_EXITED) << Describe(next);
+		    sp_sandbox_free(sandbox);
+	    }))
+		GTEST_SKIP() << "no pid namespace with numbers of its own";
 }
 
 // What an application has made of itself, and what of that a sandboxee has too, as sp_broker_new(3) says.
