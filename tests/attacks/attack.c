@@ -23,10 +23,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sallyport/sandboxee.h>
 
+#include "ipc/arch.h"
 #include "ipc/runtime.h"
 #include "ipc/util.h"
 
@@ -348,6 +350,50 @@ static void breed(void)
 		(void)pause();
 }
 
+/* Those that nothing comes back from, as it is without arguments; and the kernel's own probes. */
+static bool never_returns(long number)
+{
+	static const long numbers[] = {SYS_exit,
+				       SYS_exit_group,
+				       SYS_pause,
+				       SYS_rt_sigreturn,
+				       SYS_select,
+				       SYS_pselect6,
+				       SYS_rt_sigsuspend,
+				       SYS_ppoll,
+				       335,
+				       336};
+
+	for (size_t i = 0; i < SP_ELEMENTS(numbers); i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+/* A04: each number without arguments, by a child of its own, and how that ended: its status is 0 or an errno. */
+static void call_all(void)
+{
+	enum { NUMBERS = 1024 };
+
+	for (long number = 0; number < NUMBERS; number++) {
+		int status;
+		pid_t child;
+
+		if (never_returns(number))
+			continue;
+		child = fork();
+		if (child == 0) {
+			long r = sp_raw_syscall(number, 0, 0, 0, 0, 0, 0);
+
+			_exit(r < 0 ? (int)-r : 0);
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			broken("a child: %s", strerror(errno));
+		if (dprintf(STDOUT_FILENO, "%ld %d\n", number, status) < 0)
+			broken("no output");
+	}
+}
+
 static void be_traffic(void)
 {
 	static char name[PATH_MAX];
@@ -458,6 +504,7 @@ static const struct program {
     {"RESULTS", STAGE_PLAIN, prepare_nothing, tell_native_results},
     {"NEIGHBOUR", STAGE_LOCKED, prepare_nothing, be_neighbour},
     {"TRAFFIC", STAGE_LOCKED, prepare_nothing, be_traffic},
+    {"CALLS", STAGE_LOCKED, prepare_nothing, call_all},
     {"BREED", STAGE_LOCKED, prepare_nothing, breed},
     {"LIE", STAGE_LOCKED, prepare_nothing, lie},
     {"STATUS", STAGE_LOCKED, prepare_nothing, tell_status},

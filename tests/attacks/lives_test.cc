@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // F01, F02, F08, F13, F15, F18: deaths in the middle of things, stopped, frozen or not, and lies about how one died; B26, B31, B38, D12: whose name is
-// whose; D03, E14: a file system that is dead; G13: speculation.
+// whose; D03, E14: a file system that is dead; G13: speculation; A04: every number.
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -10,7 +10,9 @@
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
 #include <linux/fuse.h>
+#include <linux/seccomp.h>
 #include <memory>
 #include <random>
 #include <sched.h>
@@ -19,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@
 #include "tests/attacks/range.h"
 #include "tests/support/descriptors.h"
 #include "tests/support/kill.h"
+#include "tests/unit/policy/bpf_simulator.h"
 
 namespace
 {
@@ -522,7 +526,7 @@ TEST_P(Lives, F08WhoGotTheNumberIsNotSignalled)
 		    ASSERT_GT(last, 0);
 		    kill_one(last);
 		    waitpid(last, nullptr, 0);
-		    for (int i = 0; i < 3; i++) {
+		    for (int i = 0; i < 2; i++) {
 			    Outcome outcome;
 			    struct sp_sandbox *sandbox = broker.Launch(
 				{"TRAFFIC", 0, &tree, &victim, GetParam()}, -1, &outcome);
@@ -580,6 +584,93 @@ TEST_P(Lives, F08WithoutANumberLeftItCanBeEnded)
 		    sp_sandbox_free(sandbox);
 	    }))
 		GTEST_SKIP() << "no pid namespace with numbers of its own";
+}
+
+// What the filter of a policy says of each call that has no arguments.
+class Verdicts
+{
+      public:
+	Verdicts(const std::string &text, Way way)
+	{
+		struct sp_policy *policy = nullptr;
+		void *program = nullptr;
+		size_t length = 0;
+
+		if (sp_policy_parse("calls", text.data(), text.size(), nullptr, nullptr, &policy) ==
+			0 &&
+		    sp_policy_bpf(policy,
+				  way == FLOOR ? SP_POLICY_FILTER_NOTIFY : SP_POLICY_FILTER_TRAP,
+				  &program, &length) == 0)
+			code.assign(static_cast<struct sock_filter *>(program),
+				    static_cast<struct sock_filter *>(program) +
+					length / sizeof(struct sock_filter));
+		free(program);
+		sp_policy_unref(policy);
+	}
+	uint32_t Of(long number)
+	{
+		sallyport::BpfSimulator filter(
+		    {static_cast<unsigned short>(code.size()), code.data()});
+
+		return filter.run(static_cast<uint32_t>(number), {}).value_or(0xffffffff);
+	}
+
+      private:
+	std::vector<struct sock_filter> code;
+};
+
+// What the runtime answers in the kernel's place, and as it does.
+bool IsMediated(long number)
+{
+	return number == SYS_umask || number == SYS_rt_sigpending || number == SYS_rt_sigprocmask;
+}
+
+TEST_P(Lives, A04EachNumberEndsAsThePolicySays)
+{
+	Tree tree(Tree::SHALLOW);
+	Victim victim;
+	Outcome outcome;
+	Broker broker;
+	Attempt attempt = {"CALLS", 0, &tree, &victim, GetParam()};
+	Verdicts verdicts("policy calls\ninclude program\n", GetParam());
+	int numbers = 0, refused = 0;
+	long number;
+	int status;
+
+	attempt.preset = "program";
+	struct sp_sandbox *sandbox = broker.Launch(attempt, -1, &outcome);
+	ASSERT_TRUE(broker.Until([&] { return outcome.over; }));
+	EXPECT_EQ(outcome.exit.cause, SP_EXIT_EXITED) << Describe(outcome);
+	EXPECT_EQ(outcome.exit.status, 0) << Describe(outcome);
+	sp_sandbox_free(sandbox);
+	std::istringstream lines(outcome.output);
+	for (; lines >> number >> status; numbers++) {
+		SCOPED_TRACE("call " + std::to_string(number) + " ended with " +
+			     std::to_string(status));
+		const uint32_t verdict = verdicts.Of(number);
+		const bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+
+		switch (verdict & SECCOMP_RET_ACTION_FULL) {
+		case SECCOMP_RET_ALLOW:
+		case SECCOMP_RET_LOG:
+			EXPECT_FALSE(died);
+			break;
+		case SECCOMP_RET_ERRNO:
+			EXPECT_TRUE(WIFEXITED(status));
+			EXPECT_EQ(WEXITSTATUS(status), int(verdict & SECCOMP_RET_DATA));
+			break;
+		case SECCOMP_RET_TRAP:
+		case SECCOMP_RET_USER_NOTIF:
+			EXPECT_TRUE(WIFEXITED(status));
+			EXPECT_TRUE(WEXITSTATUS(status) != 0 || IsMediated(number));
+			refused++;
+			break;
+		default:
+			EXPECT_TRUE(died);
+		}
+	}
+	EXPECT_EQ(numbers, 1024 - 10);
+	EXPECT_GT(refused, 700);
 }
 
 // What an application has made of itself, and what of that a sandboxee has too, as sp_broker_new(3) says.
