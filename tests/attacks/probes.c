@@ -218,11 +218,22 @@ static long try_probe(const struct probe *probe)
 	return r < 0 ? -errno : r;
 }
 
+/* A look-up that a mount anywhere in the machine disturbs begins anew, and the kernel goes on counting the links
+ * (fs/namei.c): 39 of them are ELOOP then, one time in eight where somebody mounts without end. */
+static long try_natively(const struct probe *probe)
+{
+	long result = try_probe(probe);
+
+	for (int i = 0; i < 100 && result == -ELOOP; i++)
+		result = try_probe(probe);
+	return result;
+}
+
 static void find_results(void)
 {
 	for (size_t i = 0; i < TABLES; i++)
 		for (size_t j = 0; j < tables[i].count; j++)
-			results[i][j] = try_probe(&tables[i].probes[j]);
+			results[i][j] = try_natively(&tables[i].probes[j]);
 }
 
 void tell_native_results(void)
