@@ -17,13 +17,18 @@
 #include "policy/glob.h"
 #include "policy/model.h"
 
+static bool has_ended(const struct sp_sandbox *sandbox)
+{
+	return sandbox->ended || sandbox->control.descriptor < 0;
+}
+
 /* `descriptor`: -1 for none, borrowed. */
 static int send_with(struct sp_sandbox *sandbox, const Sallyport__Wire__BrokerRequest *request,
 		     int descriptor)
 {
 	int r;
 
-	if (sandbox->ended || sandbox->control.descriptor < 0)
+	if (has_ended(sandbox))
 		return -ESRCH;
 	r = sp_channel_send_message(sandbox->control.descriptor, &request->base, descriptor);
 	return r == -EPIPE || r == -ECONNRESET ? -ESRCH : r;
@@ -79,11 +84,6 @@ static int send_change(struct sp_sandbox *sandbox, Change *change, int descripto
 	if (ret_change)
 		*ret_change = change->number;
 	return 0;
-}
-
-static bool has_ended(const struct sp_sandbox *sandbox)
-{
-	return sandbox->ended || sandbox->control.descriptor < 0;
 }
 
 int sp_sandbox_narrow(struct sp_sandbox *sandbox, struct sp_policy *policy, uint64_t *ret_change)

@@ -63,6 +63,24 @@ static bool bounds(struct sp_reading *reading, const struct sp_term *name,
 	return !bound->strict.set;
 }
 
+/* The policy that is named there, to bound another one; NULL after a mistake, or for want of memory. */
+static struct sp_policy *read_bound(struct sp_reading *reading, const struct sp_term *name,
+				    bool keeps)
+{
+	struct sp_policy *bound = name ? sp_model_new() : NULL;
+
+	if (!bound) {
+		sp_note_error(reading, name ? -ENOMEM : 0);
+		return NULL;
+	}
+	bound->keeps = keeps;
+	sp_read_other(reading, name, bound);
+	if (bounds(reading, name, bound))
+		return bound;
+	sp_policy_unref(bound);
+	return NULL;
+}
+
 /* "phase" NAME "within" and what bounds it: the two words, or false after a mistake. */
 static bool read_phase_name(struct sp_reading *reading, const struct sp_statement *statement,
 			    const struct sp_word **ret_name, const struct sp_word **ret_within)
@@ -90,24 +108,15 @@ static bool read_phase_name(struct sp_reading *reading, const struct sp_statemen
 static void interpret_phase(struct sp_reading *reading, const struct sp_statement *statement)
 {
 	const struct sp_word *phase, *within;
-	const struct sp_term *name;
 	struct sp_policy *bound;
 	int r;
 
 	if (!read_phase_name(reading, statement, &phase, &within))
 		return;
-	name = read_other_name(reading, statement, 3, within);
-	bound = name ? sp_model_new() : NULL;
-	if (!bound) {
-		sp_note_error(reading, name ? -ENOMEM : 0);
+	bound = read_bound(reading, read_other_name(reading, statement, 3, within),
+			   reading->policy->keeps);
+	if (!bound)
 		return;
-	}
-	bound->keeps = reading->policy->keeps;
-	sp_read_other(reading, name, bound);
-	if (!bounds(reading, name, bound)) {
-		sp_policy_unref(bound);
-		return;
-	}
 	r = sp_model_phase_take(reading->policy, phase->text, bound);
 	if (r == -E2BIG)
 		SP_MISTAKE(reading, phase->place, NULL, "a policy has at most %d phases",
@@ -126,19 +135,11 @@ static void interpret_within(struct sp_reading *reading, const struct sp_stateme
 {
 	const struct sp_term *name =
 	    read_other_name(reading, statement, 1, statement->phrases->terms->word);
-	struct sp_policy *bound = name ? sp_model_new() : NULL;
+	struct sp_policy *bound = read_bound(reading, name, reading->policy->keeps);
 	int r;
 
-	if (!bound) {
-		sp_note_error(reading, name ? -ENOMEM : 0);
+	if (!bound)
 		return;
-	}
-	bound->keeps = reading->policy->keeps;
-	sp_read_other(reading, name, bound);
-	if (!bounds(reading, name, bound)) {
-		sp_policy_unref(bound);
-		return;
-	}
 	r = sp_model_bound_take(reading->policy, bound);
 	if (r == -E2BIG)
 		SP_MISTAKE(reading, name->word->place, NULL,
@@ -159,7 +160,6 @@ static bool read_edit_bound(struct sp_reading *reading, const struct sp_statemen
 {
 	const struct sp_phrase *phrase = sp_phrase_at(statement, 1);
 	const struct sp_word *within = sp_single_word(phrase);
-	const struct sp_term *name;
 
 	*ret_bound = NULL;
 	if (!phrase)
@@ -172,18 +172,8 @@ static bool read_edit_bound(struct sp_reading *reading, const struct sp_statemen
 			   phrase->terms->word->text);
 		return false;
 	}
-	name = read_other_name(reading, statement, 2, within);
-	*ret_bound = name ? sp_model_new() : NULL;
-	if (!*ret_bound) {
-		sp_note_error(reading, name ? -ENOMEM : 0);
-		return false;
-	}
-	sp_read_other(reading, name, *ret_bound);
-	if (bounds(reading, name, *ret_bound))
-		return true;
-	sp_policy_unref(*ret_bound);
-	*ret_bound = NULL;
-	return false;
+	*ret_bound = read_bound(reading, read_other_name(reading, statement, 2, within), false);
+	return *ret_bound != NULL;
 }
 
 /* An included policy does not let others be changed. */
